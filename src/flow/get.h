@@ -1,0 +1,33 @@
+/*
+ * Get: an image's objects, with their names and bytes, from any k storage servers.
+ *
+ *     t key servers share_decrypt -> combine -> content key -> fetch any k slices per segment ->
+ *     verify -> decode -> open -> decompress
+ *
+ * A storage server that is dead, hung, slow or lying costs one warning that names it, and a spare
+ * one takes its place. Bytes reach the user's folder only when all of the image has proved to be
+ * what its owner signed.
+ */
+#ifndef MYELIN_FLOW_GET_H
+#define MYELIN_FLOW_GET_H
+
+#include "base/result.h"
+
+struct session;
+
+/*
+ * Fetches the image `id`, the user's own (`from` NULL) or forwarded by the owner `from`, into
+ * `folder`, which is made where it does not exist. Names with "/" make folders in it.
+ *
+ * CONFLICT   `folder` has a file of an object's name already: nothing is fetched or replaced
+ * NOT_FOUND  there is no such image, or no such forward
+ * DENIED     the owner has revoked the forward, or never made it
+ * QUORUM     fewer than k storage servers, or t key servers, are good; each named with its reason
+ * INTEGRITY  what is left of the image is not what its owner signed, or a name in it is unsafe
+ * IO         the local disk
+ * On failure nothing is left behind: no file, and no folder that this call made.
+ */
+MUST_CHECK result flow_get(struct session *session, const char *id, const char *from,
+                           const char *folder);
+
+#endif

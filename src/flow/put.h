@@ -1,0 +1,48 @@
+/*
+ * Put: files become an image's objects on the storage servers.
+ *
+ *     compress -> seal -> encode -> disperse -> receipts -> signed manifest
+ *
+ * Segments stream through these steps in parallel; memory does not grow with the files. Nothing is
+ * visible to any reader before the last step, and all of it is after (docs/PROTOCOL.md, a put).
+ *
+ * Every path is looked at before the first byte leaves:
+ *   a file     is one object, named as its last path component
+ *   a folder   is walked; each regular file below it is an object named as its path inside the
+ *              folder ("series 1/slice 7.dcm")
+ * Without an ID, DICOM files make one image a study, its StudyInstanceUID the ID. Where the owner
+ * has that image already the objects are added to it.
+ */
+#ifndef MYELIN_FLOW_PUT_H
+#define MYELIN_FLOW_PUT_H
+
+#include "base/result.h"
+#include "codec/codec.h"
+
+struct session;
+
+struct put_options {
+    const char *id; /* all files into this image; NULL: each DICOM file into its study's */
+    enum codec_kind codec;
+
+    /* Each image's ID as soon as it is safe on enough servers; on the thread of flow_put. */
+    void (*done)(void *context, const char *id);
+    void *context;
+};
+
+/*
+ * Puts `paths[0..count-1]`. Done means: k + ceil((n - k) / 2) storage servers or more have it on
+ * disk; those that do not are named by the session's warnings.
+ *
+ * INVALID   no path; a file that is not DICOM and no ID; an empty file; two objects of one name
+ * IO        a path that cannot be read, or that changed while it was read
+ * CONFLICT  the image has an object of that name already, or another put of the image was first
+ * QUORUM    too few storage servers took it, each named with its reason
+ * and what opening an existing image brings (flow_open_envelope).
+ * On every failure the image it happened in is as it was before; images that `done` was told of
+ * stay.
+ */
+MUST_CHECK result flow_put(struct session *session, const struct put_options *options,
+                           const char *const paths[], size_t count);
+
+#endif
