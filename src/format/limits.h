@@ -1,0 +1,99 @@
+/*
+ * The bounds of every message and record. A receiver refuses what is larger before it parses; a
+ * sender is refused by format_pack and format_sign.
+ */
+#ifndef MYELIN_FORMAT_LIMITS_H
+#define MYELIN_FORMAT_LIMITS_H
+
+/* Fixed sizes in bytes. */
+enum {
+    FORMAT_TAU_BYTES = 96,   /* tau, beta, rk1, rk2, P, Q, D: G2 */
+    FORMAT_ALPHA_BYTES = 48, /* G1 */
+    FORMAT_GAMMA_BYTES = 576,
+    FORMAT_SCALAR_BYTES = 32,
+    FORMAT_HASH_BYTES = 32,
+    FORMAT_IDENTITY_BYTES = 32,
+    FORMAT_SIGNATURE_BYTES = 64,
+    FORMAT_ID_BYTES = 16, /* object, put and system ids */
+    FORMAT_SALT_BYTES = 32,
+    FORMAT_TAG_BYTES = 16,           /* what sealing adds to a segment */
+    FORMAT_PARTIAL_PROOF_BYTES = 64, /* of a partial: OpenAnswer */
+    FORMAT_POSSESSION_BYTES = 96,    /* of a1 and a2: EnrollShare */
+    FORMAT_KEYSTORE_SALT_BYTES = 16, /* Argon2id */
+    FORMAT_BOX_NONCE_BYTES = 24,     /* XChaCha20-Poly1305 */
+    FORMAT_BOX_TAG_BYTES = 16,
+};
+
+/* Counts and lengths. Text lengths are without the terminating zero. */
+enum {
+    FORMAT_SERVERS_MAX = 255,      /* n, k, m, t */
+    FORMAT_NAME_MAX = 63,          /* [a-z0-9][a-z0-9._-]* : users and servers */
+    FORMAT_ADDRESS_MAX = 261,      /* "host:port" or "[v6]:port" */
+    FORMAT_IMAGE_ID_MAX = 1024,    /* an image's ID, in the clear */
+    FORMAT_LABEL_MAX = 1024 + 128, /* the ID, sealed in some way */
+    FORMAT_OBJECT_NAME_MAX = 1024, /* an object's name, in the clear */
+    FORMAT_SEALED_META_MAX = 1024 + 256,
+    FORMAT_CERTIFICATE_MAX = 8 << 10, /* DER */
+    FORMAT_OBJECTS_MAX = 4096,        /* objects in a put */
+    FORMAT_PAGE_ENTRIES_MAX = 4096,   /* entries in a page */
+    FORMAT_RECIPIENTS_MAX = 4096,     /* active forwards of an image */
+    FORMAT_CHECKED_MAX = 65536,       /* objects in a CheckAnswer */
+    FORMAT_FAULT_MAX = 200,           /* characters that explain a fault */
+    FORMAT_SEGMENT_BYTES_MIN = 4 << 10,
+    FORMAT_SEGMENT_BYTES_MAX = 16 << 20,
+    FORMAT_SEGMENTS_MAX = 1 << 20, /* so a slice table is at most 32 MiB */
+    FORMAT_SLICE_MAX = FORMAT_SEGMENT_BYTES_MAX + FORMAT_TAG_BYTES,
+};
+#define FORMAT_SEALED_BYTES_MAX (UINT64_C(1) << 40)
+
+/* Argon2id's parameters in a keystore: a hostile file can take this much and no more. */
+enum {
+    FORMAT_KEYSTORE_OPS_MIN = 1,
+    FORMAT_KEYSTORE_OPS_MAX = 16,
+    FORMAT_KEYSTORE_MEMORY_MIN = 8 << 20,
+    FORMAT_KEYSTORE_MEMORY_MAX = 512 << 20,
+};
+
+/* The longest encoding of each message, in bytes: what to bound an HTTP body with. */
+enum {
+    FORMAT_LIMIT_SYSTEM = 256 << 10,
+    FORMAT_LIMIT_ENVELOPE = 64 << 10,
+    FORMAT_LIMIT_MANIFEST = 128 << 10,
+    FORMAT_LIMIT_COMMIT = 4 << 10,
+    FORMAT_LIMIT_FORWARD = 4 << 10,
+    FORMAT_LIMIT_REVOCATION = 4 << 10,
+    FORMAT_LIMIT_REMOVAL = 4 << 10,
+    FORMAT_LIMIT_RECEIPT = 4 << 10,
+    FORMAT_LIMIT_OBJECT_META = 2 << 10,
+
+    /* Any record above in a Signed, and a small one (commit to receipt) in a Signed. */
+    FORMAT_LIMIT_SIGNED = FORMAT_LIMIT_SYSTEM + 128,
+    FORMAT_LIMIT_SIGNED_SMALL = FORMAT_LIMIT_COMMIT + 128,
+
+    FORMAT_LIMIT_SYMBOL = 16 << 10,
+    FORMAT_LIMIT_BEGIN_PUT = 128 << 10,
+    FORMAT_LIMIT_PREPARE_PUT = 32 << 20,
+    FORMAT_LIMIT_IMAGE_ANSWER = 80 << 10,
+    FORMAT_LIMIT_SYMBOL_ANSWER = 32 << 10,
+    FORMAT_LIMIT_CHECK_ANSWER = 16 << 20,
+    FORMAT_LIMIT_PAGE = 4 << 20, /* each of the five kinds of page */
+
+    FORMAT_LIMIT_ENROLL_SHARE = 64 << 10,
+    FORMAT_LIMIT_USER_ANSWER = 64 << 10,
+    FORMAT_LIMIT_OPEN_REQUEST = 1 << 10,
+    FORMAT_LIMIT_OPEN_ANSWER = 4 << 20,
+    FORMAT_LIMIT_REKEY_REQUEST = 1 << 10,
+    FORMAT_LIMIT_REKEY_ANSWER = 1 << 10,
+    FORMAT_LIMIT_AUDIT_ENTRY = 2 << 10,
+    FORMAT_LIMIT_AUDIT_BODY = 1 << 10,
+
+    FORMAT_LIMIT_KEYSTORE_SECRETS = 256,
+    FORMAT_LIMIT_KEYSTORE = 16 << 10,
+    FORMAT_LIMIT_SHARE_FILE = 64 << 10,
+};
+
+/* Whoever fills a page stops at FORMAT_PAGE_ENTRIES_MAX entries, or once it holds this many bytes:
+ * the largest entry then still fits below FORMAT_LIMIT_PAGE. */
+enum { FORMAT_PAGE_BYTES_TARGET = 1 << 20 };
+
+#endif
