@@ -33,7 +33,7 @@ MUST_CHECK result bytes_reserve(struct bytes *bytes, size_t capacity);
 MUST_CHECK result bytes_append(struct bytes *bytes, struct view tail);
 
 static inline struct view view_of(const void *data, size_t len) {
-    return (struct view){data, len};
+    return (struct view){(const uint8_t *)data, len}; /* the cast is for C++ */
 }
 
 static inline struct view bytes_view(const struct bytes *bytes) {

@@ -12,10 +12,6 @@
 #include "base/result.h"
 #include "codec/source.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 enum { DICOM_UID_MAX = 64, DICOM_PHOTOMETRIC_MAX = 16 };
 
 /* A UID that is missing or is not [0-9.]{1,64} is "". Numbers that are missing are 0, `frames` 1.
@@ -55,9 +51,5 @@ MUST_CHECK result dicom_probe(const struct codec_source *source, struct dicom_in
 
 /* The same of a path. IO, NOT_FOUND; INVALID where it is no regular file. */
 MUST_CHECK result dicom_probe_path(const char *path, struct dicom_info *out_info);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -11,10 +11,6 @@
 #include "base/bytes.h"
 #include "base/result.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Borrowed: the descriptor, the memory and the name stay the caller's and must outlive their use.
  * The descriptor's own position is neither used nor moved. */
 struct codec_source {
@@ -32,9 +28,5 @@ struct codec_source codec_source_memory(struct view memory, const char *name);
 /* Exactly `len` bytes from `offset` on. IO where the file has become shorter than its size was. */
 MUST_CHECK result codec_source_read(const struct codec_source *source, uint64_t offset,
                                     uint8_t *out, size_t len);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif
