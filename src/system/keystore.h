@@ -1,0 +1,66 @@
+/*
+ * A user's secrets, a3 and the identity key's seed, under a passphrase: MYELIN_HOME/NAME.keystore.
+ *
+ *   file   "MYELINKS", then the message Keystore
+ *   key    Argon2id (RFC 9106) of the passphrase, with the file's salt and limits
+ *   box    XChaCha20-Poly1305 of KeystoreSecrets; associated data: the file with an empty box
+ *
+ * Limits: 3 passes over 64 MiB when written. A file that asks for more than format/limits.h allows
+ * is refused before any memory is taken.
+ */
+#ifndef MYELIN_SYSTEM_KEYSTORE_H
+#define MYELIN_SYSTEM_KEYSTORE_H
+
+#include "format/format.h"
+#include "group/scalar.h"
+#include "system/description.h"
+#include "system/passphrase.h"
+
+enum { KEYSTORE_OPS = 3, KEYSTORE_MEMORY = 64 << 20 };
+
+/* In secret memory. */
+struct keystore_secrets {
+    struct scalar a3;
+    struct sign_key identity;
+};
+
+struct keystore {
+    char user[FORMAT_NAME_MAX + 1];
+    struct bytes certificate;       /* DER, from the CA that is trusted */
+    struct description_trust trust; /* the manager and system that this user belongs to */
+    struct keystore_secrets *secrets;
+};
+
+#define AUTO_KEYSTORE __attribute__((cleanup(keystore_free)))
+void keystore_free(struct keystore *keystore);
+
+/* The folder of keystores: MYELIN_HOME, else .myelin in HOME. INVALID where neither is set or the
+ * path is too long. */
+MUST_CHECK result keystore_home(char *out_path, size_t size);
+
+/* The path of a user's keystore in that folder. INVALID where `user` is no name. */
+MUST_CHECK result keystore_path(const char *user, char *out_path, size_t size);
+
+/* Writes a new keystore, mode 0600 in a folder of mode 0700 that is made where missing. CONFLICT
+ * where there is one already: it is never replaced. INVALID, IO, NO_MEMORY. */
+MUST_CHECK result keystore_create(const char *path, const struct keystore *keystore,
+                                  const struct passphrase *passphrase);
+
+/*
+ * Opens a keystore.
+ *
+ * NOT_FOUND  there is none; the text says how to enrol
+ * DENIED     wrong passphrase, or the file was altered: the two cannot be told apart. Also where it
+ *            is another user's
+ * INTEGRITY  the file is damaged: it does not parse, or its parts do not belong together
+ * IO, NO_MEMORY
+ */
+MUST_CHECK result keystore_open(const char *path, const char *user,
+                                const struct passphrase *passphrase, struct keystore *out_keystore);
+
+/* Replaces the file, atomically, by one under the new passphrase. Errors as keystore_open. */
+MUST_CHECK result keystore_change_passphrase(const char *path, const char *user,
+                                             const struct passphrase *old_passphrase,
+                                             const struct passphrase *new_passphrase);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * A whole system in one folder, on loopback, for `myelin up DIR`.
+ *
+ *   DIR/system.myelin                               the signed description
+ *   DIR/manager/{ca.crt.pem,ca.key.pem,issued/}     the manager
+ *   DIR/config/storage-J/{certificate.pem,key.pem}  a storage server's credentials
+ *   DIR/config/key-J/{certificate.pem,key.pem,seal.key}
+ *   DIR/storage-J/  DIR/key-J/                      their stores
+ *   DIR/run/                                        pid files
+ */
+#ifndef MYELIN_SYSTEM_LOCAL_H
+#define MYELIN_SYSTEM_LOCAL_H
+
+#include "base/result.h"
+#include "system/description.h"
+
+enum { LOCAL_SEAL_KEY_BYTES = 32 }; /* of seal.key: raw bytes, mode 0600 */
+
+/* The folders of DIR; `name` is a server's. INVALID where the path is too long. */
+MUST_CHECK result local_manager_path(const char *dir, char *out_path, size_t size);
+MUST_CHECK result local_config_path(const char *dir, const char *name, char *out_path, size_t size);
+MUST_CHECK result local_store_path(const char *dir, const char *name, char *out_path, size_t size);
+MUST_CHECK result local_run_path(const char *dir, char *out_path, size_t size);
+
+/*
+ * Makes a new system of n storage servers, k needed, and m key servers, t needed. Free loopback
+ * ports are chosen and written into the description. The stores' folders may exist already, with
+ * anything in them. The description is written last: where a creation was interrupted, the next one
+ * starts over.
+ *
+ * CONFLICT   DIR has a system already, or a manager's key without its description
+ * INVALID    n, k, m or t out of bounds
+ * IO, NO_MEMORY
+ */
+MUST_CHECK result local_create(const char *dir, unsigned n, unsigned k, unsigned m, unsigned t);
+
+#endif
