@@ -1,0 +1,153 @@
+/*
+ * A session: what every flow works with. The verified system description, the opened user,
+ * connections to the servers, and the way back to whoever runs the flow: progress, warnings,
+ * cancellation.
+ *
+ * Threads: everything here may be called from any thread of a flow, but for session_open and
+ * session_close.
+ */
+#ifndef MYELIN_FLOW_SESSION_H
+#define MYELIN_FLOW_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/client.h"
+#include "scheme/share_keygen.h"
+#include "system/description.h"
+#include "system/keystore.h"
+
+struct session;
+
+/* Which of the description's two lists of servers. */
+enum session_role { SESSION_STORAGE, SESSION_KEY };
+
+/* `step` is one of ARCHITECTURE.md's names, such as "fetch"; `done` of `total` bytes or servers.
+ * Called from any thread, never by two at once, and not from the callback itself. */
+typedef void (*session_progress)(void *context, const char *step, uint64_t done, uint64_t total);
+
+/* What must not change while flows run. Read it, do not write it. */
+struct session {
+    struct description description;
+    struct keystore keystore;       /* user's name, certificate, secrets */
+    struct tls_identity *identity;  /* for http_client_options */
+    unsigned n, k;                  /* storage servers; needed */
+    unsigned m, t;                  /* key servers; needed */
+    const char *user;               /* keystore.user */
+    const struct scalar *a3;        /* in secret memory */
+    const struct sign_key *signing; /* the user's identity key, in secret memory */
+    struct session_state *state;    /* session.c's */
+};
+
+#define AUTO_SESSION __attribute__((cleanup(session_close_at)))
+void session_close(struct session *session);
+void session_close_at(struct session **session);
+
+/* Opens `user`'s keystore in keystore_home and the description at `system`, a folder or a file,
+ * which must be of the user's own manager and no older than one seen before. Connects to nobody.
+ * Errors of keystore_open, description_load and description_check_version. */
+MUST_CHECK result session_open(const char *system, const char *user,
+                               const struct passphrase *passphrase, struct session **out_session);
+
+/* The same of parts at hand, which are taken over (and emptied) where this succeeds. */
+MUST_CHECK result session_new(struct description *description, struct keystore *keystore,
+                              struct session **out_session);
+
+/* ------------------------------------------------------------------ the way back */
+
+/* Before the first flow. */
+void session_set_progress(struct session *session, session_progress progress, void *context);
+void session_step(struct session *session, const char *step, uint64_t done, uint64_t total);
+
+/* One line that the user should read although the flow goes on: "storage-3: connection refused".
+ * The same line twice is kept once; after 64 lines more are only counted. */
+void session_warn(struct session *session, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Hands every line to `take` and forgets them. */
+void session_take_warnings(struct session *session, void (*take)(void *context, const char *line),
+                           void *context);
+
+/* Ends all running and later calls to servers; flows give up at their next look. From any thread,
+ * not from a signal handler. */
+void session_cancel(struct session *session);
+bool session_is_cancelled(const struct session *session);
+
+/* INTERNAL with the text "interrupted" once session_cancel was called. */
+MUST_CHECK result session_check_cancel(const struct session *session);
+
+/* Bytes to and from all servers so far. */
+struct http_traffic session_traffic(const struct session *session);
+
+/* ------------------------------------------------------------------ servers */
+
+unsigned session_server_count(const struct session *session, enum session_role role);
+const Myelin__Server *session_server(const struct session *session, enum session_role role,
+                                     unsigned server);
+
+/* A client of one server, connected before or not, for this thread alone until it is given back.
+ * Its answer timeout is http_client's default again. NO_MEMORY, INVALID. */
+MUST_CHECK result session_client_take(struct session *session, enum session_role role,
+                                      unsigned server, struct http_client **out_client);
+/* Gives back what session_client_take gave; NULL is fine. Counts its traffic. */
+void session_client_give(struct session *session, struct http_client *client);
+
+/* What became of the question to one server. */
+struct session_answer {
+    result code;                 /* OK, the server's refusal, or TIMEOUT and so on */
+    char text[ERROR_TEXT_BYTES]; /* where not OK; begins with the server's name */
+};
+
+/* One question to one server, on a thread of its own. Whatever it writes it writes where no other
+ * server's call does: context arrays indexed by `server`. */
+typedef result (*session_question)(void *context, struct session *session, unsigned server,
+                                   struct http_client *client);
+
+/*
+ * Asks all servers of a role at once and waits until each has answered; but no longer than
+ *   1 s     after `enough` of them gave OK,
+ *   3 s     after `enough` of them have answered in any way and no fewer can be still awaited
+ *           than would be needed for `enough` to give OK,
+ *   12 s    in all.
+ * Those that are late are cancelled and get TIMEOUT with "no answer in time". `enough` of 0, or
+ * more than there are, means all. `answers` has room for session_server_count; `out_ok` counts OK.
+ * INTERNAL where cancelled, NO_MEMORY; the servers' failures are in `answers`, not in the result.
+ */
+MUST_CHECK result session_ask(struct session *session, enum session_role role,
+                              session_question question, void *context, unsigned enough,
+                              struct session_answer answers[], unsigned *out_ok);
+
+/* A warning for each server whose call failed otherwise than by `expected` (OK: no exception). */
+void session_warn_failed(struct session *session, enum session_role role,
+                         const struct session_answer answers[], result expected);
+
+/* The error where fewer than `needed` servers gave OK, from their answers:
+ *   where `needed` could not be reached any more whoever is asked, the commonest refusal among
+ *   those that answered decides between DENIED, NOT_FOUND, CONFLICT and so on;
+ *   else QUORUM: "<what>: 2 of the 3 key servers needed: key-1: connection refused; key-2: ...". */
+result session_fail_quorum(const struct session *session, enum session_role role, const char *what,
+                           const struct session_answer answers[], unsigned needed);
+
+/* ------------------------------------------------------------------ users */
+
+/* A user as his certificate says, which the CA signed. Owned by the session, until its end. */
+struct session_user {
+    char name[FORMAT_NAME_MAX + 1];
+    uint8_t identity[SIGN_PUBLIC_BYTES];
+    struct public_key public_key;
+    struct share_commitments commitments; /* t; checked against public_key. As most key servers have
+                                             them: a liar's could pass the check too */
+};
+
+/* Looks a user up in the key servers' directory, once a session. Forged or damaged entries cost a
+ * warning that names the key server. NOT_FOUND where no reachable key server knows him, INVALID
+ * where `name` is no name, QUORUM where none is reachable. */
+MUST_CHECK result session_find_user(struct session *session, const char *name,
+                                    const struct session_user **out_user);
+
+/* Milliseconds since 1970. */
+uint64_t session_now_ms(void);
+
+#endif
