@@ -54,18 +54,20 @@ bool format_is_object_name(const char *name);
 
 /* ------------------------------------------------------------------ out */
 
-/* Appends the encoding of any message of the schema to `out_wire`. INVALID, naming message and
+/* Appends the encoding of a message, record or file of those below (not of a part of one, such as
+ * ImageEntry) to `out_wire`. INVALID, naming message and
  * field, where it breaks a rule that the receiver would check; NO_MEMORY. */
 MUST_CHECK result format_pack(const void *message, struct bytes *out_wire);
 
-/* The same into exactly format_packed_bytes(message) bytes of memory of the caller's, without any
- * check: for secrets. */
+/* The size of any message's or part's encoding, and the encoding into exactly that many bytes of
+ * the caller's memory, without any check: for secrets, and for measuring pages. */
 size_t format_packed_bytes(const void *message);
 void format_pack_to(const void *message, uint8_t *out_wire);
 
-/* Signs a record (System, Envelope, Manifest, Commit, Forward, Revocation, Removal, Receipt) under
- * its own domain. The bytes in out_signed->body are the record from here on: store and send those,
- * never a new encoding. Free with AUTO_FORMAT. INVALID as format_pack; NO_MEMORY. */
+/* Signs a record (System, Envelope, Manifest, Commit, Forward, Revocation, Removal, Receipt,
+ * CertificateRequest) under its own domain. The bytes in out_signed->body are the record from here
+ * on: store and send those, never a new encoding. Free with AUTO_FORMAT. INVALID as format_pack;
+ * NO_MEMORY. */
 MUST_CHECK result format_sign(const struct sign_key *key, const void *record,
                               Myelin__Signed **out_signed);
 
@@ -90,6 +92,9 @@ MUST_CHECK result format_open_removal(const Myelin__Signed *record, const uint8_
                                       Myelin__Removal **out_removal);
 MUST_CHECK result format_open_receipt(const Myelin__Signed *record, const uint8_t identity[32],
                                       Myelin__Receipt **out_receipt);
+/* By the identity key in the request itself. */
+MUST_CHECK result format_open_certificate_request(const Myelin__Signed *record,
+                                                  Myelin__CertificateRequest **out_request);
 
 /* The body of a record without a look at its signature: to learn whose it claims to be, or for
  * bytes that this program verified before it stored them. PROTOCOL, NO_MEMORY. */
