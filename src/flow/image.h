@@ -6,6 +6,7 @@
 #define MYELIN_FLOW_IMAGE_H
 
 #include "flow/session.h"
+#include "format/hash.h"
 #include "group/g2.h"
 
 enum { IMAGE_HEX = 2 * DIGEST_BYTES + 1 }; /* characters, with the terminating zero */
