@@ -26,7 +26,7 @@ struct route_target {
         const char *name;
         const char *value;
     } query[ROUTE_QUERY_MAX];
-    char text[2 * ROUTE_TARGET_MAX];
+    char text[ROUTE_TARGET_MAX + ROUTE_QUERY_MAX + 2]; /* a name without '=' ends in two zeros */
 };
 
 /* Parses "/a/b%20c?x=1&y". A target holds pointers into itself: parse it where it stays.
@@ -43,6 +43,9 @@ bool route_matches(const char *pattern, const struct route_target *target);
 
 /* The segment that stands where `pattern`, which matches, has "{name}"; NULL where it has none. */
 const char *route_param(const char *pattern, const struct route_target *target, const char *name);
+
+/* A decimal number, digits only. INVALID. */
+MUST_CHECK result route_number(const char *text, uint64_t *out_number);
 
 /* A Range header's one range (RFC 9110, section 14). */
 enum route_range { ROUTE_RANGE_WHOLE, ROUTE_RANGE_PART, ROUTE_RANGE_UNSATISFIABLE };

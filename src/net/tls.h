@@ -49,6 +49,10 @@ bool tls_name_is_valid(const char *name);
 MUST_CHECK result tls_peer_check(struct view certificate, struct view ca, time_t now,
                                  struct tls_peer *out_peer);
 
+/* The same without the clock, for a process's own certificate. */
+MUST_CHECK result tls_peer_check_untimed(struct view certificate, struct view ca,
+                                         struct tls_peer *out_peer);
+
 /* What a process shows to its peers, and the CA by which it judges theirs. Immutable, so threads,
  * clients and servers may share one; it must outlive them. The key lies in secret memory and in a
  * sealed anonymous file (libcurl takes keys by path only) that no other process can reach by name;
