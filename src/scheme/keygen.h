@@ -2,8 +2,8 @@
  * KeyGen: a user's keys, and the proof that whoever publishes a public key knows its secrets.
  *
  * The proof is Schnorr's, for both exponents under one challenge, made non-interactive
- * (Fiat-Shamir): T1 = g^w1, T2 = h^w2, c = H(PK1, PK2, T1, T2, context), z1 = w1 + c a1, z2 = w2 +
- * c a2 with H = scalar_hash under "MYELIN-V1-POSSESSION"; its bytes are c || z1 || z2.
+ * (Fiat-Shamir): T1 = g^w1, T2 = h^w2, c = H(PK1, PK2, T1, T2, SHA-256(context)), z1 = w1 + c a1,
+ * z2 = w2 + c a2 with H = scalar_hash under "MYELIN-V1-POSSESSION"; its bytes are c || z1 || z2.
  */
 #ifndef MYELIN_SCHEME_KEYGEN_H
 #define MYELIN_SCHEME_KEYGEN_H

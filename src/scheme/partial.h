@@ -26,4 +26,20 @@ MUST_CHECK result partial_verify(const struct public_key *public_key,
                                  const struct g2 *beta, const struct partial *partial,
                                  struct view proof);
 
+/* The challenge c of the proof: what share_dec_prove and partial_verify have in common. */
+struct partial_statement {
+    uint32_t b;
+    const struct public_key *public_key;
+    const struct g2 *beta;
+    const struct partial *partial;
+};
+/* Y and T1, points of the group that b says. */
+union partial_point {
+    struct g1 in_g1; /* b = 0 */
+    struct g2 in_g2; /* b = 1 */
+};
+void partial_challenge(const struct partial_statement *statement, const union partial_point *y,
+                       const union partial_point *t1, const struct g2 *t2,
+                       struct scalar *out_challenge);
+
 #endif

@@ -1,0 +1,119 @@
+#include "group/g2.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "group/blst_access.h"
+
+void g2_identity(struct g2 *out) {
+    memset(out, 0, sizeof *out);
+}
+
+void g2_generator(struct g2 *out) {
+    memcpy(out, blst_p2_generator(), sizeof *out);
+}
+
+result g2_parse(const char *field, struct view bytes, struct g2 *out) {
+    if (bytes.len != G2_BYTES)
+        return FAIL(PROTOCOL, "%s: %zu bytes, expected %d", field, bytes.len, G2_BYTES);
+    blst_p2_affine affine;
+    BLST_ERROR error = blst_p2_uncompress(&affine, bytes.data);
+    if (error == BLST_SUCCESS && blst_p2_affine_is_inf(&affine))
+        error = BLST_PK_IS_INFINITY;
+    else if (error == BLST_SUCCESS && !blst_p2_affine_in_g2(&affine))
+        error = BLST_POINT_NOT_IN_GROUP;
+    if (error != BLST_SUCCESS)
+        return blst_access_error(field, error);
+    blst_p2_from_affine(p2_of(out), &affine);
+    return OK;
+}
+
+void g2_to_bytes(const struct g2 *point, uint8_t out[G2_BYTES]) {
+    blst_p2_compress(out, p2_in(point));
+}
+
+bool g2_is_identity(const struct g2 *point) {
+    return blst_p2_is_inf(p2_in(point));
+}
+
+bool g2_equal(const struct g2 *a, const struct g2 *b) {
+    return blst_p2_is_equal(p2_in(a), p2_in(b));
+}
+
+void g2_mul(const struct g2 *a, const struct g2 *b, struct g2 *out) {
+    blst_p2_add_or_double(p2_of(out), p2_in(a), p2_in(b));
+}
+
+void g2_inverse(const struct g2 *a, struct g2 *out) {
+    struct g2 negated = *a;
+    blst_p2_cneg(p2_of(&negated), true);
+    *out = negated;
+}
+
+void g2_exp(const struct g2 *base, const struct scalar *exponent, struct g2 *out) {
+    blst_scalar bits;
+    scalar_exponent(exponent, &bits);
+    blst_p2_mult(p2_of(out), p2_in(base), bits.b, 255);
+    secret_wipe(&bits, sizeof bits);
+}
+
+void g2_exp_generator(const struct scalar *exponent, struct g2 *out) {
+    struct g2 generator;
+    g2_generator(&generator);
+    g2_exp(&generator, exponent, out);
+}
+
+void g2_exp_small_public(const struct g2 *base, uint8_t exponent, struct g2 *out) {
+    const byte bits[2] = {exponent, 0};
+    blst_p2_mult(p2_of(out), p2_in(base), bits, 8);
+}
+
+/* Room for one multi-exponentiation of `count` terms: blst takes lists of pointers. */
+struct terms {
+    blst_p2_affine *points;
+    blst_scalar *exponents;
+    limb_t *scratch;
+    size_t count;
+};
+
+static void terms_free(struct terms *terms) {
+    free(terms->points);
+    free(terms->exponents);
+    free(terms->scratch);
+}
+
+static result terms_new(size_t count, struct terms *out) {
+    *out = (struct terms){
+        .points = calloc(count, sizeof *out->points),
+        .exponents = calloc(count, sizeof *out->exponents),
+        .scratch = malloc(blst_p2s_mult_pippenger_scratch_sizeof(count)),
+    };
+    if (out->points != NULL && out->exponents != NULL && out->scratch != NULL)
+        return OK;
+    terms_free(out);
+    *out = (struct terms){0};
+    return FAIL(NO_MEMORY, "no memory for a product of %zu powers", count);
+}
+
+result g2_multi_exp_public(const struct g2 bases[], const struct scalar exponents[], size_t count,
+                           struct g2 *out) {
+    __attribute__((cleanup(terms_free))) struct terms terms = {0};
+    TRY(terms_new(count > 0 ? count : 1, &terms));
+    for (size_t i = 0; i < count; i++) {
+        if (g2_is_identity(&bases[i]) || scalar_is_zero(&exponents[i]))
+            continue; /* blst's bucket method has no identity among its inputs */
+        blst_p2_to_affine(&terms.points[terms.count], p2_in(&bases[i]));
+        scalar_exponent(&exponents[i], &terms.exponents[terms.count]);
+        terms.count++;
+    }
+    if (terms.count == 0) {
+        g2_identity(out);
+        return OK;
+    }
+    /* One pointer and a NULL: the rest follow it in memory. */
+    const blst_p2_affine *const points[2] = {terms.points, NULL};
+    const byte *const scalars[2] = {terms.exponents[0].b, NULL};
+    blst_p2s_mult_pippenger(p2_of(out), points, terms.count, scalars, 255, terms.scratch);
+    return OK;
+}
