@@ -1,0 +1,443 @@
+/*
+ * The "file:" backend: keys are paths below one folder.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "storage/store_backend.h"
+
+enum {
+    FOLDER_MODE = 0700,
+    FILE_MODE = 0600,
+    WRITE_BYTES = 256 << 10,    /* small parts are gathered up to this */
+    DIRECT_BYTES = 48 << 10,    /* from this on a part is written where it lies */
+    WRITE_BACK_BYTES = 8 << 20, /* how often the kernel is asked to start writing back */
+    FSYNC_FILES_MAX = 8,        /* below a prefix with more files one syncfs is faster */
+};
+
+struct file_store {
+    struct store base;
+    int root;
+    int lock;
+    char path[PATH_MAX];
+};
+
+struct file_writer {
+    struct store_writer base;
+    int fd;
+    uint64_t written;
+    uint64_t written_back;
+    size_t buffered;
+    char key[STORE_KEY_BYTES];
+    uint8_t buffer[WRITE_BYTES];
+};
+
+static int root_of(struct store *store) {
+    return ((struct file_store *)store)->root;
+}
+
+static result io_error(const char *doing, const char *key) {
+    int error = errno;
+    return FAIL(error == ENOENT ? NOT_FOUND : IO, "%s %s: %s", doing, key, strerror(error));
+}
+
+/* For files that must be there: their absence is a fault of the disk. */
+static result write_error(const char *doing, const char *key) {
+    return FAIL(IO, "%s %s: %s", doing, key, strerror(errno));
+}
+
+static result path_of(struct store *store, const char *key, char out[PATH_MAX]) {
+    int length = snprintf(out, PATH_MAX, "%s/%s", ((struct file_store *)store)->path, key);
+    if (length < 0 || length >= PATH_MAX)
+        return FAIL(INVALID, "the store's path is too long");
+    return OK;
+}
+
+/* The prefix that a key stands in; "." for the root. */
+static void parent_of(const char *key, char out[STORE_KEY_BYTES]) {
+    const char *slash = strrchr(key, '/');
+    size_t len = slash == NULL ? 0 : (size_t)(slash - key);
+    memcpy(out, key, len);
+    out[len] = '\0';
+    if (len == 0)
+        memcpy(out, ".", 2);
+}
+
+static result make_parents(struct store *store, const char *key) {
+    char parent[STORE_KEY_BYTES], path[PATH_MAX];
+    parent_of(key, parent);
+    TRY(path_of(store, parent, path));
+    return file_make_folders(path, FOLDER_MODE);
+}
+
+/* Opens for writing, making the folders above where they are missing. */
+static result open_new(struct store *store, const char *key, int *out_fd) {
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
+    int fd = openat(root_of(store), key, flags, FILE_MODE);
+    if (fd < 0 && errno == ENOENT) {
+        TRY(make_parents(store, key));
+        fd = openat(root_of(store), key, flags, FILE_MODE);
+    }
+    if (fd < 0)
+        return write_error("writing", key);
+    *out_fd = fd;
+    return OK;
+}
+
+static result file_put(struct store *store, const char *key, struct view value) {
+    AUTO_FD int fd = -1;
+    TRY(open_new(store, key, &fd));
+    result written = file_write_all(fd, value, key);
+    if (written != OK)
+        unlinkat(root_of(store), key, 0);
+    return written;
+}
+
+static result file_replace(struct store *store, const char *key, struct view value) {
+    char path[PATH_MAX];
+    TRY(path_of(store, key, path));
+    TRY(make_parents(store, key));
+    return file_write_atomic(path, value, FILE_MODE);
+}
+
+static result file_get(struct store *store, const char *key, size_t limit,
+                       struct bytes *out_value) {
+    char path[PATH_MAX];
+    TRY(path_of(store, key, path));
+    result got = file_read(path, limit, out_value);
+    return got == INVALID ? FAIL(INTEGRITY, "%s is longer than it can be", key) : got;
+}
+
+/* ------------------------------------------------------------------ writers */
+
+static result file_writer_open(struct store *store, const char *key,
+                               struct store_writer **out_writer) {
+    struct file_writer *writer = malloc(sizeof *writer);
+    if (writer == NULL)
+        return FAIL(NO_MEMORY, "no memory for a writer");
+    writer->base.store = store;
+    writer->written = writer->written_back = 0;
+    writer->buffered = 0;
+    memcpy(writer->key, key, strlen(key) + 1);
+    result opened = open_new(store, key, &writer->fd);
+    if (opened != OK) {
+        free(writer);
+        return opened;
+    }
+    *out_writer = &writer->base;
+    return OK;
+}
+
+static result write_out(struct file_writer *writer, struct view part) {
+    TRY(file_write_all(writer->fd, part, writer->key));
+    writer->written += part.len;
+    if (writer->written - writer->written_back >= WRITE_BACK_BYTES) {
+        /* A hint: where the file system has no such call, the sync at the end does it all. */
+        (void)sync_file_range(writer->fd, (off_t)writer->written_back,
+                              (off_t)(writer->written - writer->written_back),
+                              SYNC_FILE_RANGE_WRITE);
+        writer->written_back = writer->written;
+    }
+    return OK;
+}
+
+static result flush(struct file_writer *writer) {
+    size_t len = writer->buffered;
+    writer->buffered = 0;
+    return len == 0 ? OK : write_out(writer, view_of(writer->buffer, len));
+}
+
+static result file_writer_append(struct store_writer *base, struct view part) {
+    struct file_writer *writer = (struct file_writer *)base;
+    if (writer->buffered == 0 && part.len >= DIRECT_BYTES)
+        return write_out(writer, part);
+    while (part.len > 0) {
+        size_t room = sizeof writer->buffer - writer->buffered;
+        struct view head = {part.data, part.len < room ? part.len : room};
+        memcpy(writer->buffer + writer->buffered, head.data, head.len);
+        writer->buffered += head.len;
+        part.data += head.len;
+        part.len -= head.len;
+        if (writer->buffered == sizeof writer->buffer)
+            TRY(flush(writer));
+    }
+    return OK;
+}
+
+static result file_writer_close(struct store_writer *base) {
+    struct file_writer *writer = (struct file_writer *)base;
+    result flushed = flush(writer);
+    if (close(writer->fd) != 0 && flushed == OK)
+        flushed = write_error("writing", writer->key);
+    free(writer);
+    return flushed;
+}
+
+static void file_writer_abandon(struct store_writer *base) {
+    struct file_writer *writer = (struct file_writer *)base;
+    close(writer->fd);
+    unlinkat(root_of(base->store), writer->key, 0);
+    free(writer);
+}
+
+/* ------------------------------------------------------------------ reading */
+
+static result open_old(struct store *store, const char *key, int *out_fd, uint64_t *out_bytes) {
+    AUTO_FD int fd =
+        openat(root_of(store), key, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0)
+        return io_error("reading", key);
+    if (!S_ISREG(status.st_mode))
+        return FAIL(INTEGRITY, "%s is not a regular file", key);
+    *out_bytes = (uint64_t)status.st_size;
+    *out_fd = fd;
+    fd = -1;
+    return OK;
+}
+
+static result file_size(struct store *store, const char *key, uint64_t *out_bytes) {
+    struct stat status;
+    if (fstatat(root_of(store), key, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return io_error("reading", key);
+    if (!S_ISREG(status.st_mode))
+        return FAIL(INTEGRITY, "%s is not a regular file", key);
+    *out_bytes = (uint64_t)status.st_size;
+    return OK;
+}
+
+static result file_open_range(struct store *store, const char *key, uint64_t offset,
+                              uint64_t length, int *out_fd, uint64_t *out_offset) {
+    AUTO_FD int fd = -1;
+    uint64_t bytes = 0;
+    TRY(open_old(store, key, &fd, &bytes));
+    if (offset > bytes || length > bytes - offset)
+        return FAIL(INTEGRITY, "%s is short: %llu bytes", key, (unsigned long long)bytes);
+    *out_offset = offset;
+    *out_fd = fd;
+    fd = -1;
+    return OK;
+}
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(a, b);
+}
+
+struct name_list {
+    struct store_names names;
+    size_t capacity;
+};
+
+static result add_name(struct name_list *list, const char *name, size_t len) {
+    if (list->names.count == list->capacity) {
+        size_t capacity = list->capacity == 0 ? 64 : 2 * list->capacity;
+        char(*grown)[STORE_NAME_BYTES] =
+            reallocarray(list->names.names, capacity, sizeof *list->names.names);
+        if (grown == NULL)
+            return FAIL(NO_MEMORY, "no memory for %zu names", capacity);
+        list->names.names = grown;
+        list->capacity = capacity;
+    }
+    char *place = list->names.names[list->names.count++];
+    memcpy(place, name, len);
+    place[len] = '\0';
+    return OK;
+}
+
+static result collect_names(DIR *folder, const char *prefix, const char *suffix, const char *after,
+                            struct name_list *list) {
+    size_t suffix_len = strlen(suffix);
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(folder);
+        if (entry == NULL)
+            return errno == 0 ? OK : FAIL(IO, "listing %s: %s", prefix, strerror(errno));
+        size_t len = strlen(entry->d_name);
+        if (entry->d_name[0] == '.' || len <= suffix_len || len >= STORE_NAME_BYTES ||
+            memcmp(entry->d_name + len - suffix_len, suffix, suffix_len) != 0)
+            continue;
+        TRY(add_name(list, entry->d_name, len - suffix_len));
+        if (strcmp(list->names.names[list->names.count - 1], after) <= 0)
+            list->names.count--;
+    }
+}
+
+static result file_list(struct store *store, const char *prefix, const char *suffix,
+                        const char *after, struct store_names *out_names) {
+    *out_names = (struct store_names){0};
+    int fd = openat(root_of(store), prefix, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? OK : FAIL(IO, "listing %s: %s", prefix, strerror(errno));
+    DIR *folder = fdopendir(fd);
+    if (folder == NULL) {
+        close(fd);
+        return FAIL(IO, "listing %s: %s", prefix, strerror(errno));
+    }
+    struct name_list list = {0};
+    result listed = collect_names(folder, prefix, suffix, after, &list);
+    closedir(folder);
+    if (listed != OK) {
+        store_names_free(&list.names);
+        return listed;
+    }
+    if (list.names.count > 0)
+        qsort(list.names.names, list.names.count, sizeof *list.names.names, compare_names);
+    *out_names = list.names;
+    return OK;
+}
+
+static result file_free_bytes(struct store *store, uint64_t *out_bytes) {
+    struct statvfs status;
+    if (fstatvfs(root_of(store), &status) != 0)
+        return write_error("looking at", "the store's file system");
+    *out_bytes = (uint64_t)status.f_bavail * status.f_frsize;
+    return OK;
+}
+
+/* ------------------------------------------------------------------ changing names */
+
+static result move(struct store *store, const char *from, const char *to, unsigned flags) {
+    int root = root_of(store);
+    if (renameat2(root, from, root, to, flags) == 0)
+        return OK;
+    if (errno != ENOENT)
+        return write_error("publishing", to);
+    TRY(make_parents(store, to));
+    if (renameat2(root, from, root, to, flags) != 0)
+        return io_error("publishing", to);
+    return OK;
+}
+
+static result file_publish(struct store *store, const char *from, const char *to) {
+    return move(store, from, to, 0);
+}
+
+static result file_publish_all(struct store *store, const char *from, const char *to) {
+    return move(store, from, to, RENAME_NOREPLACE);
+}
+
+static result file_delete(struct store *store, const char *key) {
+    if (unlinkat(root_of(store), key, 0) != 0 && errno != ENOENT)
+        return write_error("removing", key);
+    return OK;
+}
+
+static result file_delete_all(struct store *store, const char *prefix) {
+    char path[PATH_MAX];
+    TRY(path_of(store, prefix, path));
+    return file_remove_tree(path);
+}
+
+/* ------------------------------------------------------------------ durability */
+
+static result sync_folder(struct store *store, const char *prefix) {
+    AUTO_FD int fd = openat(root_of(store), prefix, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return OK;
+    if (fd < 0 || fsync(fd) != 0)
+        return write_error("syncing", prefix);
+    return OK;
+}
+
+static result sync_file(struct store *store, const char *prefix, const char *name) {
+    char key[STORE_KEY_BYTES + STORE_NAME_BYTES];
+    snprintf(key, sizeof key, "%s/%s", prefix, name);
+    AUTO_FD int fd = openat(root_of(store), key, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fdatasync(fd) != 0)
+        return write_error("syncing", key);
+    return OK;
+}
+
+static result file_sync_names(struct store *store, const char *prefix) {
+    char parent[STORE_KEY_BYTES];
+    parent_of(prefix, parent);
+    TRY(sync_folder(store, prefix));
+    return sync_folder(store, parent);
+}
+
+/* Prefixes are flat here: a put's staging has no folders in it. */
+static result file_sync(struct store *store, const char *prefix) {
+    AUTO_NAMES struct store_names names = {0};
+    TRY(file_list(store, prefix, "", "", &names));
+    if (names.count > FSYNC_FILES_MAX) {
+        if (syncfs(root_of(store)) != 0)
+            return write_error("syncing", prefix);
+        return OK;
+    }
+    for (size_t i = 0; i < names.count; i++)
+        TRY(sync_file(store, prefix, names.names[i]));
+    return file_sync_names(store, prefix);
+}
+
+/* ------------------------------------------------------------------ the store */
+
+static void file_close(struct store *store) {
+    struct file_store *file = (struct file_store *)store;
+    file_close_at(&file->root);
+    file_close_at(&file->lock);
+    free(file);
+}
+
+static const struct store_methods file_methods = {
+    .close = file_close,
+    .put = file_put,
+    .replace = file_replace,
+    .get = file_get,
+    .writer_open = file_writer_open,
+    .writer_append = file_writer_append,
+    .writer_close = file_writer_close,
+    .writer_abandon = file_writer_abandon,
+    .size = file_size,
+    .open_range = file_open_range,
+    .publish = file_publish,
+    .publish_all = file_publish_all,
+    .remove = file_delete,
+    .remove_all = file_delete_all,
+    .sync = file_sync,
+    .sync_names = file_sync_names,
+    .list = file_list,
+    .free_bytes = file_free_bytes,
+};
+
+static result open_folder(struct file_store *file, const char *folder) {
+    size_t len = strlen(folder);
+    if (len == 0 || len >= sizeof file->path)
+        return FAIL(INVALID, "the store's path has %zu characters", len);
+    memcpy(file->path, folder, len + 1);
+    TRY(file_make_folders(folder, FOLDER_MODE));
+    file->root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (file->root < 0)
+        return FAIL(IO, "opening %s: %s", folder, strerror(errno));
+    file->lock = openat(file->root, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    if (file->lock < 0)
+        return FAIL(IO, "opening %s/lock: %s", folder, strerror(errno));
+    if (flock(file->lock, LOCK_EX | LOCK_NB) != 0)
+        return FAIL(errno == EWOULDBLOCK ? CONFLICT : IO, "another process uses the store %s",
+                    folder);
+    return OK;
+}
+
+result store_file_open(const char *folder, struct store **out_store) {
+    struct file_store *file = calloc(1, sizeof *file);
+    if (file == NULL)
+        return FAIL(NO_MEMORY, "no memory for a store");
+    file->base.methods = &file_methods;
+    file->root = file->lock = -1;
+    result opened = open_folder(file, folder);
+    if (opened != OK) {
+        file_close(&file->base);
+        return opened;
+    }
+    *out_store = &file->base;
+    return OK;
+}
