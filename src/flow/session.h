@@ -75,6 +75,10 @@ void session_take_warnings(struct session *session, void (*take)(void *context, 
 void session_cancel(struct session *session);
 bool session_is_cancelled(const struct session *session);
 
+/* While it is on, a cancellation has no effect on calls and session_check_cancel: for a flow that
+ * was cancelled and cleans up. */
+void session_shield(struct session *session, bool on);
+
 /* INTERNAL with the text "interrupted" once session_cancel was called. */
 MUST_CHECK result session_check_cancel(const struct session *session);
 
@@ -106,11 +110,10 @@ typedef result (*session_question)(void *context, struct session *session, unsig
                                    struct http_client *client);
 
 /*
- * Asks all servers of a role at once and waits until each has answered; but no longer than
- *   1 s     after `enough` of them gave OK,
- *   3 s     after `enough` of them have answered in any way and no fewer can be still awaited
- *           than would be needed for `enough` to give OK,
- *   12 s    in all.
+ * Asks all servers of a role at once and waits until each has answered, but no longer than
+ *   1 s    after `enough` of them gave OK,
+ *   3 s    after `enough` of them have answered at all, refusals included,
+ *   12 s   in all.
  * Those that are late are cancelled and get TIMEOUT with "no answer in time". `enough` of 0, or
  * more than there are, means all. `answers` has room for session_server_count; `out_ok` counts OK.
  * INTERNAL where cancelled, NO_MEMORY; the servers' failures are in `answers`, not in the result.
@@ -123,10 +126,10 @@ MUST_CHECK result session_ask(struct session *session, enum session_role role,
 void session_warn_failed(struct session *session, enum session_role role,
                          const struct session_answer answers[], result expected);
 
-/* The error where fewer than `needed` servers gave OK, from their answers:
- *   where `needed` could not be reached any more whoever is asked, the commonest refusal among
- *   those that answered decides between DENIED, NOT_FOUND, CONFLICT and so on;
- *   else QUORUM: "<what>: 2 of the 3 key servers needed: key-1: connection refused; key-2: ...". */
+/* The error where fewer than `needed` servers gave OK, from their answers: a refusal, such as
+ * NOT_FOUND, with its server's text, where so many gave the same that those left are too few, or
+ * none gave OK and `needed` or more gave the same; else QUORUM:
+ * "<what>: 2 of the 3 key servers needed: key-1: connection refused; key-2: ...". */
 result session_fail_quorum(const struct session *session, enum session_role role, const char *what,
                            const struct session_answer answers[], unsigned needed);
 

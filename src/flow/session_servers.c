@@ -1,0 +1,317 @@
+/*
+ * Connections, and one question to all servers of a role.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "flow/session_state.h"
+
+enum { GRACE_OK_MS = 1000, GRACE_ANSWERED_MS = 3000, LIMIT_MS = 12000 };
+
+unsigned session_server_count(const struct session *session, enum session_role role) {
+    return role == SESSION_STORAGE ? session->n : session->m;
+}
+
+const Myelin__Server *session_server(const struct session *session, enum session_role role,
+                                     unsigned server) {
+    const Myelin__System *system = session->description.system;
+    return role == SESSION_STORAGE ? system->storage[server] : system->key[server];
+}
+
+/* ------------------------------------------------------------------ connections */
+
+void session_connections_free(struct session_state *state) {
+    while (state->connections != NULL) {
+        struct session_connection *next = state->connections->next;
+        http_client_free(state->connections->client);
+        free(state->connections);
+        state->connections = next;
+    }
+}
+
+static struct session_connection *find_idle(struct session_state *state, enum session_role role,
+                                            unsigned server) {
+    for (struct session_connection *c = state->connections; c != NULL; c = c->next)
+        if (!c->busy && c->role == role && c->server == server)
+            return c;
+    return NULL;
+}
+
+static result connection_new(struct session *session, enum session_role role, unsigned server,
+                             struct session_connection **out_connection) {
+    const Myelin__Server *description = session_server(session, role, server);
+    struct http_client_options options = {
+        .name = description->name,
+        .address = description->address,
+        .identity = session->identity,
+    };
+    memcpy(options.server_identity, description->identity.data, TLS_KEY_BYTES);
+    struct session_connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL)
+        return FAIL(NO_MEMORY, "out of memory");
+    result made = http_client_new(&options, &connection->client);
+    if (made != OK) {
+        free(connection);
+        return made;
+    }
+    connection->role = role;
+    connection->server = server;
+    connection->next = session->state->connections;
+    session->state->connections = connection;
+    *out_connection = connection;
+    return OK;
+}
+
+static result take_locked(struct session *session, enum session_role role, unsigned server,
+                          struct http_client **out_client) {
+    TRY(session_check_cancel(session));
+    struct session_connection *connection = find_idle(session->state, role, server);
+    if (connection == NULL)
+        TRY(connection_new(session, role, server, &connection));
+    connection->busy = true;
+    http_client_resume(connection->client);
+    http_client_set_answer_timeout(connection->client, 0);
+    *out_client = connection->client;
+    return OK;
+}
+
+result session_client_take(struct session *session, enum session_role role, unsigned server,
+                           struct http_client **out_client) {
+    pthread_mutex_lock(&session->state->lock);
+    result taken = take_locked(session, role, server, out_client);
+    pthread_mutex_unlock(&session->state->lock);
+    return taken;
+}
+
+void session_client_give(struct session *session, struct http_client *client) {
+    struct session_state *state = session->state;
+    pthread_mutex_lock(&state->lock);
+    for (struct session_connection *c = state->connections; c != NULL && client != NULL;
+         c = c->next) {
+        if (c->client != client)
+            continue;
+        c->traffic = http_client_traffic(client);
+        c->busy = false;
+    }
+    pthread_mutex_unlock(&state->lock);
+}
+
+struct http_traffic session_traffic(const struct session *session) {
+    struct http_traffic sum = {0};
+    pthread_mutex_lock(&session->state->lock);
+    for (struct session_connection *c = session->state->connections; c != NULL; c = c->next) {
+        sum.sent += c->traffic.sent;
+        sum.received += c->traffic.received;
+    }
+    pthread_mutex_unlock(&session->state->lock);
+    return sum;
+}
+
+/* ------------------------------------------------------------------ one question to all */
+
+struct round {
+    struct session *session;
+    enum session_role role;
+    session_question question;
+    void *context;
+    unsigned count;
+
+    pthread_mutex_t lock; /* of all below and of the asked ones' `client` and `done` */
+    pthread_cond_t changed;
+    unsigned ended, answered, ok;
+    bool late; /* whoever is not done is too late */
+};
+
+struct asked {
+    struct round *round;
+    struct session_answer *answer;
+    unsigned server;
+    pthread_t thread;
+    bool started, done;
+    struct http_client *client; /* while the question runs */
+};
+
+static void answer_fail(struct asked *asked, result code, const char *text) {
+    const struct round *round = asked->round;
+    const char *name = session_server(round->session, round->role, asked->server)->name;
+    struct session_answer *answer = asked->answer;
+    answer->code = code;
+    if (strncmp(text, name, strlen(name)) == 0)
+        snprintf(answer->text, sizeof answer->text, "%s", text);
+    else
+        snprintf(answer->text, sizeof answer->text, "%s: %s", name, text);
+}
+
+/* Puts `client` where the asking thread can cancel it; false where it is too late for that. */
+static bool announce(struct asked *asked, struct http_client *client) {
+    pthread_mutex_lock(&asked->round->lock);
+    bool in_time = !asked->round->late;
+    asked->client = in_time ? client : NULL;
+    pthread_mutex_unlock(&asked->round->lock);
+    return in_time;
+}
+
+static result ask_one(struct asked *asked) {
+    struct round *round = asked->round;
+    struct http_client *client = NULL;
+    TRY(session_client_take(round->session, round->role, asked->server, &client));
+    result answer = FAIL(TIMEOUT, "no answer in time");
+    if (announce(asked, client)) {
+        answer = round->question(round->context, round->session, asked->server, client);
+        pthread_mutex_lock(&round->lock);
+        asked->client = NULL;
+        pthread_mutex_unlock(&round->lock);
+    }
+    session_client_give(round->session, client);
+    return answer;
+}
+
+static void *ask_thread(void *argument) {
+    struct asked *asked = argument;
+    struct round *round = asked->round;
+    result code = ask_one(asked);
+    if (code != OK)
+        answer_fail(asked, code, error_text());
+    pthread_mutex_lock(&round->lock);
+    if (round->late && code == TIMEOUT)
+        answer_fail(asked, TIMEOUT, "no answer in time");
+    asked->done = true;
+    round->ended++;
+    round->ok += code == OK;
+    round->answered += code != TIMEOUT;
+    pthread_cond_signal(&round->changed);
+    pthread_mutex_unlock(&round->lock);
+    return NULL;
+}
+
+static uint64_t clock_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void earlier(uint64_t *deadline, uint64_t other) {
+    if (other < *deadline)
+        *deadline = other;
+}
+
+/* Returns, with the lock held, once all have ended or the time is over. */
+static void wait_for_round(struct round *round, unsigned enough) {
+    uint64_t deadline = clock_ms() + LIMIT_MS;
+    bool had_answered = false, had_ok = false;
+    for (uint64_t now = clock_ms(); round->ended < round->count && now < deadline;
+         now = clock_ms()) {
+        if (!had_answered && round->answered >= enough)
+            earlier(&deadline, now + GRACE_ANSWERED_MS);
+        if (!had_ok && round->ok >= enough)
+            earlier(&deadline, now + GRACE_OK_MS);
+        had_answered = round->answered >= enough;
+        had_ok = round->ok >= enough;
+        struct timespec until = {(time_t)(deadline / 1000), (long)(deadline % 1000) * 1000000};
+        pthread_cond_timedwait(&round->changed, &round->lock, &until);
+    }
+}
+
+static void start_round(struct round *round, struct asked asked[],
+                        struct session_answer answers[]) {
+    for (unsigned i = 0; i < round->count; i++) {
+        answers[i] = (struct session_answer){0};
+        asked[i] = (struct asked){.round = round, .answer = &answers[i], .server = i};
+        asked[i].started = pthread_create(&asked[i].thread, NULL, ask_thread, &asked[i]) == 0;
+        if (asked[i].started)
+            continue;
+        answer_fail(&asked[i], NO_MEMORY, "no thread to ask it on");
+        pthread_mutex_lock(&round->lock);
+        round->ended++;
+        asked[i].done = true;
+        pthread_mutex_unlock(&round->lock);
+    }
+}
+
+static void end_round(struct round *round, struct asked asked[], unsigned enough) {
+    pthread_mutex_lock(&round->lock);
+    wait_for_round(round, enough);
+    round->late = true;
+    for (unsigned i = 0; i < round->count; i++)
+        if (!asked[i].done && asked[i].client != NULL)
+            http_client_cancel(asked[i].client);
+    pthread_mutex_unlock(&round->lock);
+    for (unsigned i = 0; i < round->count; i++)
+        if (asked[i].started)
+            pthread_join(asked[i].thread, NULL);
+}
+
+result session_ask(struct session *session, enum session_role role, session_question question,
+                   void *context, unsigned enough, struct session_answer answers[],
+                   unsigned *out_ok) {
+    TRY(session_check_cancel(session));
+    unsigned count = session_server_count(session, role);
+    struct round round = {.session = session,
+                          .role = role,
+                          .question = question,
+                          .context = context,
+                          .count = count,
+                          .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct asked *asked = calloc(count, sizeof *asked);
+    if (asked == NULL)
+        return FAIL(NO_MEMORY, "out of memory");
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&round.changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    start_round(&round, asked, answers);
+    end_round(&round, asked, enough == 0 || enough > count ? count : enough);
+    pthread_cond_destroy(&round.changed);
+    pthread_mutex_destroy(&round.lock);
+    free(asked);
+    *out_ok = round.ok;
+    return session_check_cancel(session);
+}
+
+void session_warn_failed(struct session *session, enum session_role role,
+                         const struct session_answer answers[], result expected) {
+    for (unsigned i = 0; i < session_server_count(session, role); i++)
+        if (answers[i].code != OK && answers[i].code != expected)
+            session_warn(session, "%s", answers[i].text);
+}
+
+/* The commonest code of a server's own refusal: OK where there is none. */
+static result commonest_refusal(const struct session_answer answers[], unsigned count,
+                                unsigned *out_times, unsigned *out_first) {
+    unsigned times[RESULT_COUNT] = {0};
+    result commonest = OK;
+    *out_times = 0;
+    for (unsigned i = 0; i < count; i++) {
+        result code = answers[i].code;
+        if (code == OK || code == TIMEOUT || code == QUORUM || ++times[code] <= *out_times)
+            continue;
+        *out_times = times[code];
+        commonest = code;
+    }
+    for (unsigned i = count; i-- > 0;)
+        if (answers[i].code == commonest)
+            *out_first = i;
+    return commonest;
+}
+
+result session_fail_quorum(const struct session *session, enum session_role role, const char *what,
+                           const struct session_answer answers[], unsigned needed) {
+    unsigned count = session_server_count(session, role);
+    unsigned ok = 0, refusals = 0, first = 0;
+    for (unsigned i = 0; i < count; i++)
+        ok += answers[i].code == OK;
+    result refusal = commonest_refusal(answers, count, &refusals, &first);
+    if (refusal != OK && (refusals > count - needed || (ok == 0 && refusals >= needed)))
+        return FAIL(refusal, "%s: %s", what, answers[first].text);
+
+    char text[ERROR_TEXT_BYTES];
+    int used = snprintf(text, sizeof text, "%s: %u of the %u %s servers needed", what, ok, needed,
+                        role == SESSION_STORAGE ? "storage" : "key");
+    for (unsigned i = 0; i < count && used > 0 && (size_t)used < sizeof text; i++)
+        if (answers[i].code != OK)
+            used += snprintf(text + used, sizeof text - (size_t)used, "; %s", answers[i].text);
+    return FAIL(QUORUM, "%s", text);
+}
