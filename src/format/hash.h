@@ -23,6 +23,9 @@ MUST_CHECK result format_commit_contents(const Myelin__Signed *envelope,
                                          Myelin__Signed *const manifests[], size_t count,
                                          uint8_t out_contents[DIGEST_BYTES]);
 
+/* AuditEntry.hash: SHA-256 of the previous entry's hash, then the body. */
+void format_audit_hash(struct view previous, struct view body, uint8_t out_hash[DIGEST_BYTES]);
+
 /* The root of a slice table: SHA-256 of "myelin slices v1" 0x00, then every slice's SHA-256, in
  * order: Manifest.symbol_root, Receipt.symbol_root. One by one: */
 struct format_slice_table {

@@ -22,6 +22,8 @@ enum {
     FORMAT_KEYSTORE_SALT_BYTES = 16, /* Argon2id */
     FORMAT_BOX_NONCE_BYTES = 24,     /* XChaCha20-Poly1305 */
     FORMAT_BOX_TAG_BYTES = 16,
+    FORMAT_KEYSTORE_BOX_BYTES = 2 * (2 + 32) + FORMAT_BOX_TAG_BYTES, /* KeystoreSecrets, sealed */
+    FORMAT_SHARE_BOX_BYTES = 2 * 32 + FORMAT_BOX_TAG_BYTES,          /* s1, s2, sealed */
 };
 
 /* Counts and lengths. Text lengths are without the terminating zero. */

@@ -1,0 +1,175 @@
+/* The rules of signed records. */
+#include <string.h>
+
+#include "format/check.h"
+#include "format/kind.h"
+#include "format/layout.h"
+
+static result check_servers_distinct(const Myelin__Server *const servers[], size_t count) {
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(servers[i]->name, servers[j]->name) == 0)
+                return FAIL(PROTOCOL, "server %s stands there twice", servers[i]->name);
+            if (memcmp(servers[i]->identity.data, servers[j]->identity.data,
+                       FORMAT_IDENTITY_BYTES) == 0)
+                return FAIL(PROTOCOL, "servers %s and %s have one identity key", servers[j]->name,
+                            servers[i]->name);
+        }
+    return OK;
+}
+
+/* Appends to `all`, for the comparison across both lists. */
+static result check_servers(const char *field, Myelin__Server *const servers[], size_t count,
+                            uint32_t needed, const char *needed_field, const Myelin__Server *all[],
+                            size_t *all_count) {
+    TRY(check_count(field, count, 1, FORMAT_SERVERS_MAX));
+    TRY(check_number(needed_field, needed, 1, count));
+    for (size_t i = 0; i < count; i++) {
+        const Myelin__Server *server = servers[i];
+        if (!format_is_name(server->name))
+            return FAIL(PROTOCOL, "%s[%zu]: name: '%.64s' is not a name", field, i, server->name);
+        if (!format_is_address(server->address))
+            return FAIL(PROTOCOL, "%s[%zu]: address: '%.64s' is not host:port", field, i,
+                        server->address);
+        if (server->identity.len != FORMAT_IDENTITY_BYTES)
+            return FAIL(PROTOCOL, "%s[%zu]: identity: %zu bytes, expected %d", field, i,
+                        server->identity.len, FORMAT_IDENTITY_BYTES);
+        all[(*all_count)++] = server;
+    }
+    return OK;
+}
+
+result format_check_system(const void *message) {
+    const Myelin__System *m = message;
+    const Myelin__Server *all[2 * FORMAT_SERVERS_MAX];
+    size_t all_count = 0;
+    TRY(check_number("format", m->format, 1, 1));
+    TRY(check_bytes("id", m->id, FORMAT_ID_BYTES));
+    TRY(check_number("version", m->version, 1, INT64_MAX));
+    if (strcmp(m->suite, "BLS12-381") != 0)
+        return FAIL(PROTOCOL, "suite: '%.64s' is not BLS12-381", m->suite);
+    TRY(check_servers("storage", m->storage, m->n_storage, m->k, "k", all, &all_count));
+    TRY(check_servers("key", m->key, m->n_key, m->t, "t", all, &all_count));
+    TRY(check_servers_distinct(all, all_count));
+    TRY(check_between("ca_certificate", m->ca_certificate, 1, FORMAT_CERTIFICATE_MAX));
+    return check_time("created_ms", m->created_ms);
+}
+
+/* Whose image, and which. */
+static result check_owned(const char *owner, ProtobufCBinaryData tau) {
+    TRY(check_name("owner", owner));
+    return check_bytes("tau", tau, FORMAT_TAU_BYTES);
+}
+
+result format_check_envelope(const void *message) {
+    const Myelin__Envelope *m = message;
+    TRY(check_number("format", m->format, 1, 1));
+    TRY(check_owned(m->owner, m->tau));
+    TRY(check_count("servers", m->n_servers, 1, FORMAT_SERVERS_MAX));
+    TRY(check_number("k", m->k, 1, m->n_servers));
+    TRY(check_names("servers", m->servers, m->n_servers));
+    TRY(check_count("symbol_hash", m->n_symbol_hash, m->n_servers, m->n_servers));
+    TRY(check_each("symbol_hash", m->symbol_hash, m->n_symbol_hash, FORMAT_HASH_BYTES));
+    TRY(check_bytes("key_commitment", m->key_commitment, FORMAT_HASH_BYTES));
+    TRY(check_between("owner_label", m->owner_label, 1, FORMAT_LABEL_MAX));
+    TRY(check_between("sealed_id", m->sealed_id, 1, FORMAT_LABEL_MAX));
+    TRY(check_bytes("put", m->put, FORMAT_ID_BYTES));
+    return check_time("created_ms", m->created_ms);
+}
+
+static result check_rows(const Myelin__Manifest *m) {
+    static const uint8_t zeros[FORMAT_SERVERS_MAX];
+    TRY(check_count("row", m->n_row, m->n_servers, m->n_servers));
+    TRY(check_each("row", m->row, m->n_row, m->k));
+    for (size_t slot = 0; slot < m->n_row; slot++)
+        if (memcmp(m->row[slot].data, zeros, m->k) == 0)
+            return FAIL(PROTOCOL, "row[%zu]: all zeros", slot);
+    return OK;
+}
+
+result format_check_manifest(const void *message) {
+    const Myelin__Manifest *m = message;
+    struct format_layout layout;
+    TRY(check_number("format", m->format, 1, 1));
+    TRY(check_owned(m->owner, m->tau));
+    TRY(check_bytes("object", m->object, FORMAT_ID_BYTES));
+    TRY(check_bytes("put", m->put, FORMAT_ID_BYTES));
+    TRY(check_bytes("salt", m->salt, FORMAT_SALT_BYTES));
+    TRY(check_between("sealed_meta", m->sealed_meta, 1, FORMAT_SEALED_META_MAX));
+    TRY(check_count("servers", m->n_servers, 1, FORMAT_SERVERS_MAX));
+    TRY(check_number("k", m->k, 1, m->n_servers));
+    TRY(format_layout(m->sealed_bytes, m->segment_bytes, m->segments, m->k, &layout));
+    TRY(check_names("servers", m->servers, m->n_servers));
+    TRY(check_count("symbol_root", m->n_symbol_root, m->n_servers, m->n_servers));
+    TRY(check_each("symbol_root", m->symbol_root, m->n_symbol_root, FORMAT_HASH_BYTES));
+    TRY(check_rows(m));
+    return check_time("created_ms", m->created_ms);
+}
+
+result format_check_commit(const void *message) {
+    const Myelin__Commit *m = message;
+    TRY(check_owned(m->owner, m->tau));
+    TRY(check_bytes("put", m->put, FORMAT_ID_BYTES));
+    return check_bytes("contents", m->contents, FORMAT_HASH_BYTES);
+}
+
+/* Between whom. */
+static result check_pair(const char *owner, const char *recipient) {
+    TRY(check_name("recipient", recipient));
+    if (strcmp(owner, recipient) == 0)
+        return FAIL(PROTOCOL, "recipient: %s is the owner", owner);
+    return OK;
+}
+
+result format_check_forward(const void *message) {
+    const Myelin__Forward *m = message;
+    TRY(check_owned(m->owner, m->tau));
+    TRY(check_pair(m->owner, m->recipient));
+    TRY(check_bytes("rk1", m->rk1, FORMAT_TAU_BYTES));
+    TRY(check_bytes("rk2", m->rk2, FORMAT_TAU_BYTES));
+    TRY(check_time("serial_ms", m->serial_ms));
+    return check_between("label", m->label, 1, FORMAT_LABEL_MAX);
+}
+
+result format_check_revocation(const void *message) {
+    const Myelin__Revocation *m = message;
+    TRY(check_owned(m->owner, m->tau));
+    TRY(check_pair(m->owner, m->recipient));
+    return check_time("serial_ms", m->serial_ms);
+}
+
+result format_check_removal(const void *message) {
+    const Myelin__Removal *m = message;
+    TRY(check_owned(m->owner, m->tau));
+    return check_time("serial_ms", m->serial_ms);
+}
+
+result format_check_receipt(const void *message) {
+    const Myelin__Receipt *m = message;
+    TRY(check_name("server", m->server));
+    TRY(check_bytes("put", m->put, FORMAT_ID_BYTES));
+    TRY(check_bytes("object", m->object, FORMAT_ID_BYTES));
+    TRY(check_number("slot", m->slot, 0, FORMAT_SERVERS_MAX - 1));
+    TRY(check_number("symbol_bytes", m->symbol_bytes, 1, FORMAT_SEALED_BYTES_MAX));
+    return check_bytes("symbol_root", m->symbol_root, FORMAT_HASH_BYTES);
+}
+
+result format_check_certificate_request(const void *message) {
+    const Myelin__CertificateRequest *m = message;
+    TRY(check_name("user", m->user));
+    TRY(check_bytes("system_id", m->system_id, FORMAT_ID_BYTES));
+    TRY(check_bytes("identity", m->identity, FORMAT_IDENTITY_BYTES));
+    TRY(check_bytes("pk1", m->pk1, FORMAT_ALPHA_BYTES));
+    TRY(check_bytes("pk2", m->pk2, FORMAT_TAU_BYTES));
+    return check_bytes("possession", m->possession, FORMAT_POSSESSION_BYTES);
+}
+
+result format_check_object_meta(const void *message) {
+    const Myelin__ObjectMeta *m = message;
+    if (!format_is_object_name(m->name))
+        return FAIL(PROTOCOL, "name: not a relative path of 1 to %d bytes of UTF-8 without . or ..",
+                    FORMAT_OBJECT_NAME_MAX);
+    TRY(check_number("size", m->size, 0, INT64_MAX));
+    TRY(check_number("codec", m->codec, 0, 2));
+    return check_bytes("sha256", m->sha256, FORMAT_HASH_BYTES);
+}

@@ -1,0 +1,140 @@
+/* The rules of messages to and from storage servers. */
+#include "format/check.h"
+#include "format/kind.h"
+
+result format_check_signed(const void *message) {
+    const Myelin__Signed *m = message;
+    TRY(check_between("body", m->body, 1, FORMAT_LIMIT_SYSTEM));
+    return check_bytes("signature", m->signature, FORMAT_SIGNATURE_BYTES);
+}
+
+result format_check_symbol(const void *message) {
+    const Myelin__Symbol *m = message;
+    TRY(check_number("slot", m->slot, 0, FORMAT_SERVERS_MAX - 1));
+    TRY(check_number("b", m->b, 0, 1));
+    TRY(check_bytes("alpha", m->alpha, FORMAT_ALPHA_BYTES));
+    TRY(check_bytes("beta", m->beta, FORMAT_TAU_BYTES));
+    TRY(check_bytes("gamma", m->gamma, FORMAT_GAMMA_BYTES));
+    TRY(check_count("coefficient", m->n_coefficient, 1, FORMAT_SERVERS_MAX));
+    return check_each("coefficient", m->coefficient, m->n_coefficient, FORMAT_SCALAR_BYTES);
+}
+
+result format_check_begin_put(const void *message) {
+    const Myelin__BeginPut *m = message;
+    TRY(check_bytes("tau", m->tau, FORMAT_TAU_BYTES));
+    TRY(check_count("object", m->n_object, m->creates ? 0 : 1, FORMAT_OBJECTS_MAX));
+    return check_distinct("object", m->object, m->n_object, FORMAT_ID_BYTES);
+}
+
+static result check_records(const char *field, Myelin__Signed *const records[], size_t count,
+                            size_t limit) {
+    for (size_t i = 0; i < count; i++) {
+        result checked = check_signed(field, records[i], limit);
+        if (checked != OK)
+            return error_at(checked, "%zu", i);
+    }
+    return OK;
+}
+
+result format_check_prepare_put(const void *message) {
+    const Myelin__PreparePut *m = message;
+    TRY(check_bytes("tau", m->tau, FORMAT_TAU_BYTES));
+    if ((m->envelope != NULL) != (m->symbol != NULL))
+        return FAIL(PROTOCOL, "%s: missing beside the other", m->symbol ? "envelope" : "symbol");
+    if (m->envelope != NULL) {
+        TRY(check_signed("envelope", m->envelope, FORMAT_LIMIT_ENVELOPE));
+        TRY(check_symbol("symbol", m->symbol));
+        TRY(check_number("symbol: b", m->symbol->b, 0, 0));
+    }
+    TRY(check_count("manifest", m->n_manifest, m->envelope ? 0 : 1, FORMAT_OBJECTS_MAX));
+    return check_records("manifest", m->manifest, m->n_manifest, FORMAT_LIMIT_MANIFEST);
+}
+
+/* Sums over an image: more than one object's bound, and still far from overflow. */
+static result check_total(const char *field, uint64_t value) {
+    return check_number(field, value, 0, INT64_MAX);
+}
+
+result format_check_image_answer(const void *message) {
+    const Myelin__ImageAnswer *m = message;
+    if ((m->envelope != NULL) == (m->removal != NULL))
+        return FAIL(PROTOCOL, "envelope: one of envelope and removal is expected");
+    if (m->envelope != NULL)
+        TRY(check_signed("envelope", m->envelope, FORMAT_LIMIT_ENVELOPE));
+    else
+        TRY(check_signed("removal", m->removal, FORMAT_LIMIT_REMOVAL));
+    TRY(check_total("objects", m->objects));
+    return check_total("symbol_bytes", m->symbol_bytes);
+}
+
+static result check_image_entry(const Myelin__ImageEntry *m) {
+    TRY(check_signed("envelope", m->envelope, FORMAT_LIMIT_ENVELOPE));
+    TRY(check_total("objects", m->objects));
+    TRY(check_total("sealed_bytes", m->sealed_bytes));
+    TRY(check_count("recipient", m->n_recipient, 0, FORMAT_RECIPIENTS_MAX));
+    for (size_t i = 0; i < m->n_recipient; i++)
+        TRY(check_name("recipient", m->recipient[i]));
+    return OK;
+}
+
+result format_check_image_page(const void *message) {
+    const Myelin__ImagePage *m = message;
+    TRY(check_count("image", m->n_image, m->more ? 1 : 0, FORMAT_PAGE_ENTRIES_MAX));
+    for (size_t i = 0; i < m->n_image; i++) {
+        result checked = check_image_entry(m->image[i]);
+        if (checked != OK)
+            return error_at(checked, "image[%zu]", i);
+    }
+    return OK;
+}
+
+result format_check_manifest_page(const void *message) {
+    const Myelin__ManifestPage *m = message;
+    TRY(check_count("manifest", m->n_manifest, m->more ? 1 : 0, FORMAT_PAGE_ENTRIES_MAX));
+    return check_records("manifest", m->manifest, m->n_manifest, FORMAT_LIMIT_MANIFEST);
+}
+
+static result check_inbox_entry(const Myelin__InboxEntry *m) {
+    TRY(check_signed("forward", m->forward, FORMAT_LIMIT_FORWARD));
+    TRY(check_total("objects", m->objects));
+    return check_total("sealed_bytes", m->sealed_bytes);
+}
+
+result format_check_inbox_page(const void *message) {
+    const Myelin__InboxPage *m = message;
+    TRY(check_count("entry", m->n_entry, m->more ? 1 : 0, FORMAT_PAGE_ENTRIES_MAX));
+    for (size_t i = 0; i < m->n_entry; i++) {
+        result checked = check_inbox_entry(m->entry[i]);
+        if (checked != OK)
+            return error_at(checked, "entry[%zu]", i);
+    }
+    return OK;
+}
+
+result format_check_symbol_answer(const void *message) {
+    const Myelin__SymbolAnswer *m = message;
+    TRY(check_symbol("symbol", m->symbol));
+    if (m->symbol->b == 1)
+        return check_signed("forward", m->forward, FORMAT_LIMIT_FORWARD);
+    if (m->forward != NULL)
+        return FAIL(PROTOCOL, "forward: present with an original symbol");
+    return OK;
+}
+
+static result check_checked_object(const Myelin__CheckedObject *m) {
+    TRY(check_bytes("object", m->object, FORMAT_ID_BYTES));
+    if (m->good && m->fault[0] != '\0')
+        return FAIL(PROTOCOL, "fault: present with a good object");
+    return check_text("fault", m->fault, m->good ? 0 : 1, FORMAT_FAULT_MAX);
+}
+
+result format_check_check_answer(const void *message) {
+    const Myelin__CheckAnswer *m = message;
+    TRY(check_count("object", m->n_object, 0, FORMAT_CHECKED_MAX));
+    for (size_t i = 0; i < m->n_object; i++) {
+        result checked = check_checked_object(m->object[i]);
+        if (checked != OK)
+            return error_at(checked, "object[%zu]", i);
+    }
+    return OK;
+}
