@@ -45,7 +45,7 @@ MUST_CHECK result image_find(struct session *session, const char *id, const char
 MUST_CHECK result image_load(struct session *session, const char *id, struct image *image);
 
 /* Envelope.owner_label: the ID sealed for its owner alone, under
- * HKDF-SHA256(a3, salt = tau, "MYELIN-V1-LABEL"). Opening: INTEGRITY. */
+ * HKDF-SHA256(a3, salt = tau, "MYELIN-V1-LABEL-KEY"). Opening: INTEGRITY. */
 MUST_CHECK result image_label_seal(const struct session *session,
                                    const uint8_t tau[FORMAT_TAU_BYTES], const char *id,
                                    struct bytes *out_label);

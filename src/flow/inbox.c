@@ -1,0 +1,155 @@
+#include "flow/inbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "flow/pages.h"
+#include "format/hash.h"
+
+void inbox_free(struct inbox *inbox) {
+    for (size_t i = 0; i < inbox->count; i++)
+        free(inbox->items[i].id);
+    free(inbox->items);
+    *inbox = (struct inbox){0};
+}
+
+static result parse_page(struct view wire, void **out_page, bool *out_more,
+                         char out_after[PAGES_KEY]) {
+    Myelin__InboxPage *page = NULL;
+    TRY(format_parse_inbox_page(wire, &page));
+    *out_page = page;
+    *out_more = page->more;
+    out_after[0] = '\0';
+    if (page->n_entry == 0)
+        return OK;
+    AUTO_FORMAT Myelin__Forward *last = NULL;
+    result parsed =
+        format_parse_forward(format_view(page->entry[page->n_entry - 1]->forward->body), &last);
+    if (parsed != OK) {
+        format_free(page);
+        return parsed;
+    }
+    uint8_t id[DIGEST_BYTES];
+    format_image_id(last->tau.data, id);
+    hex_encode(view_of(id, sizeof id), out_after);
+    return OK;
+}
+
+/* The ID in a forward's label: INTEGRITY where it is not the user's to read or no ID. */
+static result read_label(struct session *session, const Myelin__Forward *forward, char **out_id) {
+    AUTO_BYTES struct bytes label = {0};
+    TRY(sign_box_open(session->signing, format_view(forward->label), &label));
+    if (label.len == 0 || label.len > FORMAT_IMAGE_ID_MAX ||
+        memchr(label.data, 0, label.len) != NULL)
+        return FAIL(INTEGRITY, "its label holds no ID");
+    *out_id = strndup((const char *)label.data, label.len);
+    return *out_id != NULL ? OK : FAIL(NO_MEMORY, "out of memory");
+}
+
+static struct inbox_item *find_item(const struct inbox *inbox, const Myelin__Forward *forward) {
+    for (size_t i = 0; i < inbox->count; i++)
+        if (memcmp(inbox->items[i].tau, forward->tau.data, FORMAT_TAU_BYTES) == 0)
+            return &inbox->items[i];
+    return NULL;
+}
+
+static result add_item(struct inbox *inbox, struct inbox_item **out_item) {
+    struct inbox_item *grown = realloc(inbox->items, (inbox->count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return FAIL(NO_MEMORY, "out of memory");
+    inbox->items = grown;
+    *out_item = &grown[inbox->count];
+    **out_item = (struct inbox_item){0};
+    return OK;
+}
+
+/* Verifies a forward before anything of it is believed. */
+static result open_forward(struct session *session, const Myelin__Signed *record,
+                           const struct session_user **out_owner, Myelin__Forward **out_forward) {
+    AUTO_FORMAT Myelin__Forward *claimed = NULL;
+    TRY(format_parse_forward(format_view(record->body), &claimed));
+    TRY(session_find_user(session, claimed->owner, out_owner));
+    AUTO_FORMAT Myelin__Forward *forward = NULL;
+    TRY(format_open_forward(record, (*out_owner)->identity, &forward));
+    if (strcmp(forward->recipient, session->user) != 0)
+        return FAIL(INTEGRITY, "it is for %s", forward->recipient);
+    *out_forward = forward;
+    forward = NULL;
+    return OK;
+}
+
+static result merge_entry(struct session *session, const Myelin__InboxEntry *entry,
+                          struct inbox *inbox) {
+    AUTO_FORMAT Myelin__Forward *forward = NULL;
+    const struct session_user *owner = NULL;
+    TRY(open_forward(session, entry->forward, &owner, &forward));
+    struct inbox_item *item = find_item(inbox, forward);
+    if (item == NULL) {
+        char *id = NULL;
+        TRY(read_label(session, forward, &id));
+        result added = add_item(inbox, &item);
+        if (added != OK) {
+            free(id);
+            return added;
+        }
+        inbox->count++;
+        item->id = id;
+        item->owner = owner;
+        memcpy(item->tau, forward->tau.data, sizeof item->tau);
+    }
+    if (forward->serial_ms > item->serial_ms)
+        item->serial_ms = forward->serial_ms;
+    if (entry->objects > item->objects)
+        item->objects = entry->objects;
+    if (entry->sealed_bytes > item->sealed_bytes)
+        item->sealed_bytes = entry->sealed_bytes;
+    return OK;
+}
+
+/* A quick look at whom a forward claims to be from. */
+static bool is_from(const Myelin__InboxEntry *entry, const char *from) {
+    if (from == NULL)
+        return true;
+    AUTO_FORMAT Myelin__Forward *forward = NULL;
+    return format_parse_forward(format_view(entry->forward->body), &forward) == OK &&
+           strcmp(forward->owner, from) == 0;
+}
+
+static result merge_page(struct session *session, const char *server, const Myelin__InboxPage *page,
+                         const char *from, struct inbox *inbox) {
+    for (size_t i = 0; i < page->n_entry; i++) {
+        if (!is_from(page->entry[i], from))
+            continue;
+        result merged = merge_entry(session, page->entry[i], inbox);
+        if (merged == NO_MEMORY || session_is_cancelled(session))
+            return merged;
+        if (merged != OK)
+            session_warn(session, "%s: a forward in the inbox: %s", server, error_text());
+    }
+    return OK;
+}
+
+static int by_owner_and_id(const void *a, const void *b) {
+    const struct inbox_item *left = a, *right = b;
+    int order = strcmp(left->owner->name, right->owner->name);
+    return order != 0 ? order : strcmp(left->id, right->id);
+}
+
+result inbox_collect(struct session *session, const char *from, struct inbox *out_inbox) {
+    AUTO_PAGES struct pages_all all = {0};
+    TRY(pages_ask(session, SESSION_STORAGE, "/v1/inbox", parse_page, session->k, &all));
+    if (all.ok < session->k)
+        return session_fail_quorum(session, SESSION_STORAGE, "reading the inbox", all.answers,
+                                   session->k);
+    session_warn_failed(session, SESSION_STORAGE, all.answers, OK);
+    AUTO_INBOX struct inbox inbox = {0};
+    for (unsigned i = 0; i < all.servers; i++)
+        for (size_t p = 0; p < all.of[i].count; p++)
+            TRY(merge_page(session, session_server(session, SESSION_STORAGE, i)->name,
+                           all.of[i].page[p], from, &inbox));
+    if (inbox.count > 0)
+        qsort(inbox.items, inbox.count, sizeof *inbox.items, by_owner_and_id);
+    *out_inbox = inbox;
+    inbox = (struct inbox){0};
+    return OK;
+}
