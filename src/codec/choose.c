@@ -1,0 +1,60 @@
+/* Which kind of codec suits a source. */
+#include <stdlib.h>
+#include <zstd.h>
+
+#include "codec/dicom.h"
+#include "codec/stream.h"
+
+enum {
+    SAMPLES = 4,
+    SAMPLE_BYTES = 128 << 10,
+    WORTH_PERCENT = 97, /* of the plain size: above it, compression is not worth its time */
+};
+
+/* Adds one sample's lengths to the sums. */
+static result take_sample(const struct codec_source *source, uint64_t offset, size_t len,
+                          uint8_t *buffer, size_t *inout_plain, size_t *inout_coded) {
+    size_t capacity = ZSTD_compressBound(SAMPLE_BYTES);
+    TRY(codec_source_read(source, offset, buffer, len));
+    size_t coded = ZSTD_compress(buffer + SAMPLE_BYTES, capacity, buffer, len, 1);
+    *inout_plain += len;
+    *inout_coded += ZSTD_isError(coded) ? len : coded;
+    return OK;
+}
+
+/* Samples at even distances, from the first byte to the last. */
+static result shrinks(const struct codec_source *source, bool *out_shrinks) {
+    uint8_t *buffer = malloc(SAMPLE_BYTES + ZSTD_compressBound(SAMPLE_BYTES));
+    if (buffer == NULL)
+        return FAIL(NO_MEMORY, "no memory to look at %s", source->name);
+    size_t len = source->size < SAMPLE_BYTES ? (size_t)source->size : SAMPLE_BYTES;
+    uint64_t samples = source->size < SAMPLES * SAMPLE_BYTES ? 1 : SAMPLES;
+    uint64_t distance = samples == 1 ? 0 : (source->size - len) / (samples - 1);
+    size_t plain = 0, coded = 0;
+    result taken = OK;
+    for (uint64_t i = 0; i < samples && taken == OK; i++)
+        taken = take_sample(source, i * distance, len, buffer, &plain, &coded);
+    free(buffer);
+    *out_shrinks = coded * 100 < plain * WORTH_PERCENT;
+    return taken;
+}
+
+result choose_kind(enum codec_kind wanted, const struct codec_source *source,
+                   enum codec_kind *out_kind, struct jpegls_pixels *out_pixels) {
+    *out_kind = wanted;
+    if (wanted == CODEC_NONE || wanted == CODEC_ZSTD)
+        return OK;
+    struct dicom_info info;
+    TRY(dicom_probe(source, &info));
+    if (jpegls_pixels_of(&info, source->size, out_pixels)) {
+        *out_kind = CODEC_JPEGLS;
+        return OK;
+    }
+    *out_kind = CODEC_ZSTD;
+    if (wanted == CODEC_JPEGLS)
+        return OK;
+    bool worth = false;
+    TRY(shrinks(source, &worth));
+    *out_kind = worth ? CODEC_ZSTD : CODEC_NONE;
+    return OK;
+}
