@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "codec/codec.h"
 #include "flow/session.h"
 #include "seal/seal.h"
