@@ -1,0 +1,394 @@
+#include "flow/manifests.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flow/object.h"
+
+/* No honest image has more; a server that lists more is not believed. */
+enum { OBJECTS_MAX = 1 << 18, PATH_BYTES = 256 };
+
+/* So many puts are brought forward at a time; the next reader goes on. */
+enum { ROLLS_MAX = 16 };
+
+/* ------------------------------------------------------------------ one server's pages */
+
+void manifest_pages_free(struct manifest_pages *pages) {
+    for (size_t i = 0; i < pages->count; i++)
+        format_free(pages->page[i]);
+    free(pages->page);
+    *pages = (struct manifest_pages){0};
+}
+
+static result add_page(struct manifest_pages *pages, Myelin__ManifestPage *page) {
+    Myelin__ManifestPage **grown = reallocarray(pages->page, pages->count + 1, sizeof *pages->page);
+    if (grown == NULL)
+        return FAIL(NO_MEMORY, "no memory for a list of objects");
+    pages->page = grown;
+    pages->page[pages->count++] = page;
+    return OK;
+}
+
+/* The id of a page's last object, from which the next page goes on; it must be a later one. */
+static result last_id(const Myelin__ManifestPage *page, uint8_t id[FORMAT_ID_BYTES]) {
+    AUTO_FORMAT Myelin__Manifest *last = NULL;
+    if (page->n_manifest == 0)
+        return FAIL(PROTOCOL, "an empty page of objects that says more follow");
+    TRY(format_parse_manifest(format_view(page->manifest[page->n_manifest - 1]->body), &last));
+    if (memcmp(last->object.data, id, FORMAT_ID_BYTES) <= 0)
+        return FAIL(PROTOCOL, "a list of objects that does not move on");
+    memcpy(id, last->object.data, FORMAT_ID_BYTES);
+    return OK;
+}
+
+result manifest_pages_fetch(struct http_client *client, const struct image *image,
+                            struct manifest_pages *out_pages) {
+    AUTO_MANIFEST_PAGES struct manifest_pages pages = {0};
+    uint8_t after[FORMAT_ID_BYTES] = {0};
+    size_t objects = 0;
+    bool is_more = true;
+    for (bool is_first = true; is_more; is_first = false) {
+        char hex[OBJECT_HEX], path[PATH_BYTES];
+        hex_encode(view_of(after, sizeof after), hex);
+        snprintf(path, sizeof path, "/v1/images/%s/objects%s%s", image->hex,
+                 is_first ? "" : "?after=", is_first ? "" : hex);
+        AUTO_BYTES struct bytes answer = {0};
+        TRY(http_call(client, "GET", path, view_of(NULL, 0), NULL, FORMAT_LIMIT_PAGE, &answer));
+        AUTO_FORMAT Myelin__ManifestPage *page = NULL;
+        result parsed = format_parse_manifest_page(bytes_view(&answer), &page);
+        is_more = parsed == OK && page->more;
+        if (is_more)
+            parsed = last_id(page, after);
+        if (parsed != OK)
+            return error_at(parsed, "%s", http_client_name(client));
+        objects += page->n_manifest;
+        if (objects > OBJECTS_MAX)
+            return FAIL(PROTOCOL, "%s: lists more than %d objects", http_client_name(client),
+                        OBJECTS_MAX);
+        TRY(add_page(&pages, page));
+        page = NULL;
+    }
+    *out_pages = pages;
+    pages = (struct manifest_pages){0};
+    return OK;
+}
+
+/* ------------------------------------------------------------------ all servers' */
+
+void manifests_free(struct manifests *manifests) {
+    for (size_t i = 0; i < manifests->count; i++) {
+        format_free(manifests->entries[i].manifest);
+        free(manifests->entries[i].is_at);
+    }
+    free(manifests->entries);
+    free(manifests->answers);
+    *manifests = (struct manifests){0};
+}
+
+result manifests_owner_key(struct session *session, const struct image *image,
+                           uint8_t out_identity[FORMAT_IDENTITY_BYTES]) {
+    if (image->is_own) {
+        memcpy(out_identity, session->signing->public_key, FORMAT_IDENTITY_BYTES);
+        return OK;
+    }
+    const struct session_user *owner;
+    TRY(session_find_user(session, image->owner_name, &owner));
+    memcpy(out_identity, owner->identity, FORMAT_IDENTITY_BYTES);
+    return OK;
+}
+
+/* A record as one server gave it. */
+struct listed {
+    uint8_t hash[DIGEST_BYTES]; /* of body and signature */
+    unsigned server;
+    const Myelin__Signed *record;
+};
+
+struct listing {
+    const struct image *image;
+    uint8_t owner_key[FORMAT_IDENTITY_BYTES];
+    struct manifest_pages *pages; /* by server */
+    unsigned servers;
+    struct listed *listed;
+    size_t count;
+};
+
+static void listing_free(struct listing *listing) {
+    for (unsigned i = 0; listing->pages != NULL && i < listing->servers; i++)
+        manifest_pages_free(&listing->pages[i]);
+    free(listing->pages);
+    free(listing->listed);
+}
+#define AUTO_LISTING __attribute__((cleanup(listing_free)))
+
+static result ask_objects(void *context, struct session *session, unsigned server,
+                          struct http_client *client) {
+    (void)session;
+    struct listing *listing = context;
+    manifest_pages_free(&listing->pages[server]);
+    return manifest_pages_fetch(client, listing->image, &listing->pages[server]);
+}
+
+static int by_hash(const void *a, const void *b) {
+    return memcmp(((const struct listed *)a)->hash, ((const struct listed *)b)->hash, DIGEST_BYTES);
+}
+
+/* All servers' records, the same ones side by side. */
+static result flatten(struct listing *listing) {
+    size_t count = 0;
+    for (unsigned server = 0; server < listing->servers; server++)
+        for (size_t p = 0; p < listing->pages[server].count; p++)
+            count += listing->pages[server].page[p]->n_manifest;
+    free(listing->listed);
+    listing->count = 0;
+    listing->listed = calloc(count + 1, sizeof *listing->listed);
+    if (listing->listed == NULL)
+        return FAIL(NO_MEMORY, "no memory for a list of %zu manifests", count);
+    for (unsigned server = 0; server < listing->servers; server++)
+        for (size_t p = 0; p < listing->pages[server].count; p++) {
+            const Myelin__ManifestPage *page = listing->pages[server].page[p];
+            for (size_t i = 0; i < page->n_manifest; i++) {
+                struct listed *listed = &listing->listed[listing->count++];
+                struct digest digest;
+                digest_start(&digest);
+                digest_update(&digest, format_view(page->manifest[i]->body));
+                digest_update(&digest, format_view(page->manifest[i]->signature));
+                digest_finish(&digest, listed->hash);
+                listed->server = server;
+                listed->record = page->manifest[i];
+            }
+        }
+    qsort(listing->listed, listing->count, sizeof *listing->listed, by_hash);
+    return OK;
+}
+
+/* A manifest of this image by its owner. */
+static result open_listed(const struct listing *listing, const struct listed *listed,
+                          Myelin__Manifest **out_manifest) {
+    AUTO_FORMAT Myelin__Manifest *manifest = NULL;
+    TRY(format_open_manifest(listed->record, listing->owner_key, &manifest));
+    if (memcmp(manifest->tau.data, listing->image->tau_bytes, FORMAT_TAU_BYTES) != 0 ||
+        strcmp(manifest->owner, listing->image->owner_name) != 0)
+        return FAIL(INTEGRITY, "a manifest of another image");
+    *out_manifest = manifest;
+    manifest = NULL;
+    return OK;
+}
+
+static int by_object_newest_first(const void *a, const void *b) {
+    const Myelin__Manifest *left = ((const struct manifest_entry *)a)->manifest;
+    const Myelin__Manifest *right = ((const struct manifest_entry *)b)->manifest;
+    int order = memcmp(left->object.data, right->object.data, FORMAT_ID_BYTES);
+    if (order != 0)
+        return order;
+    if (left->created_ms != right->created_ms)
+        return left->created_ms > right->created_ms ? -1 : 1;
+    return memcmp(left->put.data, right->put.data, FORMAT_ID_BYTES);
+}
+
+/* What is left of an object that was removed and put again is older than its successor. */
+static void keep_newest(struct manifests *manifests) {
+    qsort(manifests->entries, manifests->count, sizeof *manifests->entries, by_object_newest_first);
+    size_t kept = 0;
+    for (size_t i = 0; i < manifests->count; i++) {
+        struct manifest_entry *entry = &manifests->entries[i];
+        if (kept > 0 && memcmp(manifests->entries[kept - 1].manifest->object.data,
+                               entry->manifest->object.data, FORMAT_ID_BYTES) == 0) {
+            format_free(entry->manifest);
+            free(entry->is_at);
+            continue;
+        }
+        manifests->entries[kept++] = *entry;
+    }
+    manifests->count = kept;
+}
+
+static result add_entry(struct manifests *manifests, Myelin__Manifest *manifest,
+                        const struct listed *same, size_t count) {
+    bool *is_at = calloc(manifests->servers, sizeof *is_at);
+    if (is_at == NULL)
+        return FAIL(NO_MEMORY, "no memory for a manifest");
+    for (size_t i = 0; i < count; i++)
+        is_at[same[i].server] = true;
+    manifests->entries[manifests->count++] = (struct manifest_entry){manifest, is_at};
+    return OK;
+}
+
+static result merge(struct session *session, struct listing *listing, struct manifests *manifests) {
+    TRY(flatten(listing));
+    manifests->entries = calloc(listing->count + 1, sizeof *manifests->entries);
+    if (manifests->entries == NULL)
+        return FAIL(NO_MEMORY, "no memory for a list of %zu manifests", listing->count);
+    for (size_t i = 0, next; i < listing->count; i = next) {
+        const struct listed *listed = &listing->listed[i];
+        for (next = i + 1; next < listing->count && by_hash(listed, &listed[next - i]) == 0;)
+            next++;
+        AUTO_FORMAT Myelin__Manifest *manifest = NULL;
+        result opened = open_listed(listing, listed, &manifest);
+        if (opened == NO_MEMORY)
+            return opened;
+        if (opened != OK) {
+            for (size_t j = i; j < next; j++)
+                session_warn(
+                    session, "%s: lists a forged manifest: %s",
+                    session_server(session, SESSION_STORAGE, listing->listed[j].server)->name,
+                    error_text());
+            continue;
+        }
+        TRY(add_entry(manifests, manifest, listed, next - i));
+        manifest = NULL;
+    }
+    keep_newest(manifests);
+    return OK;
+}
+
+/* ------------------------------------------------------------------ puts left half published */
+
+struct roll {
+    const struct image *image;
+    struct manifests *manifests;
+    uint8_t put[FORMAT_ID_BYTES];
+    bool *has; /* by server: lists an object of the put */
+    struct bytes commit;
+    struct bytes *commits; /* by server */
+};
+
+static void put_path(const struct roll *roll, const char *suffix, char out[PATH_BYTES]) {
+    char put[OBJECT_HEX];
+    hex_encode(view_of(roll->put, sizeof roll->put), put);
+    snprintf(out, PATH_BYTES, "/v1/images/%s/puts/%s%s", roll->image->hex, put, suffix);
+}
+
+static result ask_commit(void *context, struct session *session, unsigned server,
+                         struct http_client *client) {
+    (void)session;
+    struct roll *roll = context;
+    if (!roll->has[server])
+        return FAIL(NOT_FOUND, "does not have it");
+    char path[PATH_BYTES];
+    put_path(roll, "", path);
+    return http_call(client, "GET", path, view_of(NULL, 0), NULL, FORMAT_LIMIT_SIGNED_SMALL,
+                     &roll->commits[server]);
+}
+
+static result bring_commit(void *context, struct session *session, unsigned server,
+                           struct http_client *client) {
+    (void)session;
+    struct roll *roll = context;
+    if (roll->has[server] || roll->manifests->answers[server].code == TIMEOUT)
+        return OK;
+    char path[PATH_BYTES];
+    put_path(roll, "/commit", path);
+    return http_call(client, "POST", path, bytes_view(&roll->commit), "application/protobuf", 0,
+                     NULL);
+}
+
+/* The owner's commit of roll->put, from whichever server has it. */
+static result find_commit(struct session *session, const uint8_t *owner_key, struct roll *roll,
+                          struct session_answer answers[]) {
+    unsigned ok;
+    TRY(session_ask(session, SESSION_STORAGE, ask_commit, roll, 1, answers, &ok));
+    for (unsigned i = 0; i < roll->manifests->servers; i++) {
+        AUTO_FORMAT Myelin__Signed *record = NULL;
+        AUTO_FORMAT Myelin__Commit *commit = NULL;
+        if (answers[i].code != OK ||
+            format_parse_signed(bytes_view(&roll->commits[i]), &record) != OK ||
+            format_open_commit(record, owner_key, &commit) != OK ||
+            memcmp(commit->put.data, roll->put, FORMAT_ID_BYTES) != 0)
+            continue;
+        return bytes_append(&roll->commit, bytes_view(&roll->commits[i]));
+    }
+    return FAIL(NOT_FOUND, "no server has the commit");
+}
+
+/* Brings one put's commit to the servers that lack the put. Nobody having it is no error. */
+static result roll_put(struct session *session, struct listing *listing, struct roll *roll) {
+    unsigned servers = roll->manifests->servers, ok;
+    struct session_answer *answers = calloc(servers, sizeof *answers);
+    roll->commits = calloc(servers, sizeof *roll->commits);
+    result rolled = OK;
+    if (answers == NULL || roll->commits == NULL)
+        rolled = FAIL(NO_MEMORY, "no memory to ask %u servers", servers);
+    else if (find_commit(session, listing->owner_key, roll, answers) == OK)
+        rolled = session_ask(session, SESSION_STORAGE, bring_commit, roll, 0, answers, &ok);
+    for (unsigned i = 0; roll->commits != NULL && i < servers; i++)
+        bytes_free(&roll->commits[i]);
+    bytes_free(&roll->commit);
+    free(roll->commits);
+    free(answers);
+    return rolled;
+}
+
+/* Whether a server that answered lacks the object although too few others have it. */
+static bool is_half_published(const struct manifests *manifests,
+                              const struct manifest_entry *entry) {
+    unsigned n = (unsigned)entry->manifest->n_servers, k = entry->manifest->k;
+    unsigned holders = 0, lacking = 0;
+    for (unsigned i = 0; i < manifests->servers; i++) {
+        holders += entry->is_at[i];
+        lacking += !entry->is_at[i] &&
+                   (manifests->answers[i].code == OK || manifests->answers[i].code == NOT_FOUND);
+    }
+    return lacking > 0 && holders < k + (n - k + 1) / 2;
+}
+
+static bool is_among(const uint8_t puts[][FORMAT_ID_BYTES], size_t count, const uint8_t *put) {
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(puts[i], put, FORMAT_ID_BYTES) == 0)
+            return true;
+    return false;
+}
+
+/* How many puts were brought to somebody. */
+static result roll_forward(struct session *session, struct listing *listing,
+                           struct manifests *manifests, size_t *out_rolled) {
+    uint8_t puts[ROLLS_MAX][FORMAT_ID_BYTES];
+    *out_rolled = 0;
+    for (size_t i = 0; i < manifests->count && *out_rolled < ROLLS_MAX; i++) {
+        const struct manifest_entry *entry = &manifests->entries[i];
+        if (!is_half_published(manifests, entry) ||
+            is_among(puts, *out_rolled, entry->manifest->put.data))
+            continue;
+        struct roll roll = {.image = listing->image, .manifests = manifests, .has = entry->is_at};
+        memcpy(roll.put, entry->manifest->put.data, sizeof roll.put);
+        memcpy(puts[(*out_rolled)++], roll.put, sizeof roll.put);
+        TRY(roll_put(session, listing, &roll));
+    }
+    return OK;
+}
+
+static result load(struct session *session, struct listing *listing, unsigned enough,
+                   struct manifests *manifests) {
+    unsigned ok;
+    TRY(session_ask(session, SESSION_STORAGE, ask_objects, listing, enough, manifests->answers,
+                    &ok));
+    TRY(merge(session, listing, manifests));
+    size_t rolled;
+    TRY(roll_forward(session, listing, manifests, &rolled));
+    if (rolled == 0)
+        return OK;
+    struct manifests again = {.servers = manifests->servers, .answers = manifests->answers};
+    manifests->answers = NULL;
+    manifests_free(manifests);
+    *manifests = again;
+    TRY(session_ask(session, SESSION_STORAGE, ask_objects, listing, enough, manifests->answers,
+                    &ok));
+    return merge(session, listing, manifests);
+}
+
+result manifests_load(struct session *session, const struct image *image, unsigned enough,
+                      struct manifests *out_manifests) {
+    unsigned servers = session_server_count(session, SESSION_STORAGE);
+    AUTO_LISTING struct listing listing = {.image = image, .servers = servers};
+    AUTO_MANIFESTS struct manifests manifests = {.servers = servers};
+    TRY(manifests_owner_key(session, image, listing.owner_key));
+    listing.pages = calloc(servers, sizeof *listing.pages);
+    manifests.answers = calloc(servers, sizeof *manifests.answers);
+    if (listing.pages == NULL || manifests.answers == NULL)
+        return FAIL(NO_MEMORY, "no memory to ask %u servers", servers);
+    TRY(load(session, &listing, enough, &manifests));
+    *out_manifests = manifests;
+    manifests = (struct manifests){0};
+    return OK;
+}

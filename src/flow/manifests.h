@@ -1,0 +1,52 @@
+/*
+ * An image's manifests, from all storage servers that answer, and which server has which.
+ */
+#ifndef MYELIN_FLOW_MANIFESTS_H
+#define MYELIN_FLOW_MANIFESTS_H
+
+#include "flow/image.h"
+
+/* One object: the newest manifest of it that its owner signed. */
+struct manifest_entry {
+    Myelin__Manifest *manifest;
+    bool *is_at; /* by storage server of the system: it lists this very manifest */
+};
+
+struct manifests {
+    unsigned servers;
+    struct session_answer *answers; /* by server */
+    struct manifest_entry *entries; /* by object id */
+    size_t count;
+};
+
+#define AUTO_MANIFESTS __attribute__((cleanup(manifests_free)))
+void manifests_free(struct manifests *manifests);
+
+/*
+ * Asks every storage server, once `enough` of them have answered not much longer (session_ask).
+ * Where an object's put was published at fewer servers than a put needs, because its client died
+ * over it, the owner's commit is brought to those that answered and lack it. Forged manifests cost
+ * a warning that names their server.
+ *
+ * An image without objects gives OK and none; so see how many answered. INTERNAL where cancelled,
+ * NO_MEMORY; the servers' failures are in `answers`.
+ */
+MUST_CHECK result manifests_load(struct session *session, const struct image *image,
+                                 unsigned enough, struct manifests *out_manifests);
+
+/* The image's owner's identity key: what its records are verified with. Errors of
+ * session_find_user. */
+MUST_CHECK result manifests_owner_key(struct session *session, const struct image *image,
+                                      uint8_t out_identity[FORMAT_IDENTITY_BYTES]);
+
+/* One server's records, page by page, unverified; appended to `out_pages`. */
+struct manifest_pages {
+    Myelin__ManifestPage **page;
+    size_t count;
+};
+void manifest_pages_free(struct manifest_pages *pages);
+#define AUTO_MANIFEST_PAGES __attribute__((cleanup(manifest_pages_free)))
+MUST_CHECK result manifest_pages_fetch(struct http_client *client, const struct image *image,
+                                       struct manifest_pages *out_pages);
+
+#endif
