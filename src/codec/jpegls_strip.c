@@ -88,6 +88,12 @@ static size_t packed_len(const struct packing *packing) {
             (error) = (call);                                                                      \
     } while (0)
 
+/* Whether the pixels are red, green and blue side by side, to be told apart from what they have in
+ * common. */
+static bool has_colours(const struct jpegls_strip *strip) {
+    return strip->pixels->layout.components == 3 && strip->pixels->is_rgb;
+}
+
 /* The stream of the packed samples; false where it does not fit `capacity`. */
 static bool compress(const struct jpegls_strip *strip, const struct packing *packing, uint8_t *out,
                      size_t capacity, size_t *out_len) {
@@ -99,7 +105,7 @@ static bool compress(const struct jpegls_strip *strip, const struct packing *pac
     charls_jpegls_errc error = charls_jpegls_encoder_set_frame_info(encoder, &frame);
     if (packing->components > 1)
         DO(error, charls_jpegls_encoder_set_interleave_mode(encoder, CHARLS_INTERLEAVE_MODE_LINE));
-    if (packing->components == 3 && packing->bits == 8 && strip->pixels->is_rgb)
+    if (has_colours(strip))
         DO(error, charls_jpegls_encoder_set_color_transformation(encoder,
                                                                  CHARLS_COLOR_TRANSFORMATION_HP1));
     DO(error, charls_jpegls_encoder_set_destination_buffer(encoder, out, capacity));
@@ -165,8 +171,8 @@ static bool try_lossless(struct jpegls_strip *strip) {
                               .components = layout->components};
     if (strip->plain_len <= BIAS_BYTES + 1)
         return false;
-    if (layout->components == 3 && layout->sample_bytes == 1)
-        packing.bits = 8; /* what the colour transform needs */
+    if (has_colours(strip))
+        packing.bits = 8 * layout->sample_bytes; /* what the colour transform needs */
     else
         measure(strip, &packing);
     pack(strip, &packing);
