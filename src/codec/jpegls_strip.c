@@ -26,7 +26,8 @@ static inline uint16_t sample_at(const struct jpegls_layout *layout, const uint8
     if (layout->sample_bytes == 1)
         return plain[i];
     const uint8_t *at = plain + 2 * (size_t)i;
-    return layout->is_big_endian ? (uint16_t)(at[0] << 8 | at[1]) : (uint16_t)(at[1] << 8 | at[0]);
+    unsigned high = at[!layout->is_big_endian], low = at[layout->is_big_endian];
+    return (uint16_t)(high << 8 | low);
 }
 
 /* The lowest sample and the bits that the range above it needs. */
