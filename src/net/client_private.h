@@ -1,0 +1,77 @@
+/*
+ * What the client's own files share: client.c (setting up, the calls), transfer.c (one request as
+ * libcurl runs it, its clock), client_error.c (what went wrong, in words).
+ */
+#ifndef MYELIN_NET_CLIENT_PRIVATE_H
+#define MYELIN_NET_CLIENT_PRIVATE_H
+
+#include <curl/curl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "net/address.h"
+#include "net/client.h"
+
+enum { CLIENT_TEXT_MAX = 400, CLIENT_LABEL_MAX = 400, CLIENT_URL_MAX = 2400 };
+
+struct http_client {
+    char name[TLS_NAME_MAX + 1];
+    char label[CLIENT_LABEL_MAX];  /* "storage-2 (127.0.0.1:4001)" */
+    char origin[CLIENT_LABEL_MAX]; /* "https://storage-2:4001" */
+    char pin[64];                  /* as CURLOPT_PINNEDPUBLICKEY wants it */
+    const struct tls_identity *identity;
+    uint32_t connect_timeout_ms;
+    uint32_t answer_timeout_ms;
+    uint32_t stall_timeout_ms;
+    struct curl_slist *connect_to;
+    CURL *easy;
+    CURLM *multi;
+    atomic_bool is_cancelled;
+    struct http_traffic traffic;
+};
+
+/* One request. The first part is what the caller sets. */
+struct transfer {
+    struct http_client *client;
+    const char *method;
+    const char *path;
+    struct view body; /* of a call */
+    const char *content_type;
+    http_pull pull;  /* of an upload */
+    uint64_t length; /* of an upload, or of the answer to a download */
+    http_push push;  /* of a download */
+    uint64_t offset;
+    void *context; /* of pull or push */
+    size_t answer_limit;
+    struct bytes answer;
+
+    struct curl_slist *headers;
+    char curl_text[CURL_ERROR_SIZE];
+    /* The first failure on this side, which ended the transfer. */
+    result failure;
+    char failure_text[ERROR_TEXT_BYTES];
+    /* What a server that refuses says. */
+    char refusal[CLIENT_TEXT_MAX + 1];
+    size_t refusal_len;
+    bool is_connected;
+    bool is_answering;    /* a byte of the answer, other than a 100, has come */
+    bool is_body_checked; /* of a download: status and range are right */
+    bool is_pull_done;
+    uint64_t pulled;
+    uint64_t pushed;
+    int64_t paused_ms;   /* inside callbacks, which the clock leaves out */
+    int64_t progress_ms; /* the clock when something last moved */
+    uint64_t moved;      /* a number that changes whenever something moves */
+};
+
+/* Runs a request that is set up to its end: OK with an answer of a status below 400. */
+MUST_CHECK result transfer_run(struct transfer *transfer);
+void transfer_free(struct transfer *transfer);
+
+/* Keeps the first failure, with this thread's error text; libcurl then ends the transfer. */
+void transfer_fail(struct transfer *transfer, result code);
+
+/* What a CURLcode other than CURLE_OK means. */
+result client_error(struct transfer *transfer, CURLcode code);
+
+#endif

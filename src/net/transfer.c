@@ -1,0 +1,408 @@
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "net/client_private.h"
+
+enum {
+    UPLOAD_BUFFER_BYTES = 512 << 10,
+    RECEIVE_BUFFER_BYTES = 64 << 10,
+    /* Below the server's idle timeout, so that a kept connection is rarely found closed. */
+    KEPT_CONNECTION_S = 20,
+    POLL_MS = 500,
+};
+
+/* ---- The clock: it stands still inside callbacks ---- */
+
+static int64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t clock_ms(const struct transfer *transfer) {
+    return now_ms() - transfer->paused_ms;
+}
+
+static bool is_sending(const struct transfer *transfer) {
+    curl_off_t sent = 0;
+    curl_easy_getinfo(transfer->client->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    if (transfer->pull != NULL)
+        return transfer->pulled > 0 &&
+               (!transfer->is_pull_done || (uint64_t)sent < transfer->pulled);
+    return sent > 0 && (uint64_t)sent < transfer->body.len;
+}
+
+static result out_of_time(const struct transfer *transfer) {
+    const struct http_client *client = transfer->client;
+    if (!transfer->is_connected)
+        return FAIL(TIMEOUT, "%s: no connection within %u ms", client->label,
+                    client->connect_timeout_ms);
+    if (transfer->is_answering)
+        return FAIL(TIMEOUT, "%s: its answer stopped for %u ms", client->label,
+                    client->stall_timeout_ms);
+    if (is_sending(transfer))
+        return FAIL(TIMEOUT, "%s: it took no bytes for %u ms", client->label,
+                    client->stall_timeout_ms);
+    return FAIL(TIMEOUT, "%s: no answer within %u ms", client->label, client->answer_timeout_ms);
+}
+
+static uint32_t limit_ms(const struct transfer *transfer) {
+    const struct http_client *client = transfer->client;
+    if (!transfer->is_connected)
+        return client->connect_timeout_ms;
+    return transfer->is_answering || is_sending(transfer) ? client->stall_timeout_ms
+                                                          : client->answer_timeout_ms;
+}
+
+/* True where anything moved since the last look. */
+static bool note_progress(struct transfer *transfer) {
+    CURL *easy = transfer->client->easy;
+    curl_off_t sent = 0;
+    curl_off_t received = 0;
+    long headers = 0;
+    curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+    curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &headers);
+    uint64_t moved =
+        (uint64_t)sent + (uint64_t)received + (uint64_t)headers + (transfer->is_connected ? 1 : 0);
+    bool has_moved = moved != transfer->moved;
+    transfer->moved = moved;
+    if (has_moved)
+        transfer->progress_ms = clock_ms(transfer);
+    return has_moved;
+}
+
+static result cancelled(const struct transfer *transfer) {
+    return FAIL(TIMEOUT, "%s: cancelled", transfer->client->label);
+}
+
+/* ---- libcurl's callbacks ---- */
+
+void transfer_fail(struct transfer *transfer, result code) {
+    if (transfer->failure != OK)
+        return;
+    transfer->failure = code;
+    snprintf(transfer->failure_text, sizeof transfer->failure_text, "%s", error_text());
+}
+
+static int on_connected(void *context, char *a, char *b, int c, int d) {
+    (void)a, (void)b, (void)c, (void)d;
+    struct transfer *transfer = context;
+    transfer->is_connected = true;
+    return CURL_PREREQFUNC_OK;
+}
+
+static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose) {
+    const struct http_client *client = context;
+    (void)purpose;
+    unsigned timeout_ms = client->stall_timeout_ms;
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
+    return CURL_SOCKOPT_OK;
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *context) {
+    struct transfer *transfer = context;
+    if (size * count >= 10 && strncmp(line, "HTTP/1.", 7) == 0 && line[9] != '1')
+        transfer->is_answering = true;
+    return size * count;
+}
+
+static result pull_some(struct transfer *transfer, uint8_t *out, size_t capacity, size_t *out_len) {
+    if (atomic_load(&transfer->client->is_cancelled))
+        return cancelled(transfer);
+    TRY(transfer->pull(transfer->context, out, capacity, out_len));
+    if (*out_len > capacity)
+        return FAIL(INTERNAL, "%s: a source gave more bytes than it was asked for",
+                    transfer->client->label);
+    transfer->pulled += *out_len;
+    transfer->is_pull_done = *out_len == 0 || transfer->pulled == transfer->length;
+    bool is_short = *out_len == 0 && transfer->length != HTTP_LENGTH_UNKNOWN;
+    if (is_short || transfer->pulled > transfer->length)
+        return FAIL(INVALID, "%s: a body of %llu bytes was announced as %llu",
+                    transfer->client->label, (unsigned long long)transfer->pulled,
+                    (unsigned long long)transfer->length);
+    return OK;
+}
+
+static size_t on_pull(char *out, size_t size, size_t count, void *context) {
+    struct transfer *transfer = context;
+    size_t len = 0;
+    int64_t started = now_ms();
+    result code = pull_some(transfer, (uint8_t *)out, size * count, &len);
+    transfer->paused_ms += now_ms() - started;
+    if (code == OK)
+        return len;
+    transfer_fail(transfer, code);
+    return CURL_READFUNC_ABORT;
+}
+
+/* The bytes of a download are those that were asked for. */
+static result check_range(struct transfer *transfer, long status) {
+    struct curl_header *header = NULL;
+    CURL *easy = transfer->client->easy;
+    unsigned long long first = 0;
+    unsigned long long last = 0;
+    bool is_right = status == 200 && transfer->offset == 0;
+    if (status == 206 &&
+        curl_easy_header(easy, "Content-Range", 0, CURLH_HEADER, -1, &header) == CURLHE_OK &&
+        sscanf(header->value, "bytes %llu-%llu/", &first, &last) == 2)
+        is_right = first == transfer->offset && last - first + 1 == transfer->length;
+    if (!is_right)
+        return FAIL(PROTOCOL, "%s: an answer of other bytes than those asked for",
+                    transfer->client->label);
+    transfer->is_body_checked = true;
+    return OK;
+}
+
+static result take_answer(struct transfer *transfer, struct view part) {
+    if (part.len > transfer->answer_limit - transfer->answer.len)
+        return FAIL(PROTOCOL, "%s: an answer of over %zu bytes", transfer->client->label,
+                    transfer->answer_limit);
+    return bytes_append(&transfer->answer, part);
+}
+
+static void take_refusal(struct transfer *transfer, struct view part) {
+    size_t room = CLIENT_TEXT_MAX - transfer->refusal_len;
+    size_t len = part.len < room ? part.len : room;
+    memcpy(transfer->refusal + transfer->refusal_len, part.data, len);
+    transfer->refusal_len += len;
+}
+
+static result take_body(struct transfer *transfer, struct view part) {
+    long status = 0;
+    curl_easy_getinfo(transfer->client->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (atomic_load(&transfer->client->is_cancelled))
+        return cancelled(transfer);
+    if (status >= 400) {
+        take_refusal(transfer, part);
+        return OK;
+    }
+    if (transfer->push == NULL)
+        return take_answer(transfer, part);
+    if (!transfer->is_body_checked)
+        TRY(check_range(transfer, status));
+    if (part.len > transfer->length - transfer->pushed)
+        return FAIL(PROTOCOL, "%s: more than the %llu bytes asked for", transfer->client->label,
+                    (unsigned long long)transfer->length);
+    transfer->pushed += part.len;
+    return transfer->push(transfer->context, part);
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *context) {
+    struct transfer *transfer = context;
+    int64_t started = now_ms();
+    result code = take_body(transfer, view_of(data, size * count));
+    transfer->paused_ms += now_ms() - started;
+    if (code == OK)
+        return size * count;
+    transfer_fail(transfer, code);
+    return 0;
+}
+
+/* ---- Setting up ---- */
+
+static CURLcode set_connection(CURL *easy, struct http_client *client) {
+    const struct tls_identity *identity = client->identity;
+    CURLcode code = CURLE_OK;
+#define SET(option, value) (code = code == CURLE_OK ? curl_easy_setopt(easy, option, value) : code)
+    SET(CURLOPT_CONNECT_TO, client->connect_to);
+    SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_PROTOCOLS_STR, "https");
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3);
+    SET(CURLOPT_SSL_VERIFYPEER, 1L);
+    SET(CURLOPT_SSL_VERIFYHOST, 2L);
+    SET(CURLOPT_CAPATH, NULL);
+    SET(CURLOPT_CAINFO, tls_identity_ca_path(identity));
+    SET(CURLOPT_SSLCERT, tls_identity_certificate_path(identity));
+    SET(CURLOPT_SSLKEY, tls_identity_key_path(identity));
+    SET(CURLOPT_PINNEDPUBLICKEY, client->pin);
+    SET(CURLOPT_CERTINFO, 1L);
+    SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
+    SET(CURLOPT_MAXAGE_CONN, (long)KEPT_CONNECTION_S);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)client->connect_timeout_ms + 1000);
+    SET(CURLOPT_EXPECT_100_TIMEOUT_MS, (long)client->answer_timeout_ms);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
+    SET(CURLOPT_SOCKOPTDATA, client);
+    SET(CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_BYTES);
+    SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER_BYTES);
+    return code;
+}
+
+static CURLcode set_body(CURL *easy, struct transfer *transfer) {
+    CURLcode code = CURLE_OK;
+    bool takes_body = strcmp(transfer->method, "POST") == 0 || strcmp(transfer->method, "PUT") == 0;
+    if (transfer->pull != NULL) {
+        SET(CURLOPT_UPLOAD, 1L);
+        SET(CURLOPT_INFILESIZE_LARGE,
+            transfer->length == HTTP_LENGTH_UNKNOWN ? -1 : (curl_off_t)transfer->length);
+        SET(CURLOPT_READFUNCTION, on_pull);
+        SET(CURLOPT_READDATA, transfer);
+    } else if (takes_body || transfer->body.len > 0) {
+        SET(CURLOPT_POSTFIELDS, transfer->body.len == 0 ? "" : (const char *)transfer->body.data);
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body.len);
+    }
+    if (strcmp(transfer->method, "HEAD") == 0)
+        SET(CURLOPT_NOBODY, 1L);
+    SET(CURLOPT_CUSTOMREQUEST, transfer->method);
+    return code;
+}
+
+static CURLcode set_request(CURL *easy, struct transfer *transfer) {
+    char url[CLIENT_URL_MAX];
+    CURLcode code = set_body(easy, transfer);
+    int len = snprintf(url, sizeof url, "%s%s", transfer->client->origin, transfer->path);
+    if (len < 0 || (size_t)len >= sizeof url)
+        return CURLE_URL_MALFORMAT;
+    SET(CURLOPT_URL, url);
+    SET(CURLOPT_PATH_AS_IS, 1L);
+    SET(CURLOPT_HTTPHEADER, transfer->headers);
+    SET(CURLOPT_HEADERFUNCTION, on_header);
+    SET(CURLOPT_HEADERDATA, transfer);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_WRITEDATA, transfer);
+    SET(CURLOPT_PREREQFUNCTION, on_connected);
+    SET(CURLOPT_PREREQDATA, transfer);
+    SET(CURLOPT_ERRORBUFFER, transfer->curl_text);
+    return code;
+}
+#undef SET
+
+static result add_header(struct transfer *transfer, const char *line) {
+    struct curl_slist *longer = curl_slist_append(transfer->headers, line);
+    if (longer == NULL)
+        return FAIL(NO_MEMORY, "no memory for a request");
+    transfer->headers = longer;
+    return OK;
+}
+
+static result set_headers(struct transfer *transfer) {
+    char line[160];
+    if (transfer->content_type != NULL) {
+        snprintf(line, sizeof line, "Content-Type: %s", transfer->content_type);
+        TRY(add_header(transfer, line));
+    } else {
+        TRY(add_header(transfer, "Content-Type:"));
+    }
+    if (transfer->push != NULL) {
+        snprintf(line, sizeof line, "Range: bytes=%llu-%llu", (unsigned long long)transfer->offset,
+                 (unsigned long long)(transfer->offset + transfer->length - 1));
+        TRY(add_header(transfer, line));
+    }
+    return OK;
+}
+
+static result set_up(struct transfer *transfer) {
+    CURL *easy = transfer->client->easy;
+    curl_easy_reset(easy);
+    TRY(set_headers(transfer));
+    CURLcode code = set_connection(easy, transfer->client);
+    if (code == CURLE_OK)
+        code = set_request(easy, transfer);
+    if (code == CURLE_URL_MALFORMAT)
+        return FAIL(INVALID, "%s: a path that is too long", transfer->client->label);
+    if (code != CURLE_OK)
+        return FAIL(INTERNAL, "%s: libcurl lacks an option: %s", transfer->client->label,
+                    curl_easy_strerror(code));
+    return OK;
+}
+
+/* ---- Running ---- */
+
+static CURLcode final_code(CURLM *multi) {
+    int left = 0;
+    CURLcode code = CURLE_OK;
+    for (CURLMsg *message = curl_multi_info_read(multi, &left); message != NULL;
+         message = curl_multi_info_read(multi, &left))
+        if (message->msg == CURLMSG_DONE)
+            code = message->data.result;
+    return code;
+}
+
+static result check_time(struct transfer *transfer) {
+    if (atomic_load(&transfer->client->is_cancelled))
+        return cancelled(transfer);
+    if (clock_ms(transfer) - transfer->progress_ms > limit_ms(transfer))
+        return out_of_time(transfer);
+    return OK;
+}
+
+static int wait_ms(const struct transfer *transfer) {
+    int64_t left = limit_ms(transfer) - (clock_ms(transfer) - transfer->progress_ms) + 1;
+    return left < 0 ? 0 : left < POLL_MS ? (int)left : POLL_MS;
+}
+
+/* Drives libcurl to the end, or to where this side gives up. */
+static CURLcode drive(struct transfer *transfer) {
+    CURLM *multi = transfer->client->multi;
+    int running = 1;
+    while (curl_multi_perform(multi, &running) == CURLM_OK && running > 0) {
+        bool has_moved = note_progress(transfer);
+        result code = check_time(transfer);
+        if (code != OK) {
+            transfer_fail(transfer, code);
+            return CURLE_OPERATION_TIMEDOUT;
+        }
+        if (!has_moved)
+            curl_multi_poll(multi, NULL, 0, wait_ms(transfer), NULL);
+    }
+    return running > 0 ? CURLE_OUT_OF_MEMORY : final_code(multi);
+}
+
+static void add_traffic(struct transfer *transfer) {
+    CURL *easy = transfer->client->easy;
+    struct http_traffic *traffic = &transfer->client->traffic;
+    curl_off_t sent = 0;
+    curl_off_t received = 0;
+    long request = 0;
+    long headers = 0;
+    curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request);
+    curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+    curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &headers);
+    traffic->sent += (uint64_t)sent + (uint64_t)request;
+    traffic->received += (uint64_t)received + (uint64_t)headers;
+}
+
+static result server_result(struct transfer *transfer) {
+    long status = 0;
+    curl_easy_getinfo(transfer->client->easy, CURLINFO_RESPONSE_CODE, &status);
+    result code = result_from_http_status(status < 0 ? 0 : (unsigned)status);
+    if (code == OK)
+        return OK;
+    transfer->refusal[transfer->refusal_len] = '\0';
+    return FAIL(code, "%s: %s", transfer->client->name,
+                transfer->refusal_len > 0 ? transfer->refusal : result_name(code));
+}
+
+result transfer_run(struct transfer *transfer) {
+    struct http_client *client = transfer->client;
+    TRY(set_up(transfer));
+    transfer->progress_ms = clock_ms(transfer);
+    if (atomic_load(&client->is_cancelled))
+        return cancelled(transfer);
+    if (curl_multi_add_handle(client->multi, client->easy) != CURLM_OK)
+        return FAIL(INTERNAL, "%s: libcurl takes no request", client->label);
+    CURLcode code = drive(transfer);
+    add_traffic(transfer);
+    result outcome = OK;
+    if (transfer->failure != OK)
+        outcome = error_set(transfer->failure, "%s", transfer->failure_text);
+    else if (code != CURLE_OK)
+        outcome = client_error(transfer, code);
+    else
+        outcome = server_result(transfer);
+    curl_multi_remove_handle(client->multi, client->easy);
+    return outcome;
+}
+
+void transfer_free(struct transfer *transfer) {
+    curl_slist_free_all(transfer->headers);
+    bytes_free(&transfer->answer);
+}
