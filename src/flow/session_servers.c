@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "flow/clock.h"
 #include "flow/session_state.h"
 
 enum { GRACE_OK_MS = 1000, GRACE_ANSWERED_MS = 3000, LIMIT_MS = 12000 };
@@ -184,12 +184,6 @@ static void *ask_thread(void *argument) {
     pthread_cond_signal(&round->changed);
     pthread_mutex_unlock(&round->lock);
     return NULL;
-}
-
-static uint64_t clock_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 static void earlier(uint64_t *deadline, uint64_t other) {

@@ -1,0 +1,158 @@
+#include "flow/open_answers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/layout.h"
+
+void open_answers_free(struct open_answers *answers) {
+    for (unsigned i = 0; answers->of != NULL && i < answers->servers; i++) {
+        for (size_t s = 0; s < answers->of[i].symbol_count; s++)
+            codeword_symbol_free(&answers->of[i].symbols[s].value);
+        free(answers->of[i].symbols);
+    }
+    free(answers->of);
+    free(answers->answers);
+    *answers = (struct open_answers){0};
+}
+
+struct asking {
+    const struct image *image;
+    const uint8_t *owner_identity;
+    struct bytes request;
+    struct open_answer *of;
+};
+
+/* The forward of a re-encrypted answer must be the owner's word for this user and image, or the
+ * key servers could have the recipient open what nobody forwarded. */
+static result check_forward(const struct session *session, const struct asking *asking,
+                            const Myelin__OpenAnswer *wire, struct open_answer *answer) {
+    if (wire->forward == NULL)
+        return FAIL(PROTOCOL, "re-encrypted, but without its forward");
+    AUTO_FORMAT Myelin__Forward *forward = NULL;
+    TRY(format_open_forward(wire->forward, asking->owner_identity, &forward));
+    if (strcmp(forward->recipient, session->user) != 0 ||
+        memcmp(forward->tau.data, asking->image->tau_bytes, FORMAT_TAU_BYTES) != 0)
+        return FAIL(INTEGRITY, "the forward is for another recipient or image");
+    TRY(rekey_parse("forward", format_view(forward->rk1), format_view(forward->rk2),
+                    &answer->rekey));
+    if (!g2_equal(&answer->rekey.rk1, &answer->beta))
+        return FAIL(INTEGRITY, "beta is not the forward's rk1");
+    return OK;
+}
+
+static result check_head(const struct session *session, const struct asking *asking,
+                         unsigned server, const Myelin__OpenAnswer *wire,
+                         struct open_answer *answer) {
+    if (wire->index != server + 1)
+        return FAIL(PROTOCOL, "it answers as key server %u", wire->index);
+    answer->b = wire->b;
+    TRY(g2_parse("answer: beta", format_view(wire->beta), &answer->beta));
+    if (wire->b != (asking->image->is_own ? 0 : 1))
+        return FAIL(PROTOCOL, "b = %u for %s image", wire->b,
+                    asking->image->is_own ? "the user's own" : "another's");
+    if (wire->b == 0 && !g2_equal(&answer->beta, &asking->image->tau))
+        return FAIL(INTEGRITY, "beta is not tau");
+    if (wire->b == 1)
+        TRY(check_forward(session, asking, wire, answer));
+    return partial_parse("answer", wire->index, session->m, format_view(wire->partial),
+                         &answer->partial);
+}
+
+static result parse_symbol(const struct image *image, const struct open_answer *answer,
+                           const Myelin__ServedSymbol *served, struct open_symbol *out_symbol) {
+    const Myelin__Envelope *envelope = image->envelope;
+    const Myelin__Symbol *symbol = served->symbol;
+    int slot = format_slot_of(envelope->servers, envelope->n_servers, served->server);
+    if (slot < 0 || (uint32_t)slot != symbol->slot)
+        return FAIL(PROTOCOL, "it is of slot %u, not this server's", symbol->slot);
+    struct view coefficients[FORMAT_SERVERS_MAX];
+    if (symbol->n_coefficient != envelope->k)
+        return FAIL(PROTOCOL, "%zu coefficients", symbol->n_coefficient);
+    for (size_t i = 0; i < symbol->n_coefficient; i++)
+        coefficients[i] = format_view(symbol->coefficient[i]);
+    AUTO_SYMBOL struct codeword_symbol value = {0};
+    TRY(codeword_symbol_parse("symbol", symbol->b, format_view(symbol->alpha),
+                              format_view(symbol->beta), format_view(symbol->gamma), coefficients,
+                              symbol->n_coefficient, envelope->k, &value));
+    if (value.value.b != answer->b || !g2_equal(&value.value.beta, &answer->beta))
+        return FAIL(PROTOCOL, "its b and beta are not the answer's");
+    out_symbol->slot = (unsigned)slot;
+    out_symbol->value = value;
+    value = (struct codeword_symbol){0};
+    return OK;
+}
+
+static result parse_symbols(struct session *session, const struct image *image,
+                            const Myelin__OpenAnswer *wire, const char *key_server,
+                            struct open_answer *answer) {
+    if (wire->n_symbol == 0)
+        return OK;
+    answer->symbols = calloc(wire->n_symbol, sizeof *answer->symbols);
+    if (answer->symbols == NULL)
+        return FAIL(NO_MEMORY, "out of memory");
+    for (size_t i = 0; i < wire->n_symbol; i++) {
+        result parsed =
+            parse_symbol(image, answer, wire->symbol[i], &answer->symbols[answer->symbol_count]);
+        if (parsed == OK)
+            answer->symbol_count++;
+        else
+            session_warn(session, "%s: its envelope symbol, as %s passed it on: %s",
+                         wire->symbol[i]->server, key_server, error_text());
+    }
+    return OK;
+}
+
+static result ask_open(void *context, struct session *session, unsigned server,
+                       struct http_client *client) {
+    const struct asking *asking = context;
+    struct open_answer *answer = &asking->of[server];
+    AUTO_BYTES struct bytes body = {0};
+    TRY(http_call(client, "POST", "/v1/open", bytes_view(&asking->request), "application/protobuf",
+                  FORMAT_LIMIT_OPEN_ANSWER, &body));
+    AUTO_FORMAT Myelin__OpenAnswer *wire = NULL;
+    result checked = format_parse_open_answer(bytes_view(&body), &wire);
+    if (checked == OK)
+        checked = check_head(session, asking, server, wire, answer);
+    if (checked != OK)
+        return error_at(checked, "%s: answer to open", http_client_name(client));
+    if (wire->proof.len == sizeof answer->proof) {
+        memcpy(answer->proof, wire->proof.data, sizeof answer->proof);
+        answer->proven = true;
+    }
+    TRY(parse_symbols(session, asking->image, wire, http_client_name(client), answer));
+    answer->given = true;
+    return OK;
+}
+
+static result pack_request(const struct image *image, unsigned u, bool prove,
+                           struct bytes *out_wire) {
+    Myelin__OpenRequest request = MYELIN__OPEN_REQUEST__INIT;
+    char owner[FORMAT_NAME_MAX + 1];
+    memcpy(owner, image->owner_name, sizeof owner);
+    request.owner = owner;
+    request.tau = format_bytes(view_of(image->tau_bytes, FORMAT_TAU_BYTES));
+    request.u = u;
+    request.prove = prove;
+    return format_pack(&request, out_wire);
+}
+
+result open_answers_ask(struct session *session, const struct image *image, unsigned u, bool prove,
+                        struct open_answers *out_answers) {
+    AUTO_BYTES struct bytes request = {0};
+    TRY(pack_request(image, u, prove, &request));
+    AUTO_OPEN_ANSWERS struct open_answers all = {.servers = session->m};
+    all.of = calloc(session->m, sizeof *all.of);
+    all.answers = calloc(session->m, sizeof *all.answers);
+    if (all.of == NULL || all.answers == NULL)
+        return FAIL(NO_MEMORY, "out of memory");
+    struct asking asking = {.image = image,
+                            .owner_identity = image->is_own ? session->signing->public_key
+                                                            : image->owner->identity,
+                            .request = request,
+                            .of = all.of};
+    TRY(session_ask(session, SESSION_KEY, ask_open, &asking, session->t, all.answers, &all.ok));
+    *out_answers = all;
+    all = (struct open_answers){0};
+    return OK;
+}

@@ -1,0 +1,46 @@
+/*
+ * Open's first step: what the key servers answer, each checked as far as it can be by itself.
+ */
+#ifndef MYELIN_FLOW_OPEN_ANSWERS_H
+#define MYELIN_FLOW_OPEN_ANSWERS_H
+
+#include "flow/image.h"
+#include "scheme/codeword.h"
+#include "scheme/partial.h"
+#include "scheme/rekeygen.h"
+
+/* An envelope symbol as one key server passed it on. */
+struct open_symbol {
+    unsigned slot;
+    struct codeword_symbol value;
+};
+
+/* One key server's answer. Its forward, with b = 1, is the owner's, for this user and image. */
+struct open_answer {
+    bool given;
+    uint32_t b;
+    struct g2 beta;
+    struct rekey rekey; /* with b = 1 */
+    struct partial partial;
+    bool proven;
+    uint8_t proof[PARTIAL_PROOF_BYTES];
+    size_t symbol_count;
+    struct open_symbol *symbols;
+};
+
+struct open_answers {
+    unsigned servers; /* m */
+    unsigned ok;
+    struct open_answer *of; /* by key server */
+    struct session_answer *answers;
+};
+
+#define AUTO_OPEN_ANSWERS __attribute__((cleanup(open_answers_free)))
+void open_answers_free(struct open_answers *answers);
+
+/* Asks all key servers to open `image`, each asking `u` storage servers; with proofs where `prove`.
+ * Symbols that do not parse cost a warning. INTERNAL, NO_MEMORY. */
+MUST_CHECK result open_answers_ask(struct session *session, const struct image *image, unsigned u,
+                                   bool prove, struct open_answers *out_answers);
+
+#endif
