@@ -1,0 +1,176 @@
+#include "flow/forward.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "flow/image.h"
+#include "flow/tell.h"
+#include "scheme/threshold_rekeygen.h"
+
+struct rekeying {
+    struct rekey_request request;
+    struct bytes wire; /* RekeyRequest */
+    struct {
+        bool given;
+        struct rekey_part part;
+    } of[FORMAT_SERVERS_MAX];
+};
+
+static result ask_part(void *context, struct session *session, unsigned server,
+                       struct http_client *client) {
+    struct rekeying *rekeying = context;
+    AUTO_BYTES struct bytes wire = {0};
+    TRY(http_call(client, "POST", "/v1/rekey", bytes_view(&rekeying->wire), "application/protobuf",
+                  FORMAT_LIMIT_REKEY_ANSWER, &wire));
+    AUTO_FORMAT Myelin__RekeyAnswer *answer = NULL;
+    TRY(format_parse_rekey_answer(bytes_view(&wire), &answer));
+    if (answer->index != server + 1)
+        return FAIL(PROTOCOL, "it answers as key server %u", answer->index);
+    TRY(rekey_part_parse("answer to rekey", answer->index, session->m, format_view(answer->p),
+                         format_view(answer->q), &rekeying->of[server].part));
+    rekeying->of[server].given = true;
+    return OK;
+}
+
+static result pack_request(const struct image *image, const char *recipient,
+                           const struct rekey_request *request, struct bytes *out_wire) {
+    uint8_t p[G2_BYTES], q[G2_BYTES];
+    g2_to_bytes(&request->p, p);
+    g2_to_bytes(&request->q, q);
+    char name[FORMAT_NAME_MAX + 1];
+    snprintf(name, sizeof name, "%s", recipient);
+    Myelin__RekeyRequest message = MYELIN__REKEY_REQUEST__INIT;
+    message.recipient = name;
+    message.tau = format_bytes(view_of(image->tau_bytes, FORMAT_TAU_BYTES));
+    message.p = format_bytes(view_of(p, sizeof p));
+    message.q = format_bytes(view_of(q, sizeof q));
+    return format_pack(&message, out_wire);
+}
+
+/* RK from the parts of the key servers for which `given` holds. QUORUM, INTEGRITY. */
+static result combine_parts(const struct session *session, const struct rekeying *rekeying,
+                            const struct session_user *self, struct rekey *out_rekey) {
+    struct rekey_part parts[FORMAT_SERVERS_MAX];
+    size_t count = 0;
+    for (unsigned i = 0; i < session->m; i++)
+        if (rekeying->of[i].given)
+            parts[count++] = rekeying->of[i].part;
+    TRY(threshold_rekeygen_combine(parts, count, session->t, out_rekey));
+    return threshold_rekeygen_check(&self->public_key, &rekeying->request, out_rekey);
+}
+
+/* Drops and names the parts that are not what their servers' shares make of the request. */
+static void drop_wrong_parts(struct session *session, struct rekeying *rekeying,
+                             const struct session_user *self) {
+    for (unsigned i = 0; i < session->m; i++) {
+        if (!rekeying->of[i].given ||
+            threshold_rekeygen_check_part(&self->commitments, &rekeying->request,
+                                          &rekeying->of[i].part) == OK)
+            continue;
+        rekeying->of[i].given = false;
+        session_warn(session, "%s: its part of the re-encryption key is wrong",
+                     session_server(session, SESSION_KEY, i)->name);
+    }
+}
+
+static result rekey(struct session *session, const struct image *image, const char *id,
+                    const struct session_user *recipient, struct rekey *out_rekey,
+                    uint64_t *bytes) {
+    const struct session_user *self = NULL;
+    TRY(session_find_user(session, session->user, &self));
+    struct rekeying rekeying = {0};
+    TRY(threshold_rekeygen_request(session->a3, view_of_string(id), &recipient->public_key,
+                                   &rekeying.request));
+    AUTO_BYTES struct bytes wire = {0};
+    TRY(pack_request(image, recipient->name, &rekeying.request, &wire));
+    rekeying.wire = wire;
+    struct session_answer answers[FORMAT_SERVERS_MAX];
+    unsigned ok = 0;
+    TRY(session_ask(session, SESSION_KEY, ask_part, &rekeying, session->t, answers, &ok));
+    *bytes += (uint64_t)wire.len * session->m;
+    if (ok < session->t)
+        return session_fail_quorum(session, SESSION_KEY, "making the re-encryption key", answers,
+                                   session->t);
+    session_warn_failed(session, SESSION_KEY, answers, OK);
+    result combined = combine_parts(session, &rekeying, self, out_rekey);
+    if (combined != INTEGRITY)
+        return combined;
+    drop_wrong_parts(session, &rekeying, self);
+    return combine_parts(session, &rekeying, self, out_rekey);
+}
+
+static result sign_forward(struct session *session, const struct image *image, const char *id,
+                           const struct session_user *recipient, const struct rekey *rekey,
+                           Myelin__Signed **out_record) {
+    uint8_t rk1[G2_BYTES], rk2[G2_BYTES];
+    rekey_to_bytes(rekey, rk1, rk2);
+    AUTO_BYTES struct bytes label = {0};
+    TRY(sign_box_seal(recipient->identity, view_of_string(id), &label));
+    char owner[FORMAT_NAME_MAX + 1], name[FORMAT_NAME_MAX + 1];
+    snprintf(owner, sizeof owner, "%s", session->user);
+    snprintf(name, sizeof name, "%s", recipient->name);
+    Myelin__Forward forward = MYELIN__FORWARD__INIT;
+    forward.owner = owner;
+    forward.recipient = name;
+    forward.tau = format_bytes(view_of(image->tau_bytes, FORMAT_TAU_BYTES));
+    forward.rk1 = format_bytes(view_of(rk1, sizeof rk1));
+    forward.rk2 = format_bytes(view_of(rk2, sizeof rk2));
+    forward.serial_ms = session_now_ms();
+    forward.label = format_bytes(bytes_view(&label));
+    return format_sign(session->signing, &forward, out_record);
+}
+
+static result forward_one(struct session *session, const struct image *image, const char *id,
+                          const char *name, struct forward_done *out_done) {
+    const struct session_user *recipient = NULL;
+    TRY(session_find_user(session, name, &recipient));
+    uint64_t bytes = 0, told_bytes = 0;
+    struct rekey key;
+    TRY(rekey(session, image, id, recipient, &key, &bytes));
+    AUTO_FORMAT Myelin__Signed *record = NULL;
+    TRY(sign_forward(session, image, id, recipient, &key, &record));
+    char path[64 + IMAGE_HEX + FORMAT_NAME_MAX];
+    snprintf(path, sizeof path, "/v1/images/%s/forwards/%s", image->hex, name);
+    struct session_answer answers[FORMAT_SERVERS_MAX];
+    unsigned ok = 0;
+    TRY(tell_all(session, SESSION_STORAGE, "PUT", path, record, answers, &ok, &told_bytes));
+    if (ok < session->k)
+        return session_fail_quorum(session, SESSION_STORAGE, "handing over the forward", answers,
+                                   session->k);
+    tell_warn(session, SESSION_STORAGE, "the forward", answers, OK);
+    *out_done =
+        (struct forward_done){.recipient = name, .servers = ok, .bytes = bytes + told_bytes};
+    return OK;
+}
+
+/* Every recipient is looked at before the first one gets anything. */
+static result check_recipients(struct session *session, const char *const recipients[],
+                               size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(recipients[i], session->user) == 0)
+            return FAIL(INVALID, "%s cannot forward to himself", session->user);
+        const struct session_user *recipient = NULL;
+        TRY(session_find_user(session, recipients[i], &recipient));
+    }
+    return count > 0 ? OK : FAIL(INVALID, "no recipient");
+}
+
+result flow_forward(struct session *session, const char *id, const char *const recipients[],
+                    size_t count, void (*done)(void *context, const struct forward_done *done),
+                    void *context) {
+    AUTO_IMAGE struct image image = {0};
+    TRY(image_own(session, id, &image));
+    TRY(check_recipients(session, recipients, count));
+    TRY(image_load(session, id, &image));
+    for (size_t i = 0; i < count; i++) {
+        session_step(session, "forward", i, count);
+        struct forward_done one = {0};
+        result forwarded = forward_one(session, &image, id, recipients[i], &one);
+        if (forwarded != OK)
+            return error_at(forwarded, "forwarding to %s", recipients[i]);
+        if (done != NULL)
+            done(context, &one);
+    }
+    session_step(session, "forward", count, count);
+    return OK;
+}

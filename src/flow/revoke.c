@@ -1,0 +1,56 @@
+#include "flow/revoke.h"
+
+#include <stdio.h>
+
+#include "flow/image.h"
+#include "flow/tell.h"
+
+static result sign_revocation(struct session *session, const struct image *image,
+                              const char *recipient, Myelin__Signed **out_record) {
+    char owner[FORMAT_NAME_MAX + 1], name[FORMAT_NAME_MAX + 1];
+    uint8_t tau[FORMAT_TAU_BYTES];
+    snprintf(owner, sizeof owner, "%s", session->user);
+    snprintf(name, sizeof name, "%s", recipient);
+    g2_to_bytes(&image->tau, tau);
+    Myelin__Revocation revocation = MYELIN__REVOCATION__INIT;
+    revocation.owner = owner;
+    revocation.recipient = name;
+    revocation.tau = format_bytes(view_of(tau, sizeof tau));
+    revocation.serial_ms = session_now_ms();
+    return format_sign(session->signing, &revocation, out_record);
+}
+
+static unsigned count_code(const struct session_answer answers[], unsigned count, result code) {
+    unsigned found = 0;
+    for (unsigned i = 0; i < count; i++)
+        found += answers[i].code == code;
+    return found;
+}
+
+result flow_revoke(struct session *session, const char *id, const char *recipient) {
+    if (!format_is_name(recipient))
+        return FAIL(INVALID, "'%s' is no user name", recipient);
+    AUTO_IMAGE struct image image = {0};
+    TRY(image_own(session, id, &image));
+    AUTO_FORMAT Myelin__Signed *record = NULL;
+    TRY(sign_revocation(session, &image, recipient, &record));
+    char path[64 + IMAGE_HEX + FORMAT_NAME_MAX];
+    snprintf(path, sizeof path, "/v1/images/%s/forwards/%s", image.hex, recipient);
+
+    struct session_answer storage[FORMAT_SERVERS_MAX], key[FORMAT_SERVERS_MAX];
+    unsigned ok = 0, key_ok = 0;
+    TRY(tell_all(session, SESSION_STORAGE, "DELETE", path, record, storage, &ok, NULL));
+    if (ok == 0 && count_code(storage, session->n, NOT_FOUND) >= session->k)
+        return FAIL(NOT_FOUND, "%s has no image '%s' that was forwarded to %s", session->user, id,
+                    recipient);
+    TRY(tell_all(session, SESSION_KEY, "POST", "/v1/revocations", record, key, &key_ok, NULL));
+    unsigned storage_untold =
+        tell_warn(session, SESSION_STORAGE, "the revocation", storage, NOT_FOUND);
+    unsigned key_untold = tell_warn(session, SESSION_KEY, "the revocation", key, OK);
+    if (storage_untold >= session->k && key_untold >= session->t)
+        return FAIL(QUORUM,
+                    "revoking: %u storage and %u key servers could not be told, so %s may still "
+                    "open the image; run it again when they are back",
+                    storage_untold, key_untold, recipient);
+    return OK;
+}
