@@ -66,10 +66,12 @@ void g1_inverse(const struct g1 *a, struct g1 *out) {
     *out = negated;
 }
 
+/* blst's signing is its multiplication for secrets: no test of the exponent's range, and the result
+ * is affine, so that its projective coordinate tells nothing of the exponent. */
 void g1_exp(const struct g1 *base, const struct scalar *exponent, struct g1 *out) {
     blst_scalar bits;
     scalar_exponent(exponent, &bits);
-    blst_p1_mult(p1_of(out), p1_in(base), bits.b, 255);
+    blst_sign_pk_in_g2(p1_of(out), p1_in(base), &bits);
     secret_wipe(&bits, sizeof bits);
 }
 

@@ -51,10 +51,12 @@ void g2_inverse(const struct g2 *a, struct g2 *out) {
     *out = negated;
 }
 
+/* blst's signing is its multiplication for secrets: no test of the exponent's range, and the result
+ * is affine, so that its projective coordinate tells nothing of the exponent. */
 void g2_exp(const struct g2 *base, const struct scalar *exponent, struct g2 *out) {
     blst_scalar bits;
     scalar_exponent(exponent, &bits);
-    blst_p2_mult(p2_of(out), p2_in(base), bits.b, 255);
+    blst_sign_pk_in_g1(p2_of(out), p2_in(base), &bits);
     secret_wipe(&bits, sizeof bits);
 }
 
