@@ -1,0 +1,87 @@
+#include "routes.h"
+
+#include "keys/service.h"
+
+static const char protobuf[] = "application/protobuf";
+static const char plain_text[] = "text/plain; version=0.0.4; charset=utf-8";
+
+static struct key_service *service_of(struct server_exchange *exchange) {
+    return exchange_context(exchange);
+}
+
+static result answer_health(struct server_exchange *exchange) {
+    AUTO_BYTES struct bytes text = {0};
+    TRY(bytes_append(&text, view_of_string("ok\n")));
+    return exchange_answer(exchange, plain_text, &text);
+}
+
+static result answer_metrics(struct server_exchange *exchange) {
+    AUTO_BYTES struct bytes text = {0};
+    TRY(service_metrics(service_of(exchange), &text));
+    TRY(server_metrics_text(exchange_server(exchange), &text));
+    return exchange_answer(exchange, plain_text, &text);
+}
+
+static result enroll(struct server_exchange *exchange) {
+    return service_enroll(service_of(exchange), exchange_peer(exchange), exchange_body(exchange));
+}
+
+static result activate(struct server_exchange *exchange) {
+    return service_activate(service_of(exchange), exchange_peer(exchange));
+}
+
+static result answer_user(struct server_exchange *exchange) {
+    AUTO_BYTES struct bytes answer = {0};
+    TRY(service_user(service_of(exchange), exchange_peer(exchange),
+                     exchange_param(exchange, "user"), &answer));
+    return exchange_answer(exchange, protobuf, &answer);
+}
+
+static result answer_users(struct server_exchange *exchange) {
+    AUTO_BYTES struct bytes page = {0};
+    const char *after = exchange_query(exchange, "after");
+    TRY(service_users(service_of(exchange), exchange_peer(exchange), after == NULL ? "" : after,
+                      &page));
+    return exchange_answer(exchange, protobuf, &page);
+}
+
+static result answer_open(struct server_exchange *exchange) {
+    AUTO_BYTES struct bytes answer = {0};
+    TRY(service_open(service_of(exchange), exchange_peer(exchange), exchange_body(exchange),
+                     &answer));
+    return exchange_answer(exchange, protobuf, &answer);
+}
+
+static result answer_rekey(struct server_exchange *exchange) {
+    AUTO_BYTES struct bytes answer = {0};
+    TRY(service_rekey(service_of(exchange), exchange_peer(exchange), exchange_body(exchange),
+                      &answer));
+    return exchange_answer(exchange, protobuf, &answer);
+}
+
+static result revoke(struct server_exchange *exchange) {
+    return service_revoke(service_of(exchange), exchange_peer(exchange), exchange_body(exchange));
+}
+
+static result answer_audit(struct server_exchange *exchange) {
+    AUTO_BYTES struct bytes page = {0};
+    uint64_t after;
+    TRY(exchange_query_number(exchange, "after", 0, &after));
+    TRY(service_audit(service_of(exchange), exchange_peer(exchange),
+                      exchange_query(exchange, "image"), after, &page));
+    return exchange_answer(exchange, protobuf, &page);
+}
+
+const struct server_route keyd_routes[] = {
+    {"GET", "/healthz", .end = answer_health},
+    {"GET", "/metrics", .end = answer_metrics},
+    {"POST", "/v1/shares", SERVER_BODY_BUFFERED, FORMAT_LIMIT_ENROLL_SHARE, .end = enroll},
+    {"POST", "/v1/shares/activate", .end = activate},
+    {"GET", "/v1/users/{user}", .end = answer_user},
+    {"GET", "/v1/users", .end = answer_users},
+    {"POST", "/v1/open", SERVER_BODY_BUFFERED, FORMAT_LIMIT_OPEN_REQUEST, .end = answer_open},
+    {"POST", "/v1/rekey", SERVER_BODY_BUFFERED, FORMAT_LIMIT_REKEY_REQUEST, .end = answer_rekey},
+    {"POST", "/v1/revocations", SERVER_BODY_BUFFERED, FORMAT_LIMIT_SIGNED_SMALL, .end = revoke},
+    {"GET", "/v1/audit", .end = answer_audit},
+};
+const size_t keyd_route_count = sizeof keyd_routes / sizeof keyd_routes[0];

@@ -1,0 +1,206 @@
+#include "keys/access_log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "keys/access_chain.h"
+#include "keys/access_index.h"
+#include "keys/access_segments.h"
+
+struct access_log {
+    pthread_mutex_t lock;
+    pthread_cond_t settled; /* a batch reached the disk or was dropped */
+    struct access_segments segments;
+    bool broken;            /* the disk's state is unknown until the log is opened again */
+    bool writing;           /* a thread is writing a batch */
+    uint64_t dropped;       /* batches that failed; entries chained before the last one are gone */
+    struct chain_head head; /* of the last entry chained */
+    struct chain_head durable; /* of the last entry on disk */
+    uint64_t durable_end;      /* bytes of the last segment that are on disk */
+    uint64_t chained_end;      /* with what is chained and not on disk */
+    struct bytes pending;      /* chained, in nobody's batch yet */
+    struct access_index index; /* of chained entries */
+};
+
+result access_log_open(const char *folder, struct access_log **out_log) {
+    struct access_log *log = calloc(1, sizeof *log);
+    if (log == NULL)
+        return FAIL(NO_MEMORY, "no memory for the access log");
+    pthread_mutex_init(&log->lock, NULL);
+    pthread_cond_init(&log->settled, NULL);
+    log->segments.fd = -1;
+    result opened = access_segments_open(folder, &log->segments, &log->index, &log->head);
+    if (opened != OK) {
+        access_log_close(log);
+        return error_at(opened, "access log");
+    }
+    log->durable = log->head;
+    log->durable_end = log->chained_end = log->segments.end;
+    *out_log = log;
+    return OK;
+}
+
+void access_log_close(struct access_log *log) {
+    if (log == NULL)
+        return;
+    access_segments_close(&log->segments);
+    access_index_free(&log->index);
+    bytes_free(&log->pending);
+    pthread_cond_destroy(&log->settled);
+    pthread_mutex_destroy(&log->lock);
+    free(log);
+}
+
+void access_log_close_at(struct access_log **log) {
+    access_log_close(*log);
+}
+
+/* Puts an entry at the end of the chain in memory. Nothing changes on failure. */
+static result chain_entry(struct access_log *log, const Myelin__AuditBody *body) {
+    struct access_place place = {log->segments.last, log->chained_end};
+    size_t before = log->pending.len;
+    struct chain_head next = log->head;
+    TRY(access_index_reserve(&log->index));
+    TRY(chain_append(&next, body, &log->pending));
+    log->head = next;
+    log->chained_end += log->pending.len - before;
+    access_index_add(&log->index, next.sequence, place, body);
+    return OK;
+}
+
+/* Forgets every entry that is not on disk: they were chained on one that cannot be written. */
+static void drop_unwritten(struct access_log *log) {
+    log->dropped++;
+    log->head = log->durable;
+    log->chained_end = log->durable_end;
+    log->pending.len = 0;
+    access_index_cut(&log->index, log->durable.sequence);
+    if (ftruncate(log->segments.fd, (off_t)log->durable_end) != 0)
+        log->broken = true;
+}
+
+/* Where a write fails, the file can be cut back; where fsync fails, nobody knows what the disk
+ * holds. */
+static result write_batch_to_disk(struct access_log *log, struct view batch, bool *out_unknown) {
+    *out_unknown = false;
+    TRY(file_write_all(log->segments.fd, batch, "the access log"));
+    if (fdatasync(log->segments.fd) == 0)
+        return OK;
+    *out_unknown = true;
+    return FAIL(IO, "syncing the access log: %s", strerror(errno));
+}
+
+/* Writes all that is pending; the lock is held on entry and on return, not while writing. */
+static void write_pending(struct access_log *log) {
+    AUTO_BYTES struct bytes batch = log->pending;
+    struct chain_head batch_head = log->head;
+    log->pending = (struct bytes){0};
+    log->writing = true;
+    pthread_mutex_unlock(&log->lock);
+    bool unknown;
+    result written = write_batch_to_disk(log, bytes_view(&batch), &unknown);
+    pthread_mutex_lock(&log->lock);
+    log->writing = false;
+    if (written == OK) {
+        log->durable = batch_head;
+        log->durable_end += batch.len;
+    } else {
+        log->broken = log->broken || unknown;
+        drop_unwritten(log);
+        log_event(LOG_ERROR, "access-log-write-failed", "broken=%d error=\"%s\"", log->broken,
+                  error_text());
+    }
+    pthread_cond_broadcast(&log->settled);
+}
+
+static result append_locked(struct access_log *log, const Myelin__AuditBody *body) {
+    if (log->broken)
+        return FAIL(IO, "the access log of this server cannot be written until it is restarted");
+    TRY(chain_entry(log, body));
+    uint64_t mine = log->head.sequence, dropped = log->dropped;
+    while (log->dropped == dropped && log->durable.sequence < mine) {
+        if (log->writing)
+            pthread_cond_wait(&log->settled, &log->lock);
+        else
+            write_pending(log);
+    }
+    if (log->dropped != dropped)
+        return FAIL(IO, "the access log of this server cannot be written");
+    return OK;
+}
+
+result access_log_append(struct access_log *log, const Myelin__AuditBody *body) {
+    pthread_mutex_lock(&log->lock);
+    result appended = append_locked(log, body);
+    pthread_mutex_unlock(&log->lock);
+    return appended;
+}
+
+/* The entries of a page while it is put together. */
+struct page {
+    Myelin__AuditPage message;
+    Myelin__AuditEntry *entries[ACCESS_LOG_PAGE_MAX];
+};
+
+static void page_free(struct page *page) {
+    for (size_t i = 0; i < page->message.n_entry; i++)
+        format_free(page->entries[i]);
+}
+
+/* Whether the entry is what the index only hinted at. */
+static bool body_is_of(const Myelin__AuditBody *body, const char *name, const uint8_t *image) {
+    return (strcmp(body->user, name) == 0 || strcmp(body->owner, name) == 0) &&
+           (image == NULL ||
+            view_equal(format_view(body->image), view_of(image, FORMAT_HASH_BYTES)));
+}
+
+static result page_add(struct page *page, const struct access_log *log,
+                       const struct access_index_entry *found, const char *name,
+                       const uint8_t *image) {
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_FORMAT Myelin__AuditBody *body = NULL;
+    Myelin__AuditEntry *entry = NULL;
+    TRY(access_segments_read(&log->segments, found->place, &wire));
+    TRY(chain_parse(bytes_view(&wire), &entry, &body));
+    if (body_is_of(body, name, image))
+        page->entries[page->message.n_entry++] = entry;
+    else
+        format_free(entry);
+    return OK;
+}
+
+result access_log_page(struct access_log *log, const char *name, const uint8_t *image,
+                       uint64_t after, size_t limit, struct bytes *out_page) {
+    struct access_index_entry found[ACCESS_LOG_PAGE_MAX + 1];
+    if (limit > ACCESS_LOG_PAGE_MAX)
+        return FAIL(INVALID, "a page of the access log has at most %d entries",
+                    ACCESS_LOG_PAGE_MAX);
+    pthread_mutex_lock(&log->lock);
+    size_t count =
+        access_index_find(&log->index, name, image, after, log->durable.sequence, limit + 1, found);
+    pthread_mutex_unlock(&log->lock);
+
+    __attribute__((cleanup(page_free))) struct page page = {.message = MYELIN__AUDIT_PAGE__INIT};
+    page.message.entry = page.entries;
+    for (size_t i = 0; i < count && i < limit; i++)
+        TRY(page_add(&page, log, &found[i], name, image));
+    page.message.more = count > limit && page.message.n_entry > 0;
+    return format_pack(&page.message, out_page);
+}
+
+uint64_t access_log_last(struct access_log *log) {
+    pthread_mutex_lock(&log->lock);
+    uint64_t last = log->durable.sequence;
+    pthread_mutex_unlock(&log->lock);
+    return last;
+}
+
+bool access_log_damaged(struct access_log *log) {
+    return log->segments.damaged;
+}

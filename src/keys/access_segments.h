@@ -1,0 +1,33 @@
+/*
+ * The access log's files: verified at the start, the last one open for appending.
+ */
+#ifndef MYELIN_KEYS_ACCESS_SEGMENTS_H
+#define MYELIN_KEYS_ACCESS_SEGMENTS_H
+
+#include <limits.h>
+
+#include "keys/access_chain.h"
+#include "keys/access_index.h"
+
+struct access_segments {
+    char folder[PATH_MAX];
+    int fd;        /* of the last segment, for appending; -1 where not open */
+    uint32_t last; /* its number */
+    uint64_t end;  /* its length at the start */
+    bool damaged;  /* some segment is */
+};
+
+/* Verifies every segment in `folder`, fills the index and opens the last one; makes the first, or
+ * one after a damaged last. What a crash left at the end is cut off, and kept in a file beside it.
+ * `segments`, zeroed but for fd = -1, and `index` are to be closed and freed on failure too. IO,
+ * NO_MEMORY. */
+MUST_CHECK result access_segments_open(const char *folder, struct access_segments *segments,
+                                       struct access_index *index, struct chain_head *out_head);
+
+/* Reads the record at `place` and checks its hash. INTEGRITY, IO, NO_MEMORY. */
+MUST_CHECK result access_segments_read(const struct access_segments *segments,
+                                       struct access_place place, struct bytes *out_wire);
+
+void access_segments_close(struct access_segments *segments);
+
+#endif

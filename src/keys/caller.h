@@ -1,0 +1,42 @@
+/*
+ * Who asks, and the line in the access log that says so.
+ */
+#ifndef MYELIN_KEYS_CALLER_H
+#define MYELIN_KEYS_CALLER_H
+
+#include "keys/service.h"
+
+/* Milliseconds since 1970. */
+uint64_t caller_clock_ms(void);
+
+/* DENIED unless the certificate is of this system. */
+MUST_CHECK result caller_check_member(const struct key_service *service,
+                                      const struct tls_peer *peer);
+
+/* DENIED unless it is a user's of this system. */
+MUST_CHECK result caller_check_user(const struct key_service *service, const struct tls_peer *peer);
+
+/* The caller's own active share. DENIED where he is no user, has enrolled nowhere, or shows another
+ * identity key than when he enrolled; INTEGRITY, IO, NO_MEMORY. */
+MUST_CHECK result caller_share(const struct key_service *service, const struct tls_peer *peer,
+                               struct share_record *out_record);
+
+/* The identity key of another user, from the certificate that he enrolled here with. NOT_FOUND
+ * where he has no active share; INTEGRITY, IO, NO_MEMORY. */
+MUST_CHECK result caller_identity_of(const struct key_service *service, const char *user,
+                                     uint8_t out_identity[SIGN_PUBLIC_BYTES]);
+
+/* What an entry in the access log says besides who, when and how it went. */
+struct access {
+    const char *action;    /* open, rekey, revoke, enroll */
+    const char *owner;     /* "" for none */
+    struct view tau;       /* empty for none */
+    const char *recipient; /* "" for none */
+};
+
+/* Puts an entry in the access log, durably, and gives `outcome` back with its error text; OK
+ * becomes IO where there can be no entry, so that nothing happens that is not in the log. */
+MUST_CHECK result caller_settle(const struct key_service *service, const struct tls_peer *peer,
+                                const struct access *access, result outcome);
+
+#endif

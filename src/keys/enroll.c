@@ -1,0 +1,113 @@
+/* A user's share comes in, and what everybody may know of him goes out. */
+#include <string.h>
+
+#include "base/secret.h"
+#include "keys/caller.h"
+#include "system/user.h"
+
+enum { USERS_PAGE = 1000 };
+
+static result parse_commitments(const Myelin__EnrollShare *enroll,
+                                struct share_commitments *out_commitments) {
+    AUTO_COMMITMENTS struct share_commitments commitments = {0};
+    size_t t = enroll->n_commitment1;
+    if (t != enroll->n_commitment2)
+        return FAIL(PROTOCOL, "%zu commitments in G1 and %zu in G2", t, enroll->n_commitment2);
+    TRY(share_commitments_new((unsigned)t, &commitments));
+    for (size_t i = 0; i < t; i++) {
+        TRY(g1_parse("commitment1", format_view(enroll->commitment1[i]), &commitments.f1[i]));
+        TRY(g2_parse("commitment2", format_view(enroll->commitment2[i]), &commitments.f2[i]));
+    }
+    *out_commitments = commitments;
+    commitments = (struct share_commitments){0};
+    return OK;
+}
+
+/* The share against the commitments, and the commitments against the public key. */
+static result check_share(const struct key_service *service, const Myelin__EnrollShare *enroll,
+                          const struct public_key *public_key) {
+    const Myelin__System *system = service->description->system;
+    AUTO_COMMITMENTS struct share_commitments commitments = {0};
+    AUTO_SECRET struct key_share *share = NULL;
+    if (enroll->n_commitment1 != system->t)
+        return FAIL(PROTOCOL, "%zu commitments, expected t = %u", enroll->n_commitment1, system->t);
+    TRY(parse_commitments(enroll, &commitments));
+    TRY(secret_new(sizeof *share, (void **)&share));
+    share->j = enroll->index;
+    TRY(scalar_parse("s1", format_view(enroll->s1), &share->s1));
+    TRY(scalar_parse("s2", format_view(enroll->s2), &share->s2));
+    return share_check(public_key, &commitments, system->t, (unsigned)system->n_key, share);
+}
+
+/* Whether the share on disk came with a certificate of the same identity key and PK as this one:
+ * then only its validity differs. */
+static bool certificate_is_renewed(struct key_service *service, const struct tls_peer *peer,
+                                   const struct public_key *public_key) {
+    AUTO_SHARE struct share_record record = {0};
+    struct public_key stored;
+    uint8_t identity[SIGN_PUBLIC_BYTES];
+    return share_store_get(service->shares, peer->name, &record) == OK &&
+           caller_identity_of(service, peer->name, identity) == OK &&
+           memcmp(identity, peer->identity, sizeof identity) == 0 &&
+           user_public_key(format_view(record.file->certificate), &stored) == OK &&
+           g1_equal(&stored.pk1, &public_key->pk1) && g2_equal(&stored.pk2, &public_key->pk2);
+}
+
+static result enroll_parsed(struct key_service *service, const struct tls_peer *peer,
+                            const Myelin__EnrollShare *enroll) {
+    struct public_key public_key;
+    TRY(user_public_key(peer->certificate, &public_key));
+    TRY(keygen_verify(&public_key, view_of_string(peer->name), format_view(enroll->proof)));
+    TRY(check_share(service, enroll, &public_key));
+    return share_store_put(service->shares, enroll, peer->certificate,
+                           certificate_is_renewed(service, peer, &public_key), caller_clock_ms());
+}
+
+/* Only what is refused goes to the access log here: a share counts once it is active. */
+result service_enroll(struct key_service *service, const struct tls_peer *peer, struct view body) {
+    static const struct access access = {.action = "enroll", .owner = "", .recipient = ""};
+    AUTO_FORMAT Myelin__EnrollShare *enroll = NULL;
+    TRY(caller_check_user(service, peer));
+    TRY(format_parse_enroll_share(body, &enroll));
+    if (enroll->index != service->index)
+        return FAIL(INVALID, "a share for key server %u; this is number %u", enroll->index,
+                    service->index);
+    result enrolled = strcmp(enroll->user, peer->name) == 0
+                          ? enroll_parsed(service, peer, enroll)
+                          : FAIL(DENIED, "%s may not enrol %s", peer->name, enroll->user);
+    return enrolled == OK ? OK : caller_settle(service, peer, &access, enrolled);
+}
+
+result service_activate(struct key_service *service, const struct tls_peer *peer) {
+    static const struct access access = {.action = "enroll", .owner = "", .recipient = ""};
+    TRY(caller_check_user(service, peer));
+    result activated = share_store_activate(service->shares, peer->name, peer->certificate);
+    if (activated == OK)
+        atomic_fetch_add(&service->counters.enrolments, 1);
+    return caller_settle(service, peer, &access, activated);
+}
+
+result service_user(struct key_service *service, const struct tls_peer *peer, const char *user,
+                    struct bytes *out_answer) {
+    AUTO_SHARE struct share_record record = {0};
+    TRY(caller_check_member(service, peer));
+    TRY(share_store_get(service->shares, user, &record));
+    if (!record.file->active)
+        return FAIL(NOT_FOUND, "%s has no share here", user);
+    Myelin__UserAnswer answer = MYELIN__USER_ANSWER__INIT;
+    answer.certificate = record.file->certificate;
+    answer.n_commitment1 = record.file->n_commitment1;
+    answer.commitment1 = record.file->commitment1;
+    answer.n_commitment2 = record.file->n_commitment2;
+    answer.commitment2 = record.file->commitment2;
+    answer.enrolled_ms = record.file->enrolled_ms;
+    return format_pack(&answer, out_answer);
+}
+
+result service_users(struct key_service *service, const struct tls_peer *peer, const char *after,
+                     struct bytes *out_page) {
+    TRY(caller_check_member(service, peer));
+    if (after[0] != '\0' && !format_is_name(after))
+        return FAIL(INVALID, "after: not a user's name");
+    return share_store_page(service->shares, after, USERS_PAGE, out_page);
+}

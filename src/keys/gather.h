@@ -1,0 +1,53 @@
+/*
+ * Gathering an envelope's symbols: u good ones from storage servers asked in random order, several
+ * at a time.
+ *
+ * A server that is dead, lies or does not have it is replaced by a spare at once, one that is slow
+ * after GATHER_PATIENCE_MS without being given up; nothing waits longer than GATHER_DEADLINE_MS. A
+ * recipient may meet two generations of a forward; the symbols that agree on beta and are most
+ * count.
+ */
+#ifndef MYELIN_KEYS_GATHER_H
+#define MYELIN_KEYS_GATHER_H
+
+#include "keys/storage_fleet.h"
+#include "keys/symbol_check.h"
+
+enum { GATHER_PATIENCE_MS = 500, GATHER_DEADLINE_MS = 6000 };
+
+struct gatherer;
+
+/* `fleet` must outlive the gatherer. NO_MEMORY. */
+MUST_CHECK result gatherer_new(struct storage_fleet *fleet, struct gatherer **out_gatherer);
+
+/* Waits for calls under way: at most about two timeouts of a call. NULL is fine. */
+void gatherer_free(struct gatherer *gatherer);
+void gatherer_free_at(struct gatherer **gatherer);
+
+/* Good symbols with one beta, from distinct servers and slots. */
+struct gathered {
+    size_t count;
+    struct gathered_symbol {
+        const char *server;
+        Myelin__SymbolAnswer *answer;
+    } symbols[FORMAT_SERVERS_MAX];
+};
+
+#define AUTO_GATHERED __attribute__((cleanup(gathered_free)))
+void gathered_free(struct gathered *gathered);
+
+/*
+ * `u` symbols, or as many as there are, at least one. Every one has passed symbol_check.
+ *
+ * DENIED     the forward is revoked, or so many servers refused or have no such image that the
+ *            others could not decode it, and one refused
+ * NOT_FOUND  the same, and none refused
+ * TIMEOUT    nobody who might have it answered in time
+ * QUORUM     the same, for other reasons as well; the text counts them
+ * INVALID    u is 0 or larger than n
+ * NO_MEMORY
+ */
+MUST_CHECK result gather_symbols(struct gatherer *gatherer, const struct symbol_terms *terms,
+                                 unsigned u, struct gathered *out_gathered);
+
+#endif

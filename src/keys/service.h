@@ -1,0 +1,83 @@
+/*
+ * What a key server does for those who ask, apart from HTTP: each function is a route of
+ * docs/PROTOCOL.md, takes the caller as TLS knows him and a message's bytes, and gives the answer's
+ * bytes. All are safe from any thread.
+ *
+ * The caller's rights come from his certificate: its role, its system, and, once he has enrolled,
+ * the identity key that he enrolled with. A certificate with the same name and another key, even
+ * from the manager, opens nothing.
+ */
+#ifndef MYELIN_KEYS_SERVICE_H
+#define MYELIN_KEYS_SERVICE_H
+
+#include <stdatomic.h>
+
+#include "keys/access_log.h"
+#include "keys/gather.h"
+#include "keys/revocations.h"
+#include "keys/share_store.h"
+#include "net/tls.h"
+#include "system/description.h"
+
+/* Since the start. */
+struct key_counters {
+    atomic_ullong opens_ok, opens_refused;
+    atomic_ullong open_us; /* all openings together */
+    atomic_ullong rekeys, revocations, enrolments;
+};
+
+struct key_service {
+    const struct description *description;
+    uint32_t index; /* j */
+    struct share_store *shares;
+    struct access_log *log;
+    struct revocations *revocations;
+    struct storage_fleet *fleet;
+    struct gatherer *gatherer;
+    struct key_counters counters;
+};
+
+/* Opens all of a store folder (docs/FORMAT.md, "A key server's folder"), which the caller has
+ * locked. `description` and `identity` must outlive the service. IO, NO_MEMORY. */
+MUST_CHECK result key_service_open(const char *store, const uint8_t seal_key[SEAL_KEY_BYTES],
+                                   uint32_t index, const struct description *description,
+                                   const struct tls_identity *identity,
+                                   struct key_service *out_service);
+void key_service_close(struct key_service *service);
+
+/* POST /v1/shares: keeps the caller's share as pending, once it is shown to be his, this server's
+ * and what the commitments say. CONFLICT where he has another one. */
+MUST_CHECK result service_enroll(struct key_service *service, const struct tls_peer *peer,
+                                 struct view body);
+
+/* POST /v1/shares/activate. */
+MUST_CHECK result service_activate(struct key_service *service, const struct tls_peer *peer);
+
+/* GET /v1/users/{user}: an UserAnswer. NOT_FOUND also for a share that is pending only. */
+MUST_CHECK result service_user(struct key_service *service, const struct tls_peer *peer,
+                               const char *user, struct bytes *out_answer);
+
+/* GET /v1/users?after=: an UserPage. */
+MUST_CHECK result service_users(struct key_service *service, const struct tls_peer *peer,
+                                const char *after, struct bytes *out_page);
+
+/* POST /v1/open: an OpenAnswer. In the access log before this returns, refusals too. */
+MUST_CHECK result service_open(struct key_service *service, const struct tls_peer *peer,
+                               struct view body, struct bytes *out_answer);
+
+/* POST /v1/rekey: a RekeyAnswer. */
+MUST_CHECK result service_rekey(struct key_service *service, const struct tls_peer *peer,
+                                struct view body, struct bytes *out_answer);
+
+/* POST /v1/revocations. */
+MUST_CHECK result service_revoke(struct key_service *service, const struct tls_peer *peer,
+                                 struct view body);
+
+/* GET /v1/audit: an AuditPage. `image` is hexadecimal, or NULL for all. */
+MUST_CHECK result service_audit(struct key_service *service, const struct tls_peer *peer,
+                                const char *image, uint64_t after, struct bytes *out_page);
+
+/* GET /metrics: this module's own, as Prometheus text. NO_MEMORY. */
+MUST_CHECK result service_metrics(struct key_service *service, struct bytes *out_text);
+
+#endif
