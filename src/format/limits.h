@@ -51,9 +51,9 @@ enum {
 /* Argon2id's parameters in a keystore: a hostile file can take this much and no more. */
 enum {
     FORMAT_KEYSTORE_OPS_MIN = 1,
-    FORMAT_KEYSTORE_OPS_MAX = 16,
+    FORMAT_KEYSTORE_OPS_MAX = 10,
     FORMAT_KEYSTORE_MEMORY_MIN = 8 << 20,
-    FORMAT_KEYSTORE_MEMORY_MAX = 512 << 20,
+    FORMAT_KEYSTORE_MEMORY_MAX = 256 << 20,
 };
 
 /* The longest encoding of each message, in bytes: what to bound an HTTP body with. */

@@ -5,8 +5,9 @@
  *   key    Argon2id (RFC 9106) of the passphrase, with the file's salt and limits
  *   box    XChaCha20-Poly1305 of KeystoreSecrets; associated data: the file with an empty box
  *
- * Limits: 3 passes over 64 MiB when written. A file that asks for more than format/limits.h allows
- * is refused before any memory is taken.
+ * The box is authenticated together with all else in the file. Limits: 3 passes over 64 MiB when
+ * written. A file that asks for more than format/limits.h allows is refused before any memory is
+ * taken.
  */
 #ifndef MYELIN_SYSTEM_KEYSTORE_H
 #define MYELIN_SYSTEM_KEYSTORE_H
@@ -45,6 +46,15 @@ MUST_CHECK result keystore_path(const char *user, char *out_path, size_t size);
  * where there is one already: it is never replaced. INVALID, IO, NO_MEMORY. */
 MUST_CHECK result keystore_create(const char *path, const struct keystore *keystore,
                                   const struct passphrase *passphrase);
+
+/* The same with other limits of Argon2id, within those of format/limits.h, for machines that cannot
+ * spare the memory. */
+MUST_CHECK result keystore_create_with_limits(const char *path, const struct keystore *keystore,
+                                              const struct passphrase *passphrase,
+                                              uint64_t ops_limit, uint64_t memory_limit);
+
+/* A keystore file's bytes without opening the box: PROTOCOL where they break a rule. */
+MUST_CHECK result keystore_parse(struct view file, Myelin__Keystore **out_keystore);
 
 /*
  * Opens a keystore.

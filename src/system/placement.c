@@ -1,7 +1,6 @@
 #include "system/placement.h"
 
-unsigned placement_slots(const struct description *description,
-                         const uint8_t tau[FORMAT_TAU_BYTES],
+unsigned placement_slots(const struct description *description, const uint8_t tau[FORMAT_TAU_BYTES],
                          const char *out_servers[FORMAT_SERVERS_MAX]) {
     (void)tau; /* every server has a slot of every image */
     const Myelin__System *system = description->system;

@@ -1,0 +1,161 @@
+#include "system/description.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "system/ca.h"
+#include "system/paths.h"
+#include "system/x509.h"
+
+static const char file_name[] = "system.myelin";
+
+void description_free(struct description *description) {
+    format_free_at(&description->system);
+    format_free_at(&description->record);
+    *description = (struct description){0};
+}
+
+/* Whose record this claims to be, then whether it is. */
+static result read_record(struct view wire, struct description *description) {
+    AUTO_FORMAT Myelin__System *claimed = NULL;
+    TRY(format_parse_signed(wire, &description->record));
+    TRY(format_parse_system(format_view(description->record->body), &claimed));
+    hex_encode(format_view(claimed->id), description->id);
+    TRY(x509_check_ca(format_view(claimed->ca_certificate), description->id, description->ca_key));
+    return format_open_system(description->record, description->ca_key, &description->system);
+}
+
+result description_check_trust(const struct description *description,
+                               const struct description_trust *trust) {
+    if (memcmp(description->system->id.data, trust->system_id, FORMAT_ID_BYTES) != 0)
+        return FAIL(DENIED, "the system description is of another system than yours");
+    if (memcmp(description->ca_key, trust->ca_key, FORMAT_IDENTITY_BYTES) != 0)
+        return FAIL(DENIED, "the system description is signed by another manager than yours");
+    return OK;
+}
+
+result description_parse(const char *source, struct view wire,
+                         const struct description_trust *trust,
+                         struct description *out_description) {
+    AUTO_DESCRIPTION struct description description = {0};
+    result read = read_record(wire, &description);
+    if (read == PROTOCOL || read == INTEGRITY)
+        return error_at(INTEGRITY, "%s is damaged or was altered", source);
+    if (read == OK && trust != NULL)
+        read = description_check_trust(&description, trust);
+    if (read != OK)
+        return error_at(read, "%s", source);
+    *out_description = description;
+    description = (struct description){0};
+    return OK;
+}
+
+result description_create(const struct ca *ca, const Myelin__System *system,
+                          struct description *out_description) {
+    AUTO_FORMAT Myelin__Signed *record = NULL;
+    AUTO_BYTES struct bytes wire = {0};
+    Myelin__System whole = *system;
+    whole.id = format_bytes(view_of(ca_system_id(ca), FORMAT_ID_BYTES));
+    whole.ca_certificate = format_bytes(ca_certificate(ca));
+    TRY(format_sign(ca_key(ca), &whole, &record));
+    TRY(format_pack(record, &wire));
+    return description_parse("the new system description", bytes_view(&wire), NULL,
+                             out_description);
+}
+
+result description_path(const char *path, char *out_path, size_t size) {
+    struct stat status;
+    bool is_folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    return path_join(path, is_folder ? file_name : "", out_path, size);
+}
+
+result description_write(const struct description *description, const char *path) {
+    char file[PATH_MAX];
+    AUTO_BYTES struct bytes wire = {0};
+    TRY(description_path(path, file, sizeof file));
+    TRY(format_pack(description->record, &wire));
+    return file_write_atomic(file, bytes_view(&wire), 0644);
+}
+
+result description_load(const char *path, const struct description_trust *trust,
+                        struct description *out_description) {
+    char file[PATH_MAX];
+    AUTO_BYTES struct bytes wire = {0};
+    TRY(description_path(path, file, sizeof file));
+    result read = file_read(file, FORMAT_LIMIT_SIGNED, &wire);
+    if (read == NOT_FOUND)
+        return FAIL(NOT_FOUND,
+                    "no system at %s: make one with 'myelin up DIR', or say where it is "
+                    "with --system",
+                    file);
+    if (read == INVALID)
+        return error_at(INTEGRITY, "not a system description");
+    TRY(read);
+    return description_parse(file, bytes_view(&wire), trust, out_description);
+}
+
+/* ------------------------------------------------------------------ versions */
+
+static result read_seen(const char *path, uint64_t *out_version) {
+    AUTO_BYTES struct bytes text = {0};
+    char digits[24] = "";
+    *out_version = 0;
+    result read = file_read(path, sizeof digits - 1, &text);
+    if (read == NOT_FOUND)
+        return OK;
+    if (read == INVALID)
+        return error_at(INTEGRITY, "the version seen last is damaged");
+    TRY(read);
+    if (text.len > 0)
+        memcpy(digits, text.data, text.len);
+    char *end = NULL;
+    errno = 0;
+    *out_version = strtoull(digits, &end, 10);
+    if (errno != 0 || digits[0] < '1' || digits[0] > '9' || strcmp(end, "\n") != 0)
+        return FAIL(INTEGRITY, "%s: the version seen last is damaged", path);
+    return OK;
+}
+
+result description_check_version(const struct description *description, const char *folder) {
+    char path[PATH_MAX];
+    char name[SYSTEM_ID_HEX + 8];
+    char text[24];
+    uint64_t seen;
+    uint64_t version = description->system->version;
+    snprintf(name, sizeof name, "%s.seen", description->id);
+    TRY(path_join(folder, name, path, sizeof path));
+    TRY(read_seen(path, &seen));
+    if (version < seen)
+        return FAIL(INTEGRITY,
+                    "the system description is an old one: version %" PRIu64 ", but version "
+                    "%" PRIu64 " was seen before",
+                    version, seen);
+    if (version == seen)
+        return OK;
+    int len = snprintf(text, sizeof text, "%" PRIu64 "\n", version);
+    TRY(file_make_folders(folder, 0700));
+    return file_write_atomic(path, view_of(text, (size_t)len), 0600);
+}
+
+/* ------------------------------------------------------------------ servers */
+
+static int find(Myelin__Server *const servers[], size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(servers[i]->name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+int description_find_storage(const struct description *description, const char *name) {
+    return find(description->system->storage, description->system->n_storage, name);
+}
+
+int description_find_key(const struct description *description, const char *name) {
+    return find(description->system->key, description->system->n_key, name);
+}

@@ -1,0 +1,200 @@
+#include "system/local.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/secret.h"
+#include "scheme/setup.h"
+#include "system/ca.h"
+#include "system/identity.h"
+#include "system/paths.h"
+#include "system/ports.h"
+
+enum { SERVERS_MAX = 2 * FORMAT_SERVERS_MAX };
+
+/* Says that a creation is under way, or was interrupted, in which case what it left may go. */
+static const char marker_name[] = ".creating";
+
+/* ------------------------------------------------------------------ paths */
+
+result local_manager_path(const char *dir, char *out_path, size_t size) {
+    return path_join(dir, "manager", out_path, size);
+}
+
+result local_config_path(const char *dir, const char *name, char *out_path, size_t size) {
+    char config[PATH_MAX];
+    TRY(path_join(dir, "config", config, sizeof config));
+    return path_join(config, name, out_path, size);
+}
+
+result local_store_path(const char *dir, const char *name, char *out_path, size_t size) {
+    return path_join(dir, name, out_path, size);
+}
+
+result local_run_path(const char *dir, char *out_path, size_t size) {
+    return path_join(dir, "run", out_path, size);
+}
+
+/* ------------------------------------------------------------------ servers */
+
+/* One server of the new system; the protobuf struct borrows from here. */
+struct member {
+    char name[FORMAT_NAME_MAX + 1];
+    char address[32];
+    uint8_t identity[FORMAT_IDENTITY_BYTES];
+    Myelin__Server server;
+};
+
+static result make_seal_key(const char *config) {
+    char path[PATH_MAX];
+    AUTO_SECRET void *key = NULL;
+    TRY(secret_new(LOCAL_SEAL_KEY_BYTES, &key));
+    secret_random(key, LOCAL_SEAL_KEY_BYTES);
+    TRY(path_join(config, "seal.key", path, sizeof path));
+    return file_write_atomic(path, view_of(key, LOCAL_SEAL_KEY_BYTES), 0600);
+}
+
+static result make_credentials(const char *dir, const struct ca *ca, enum tls_role role,
+                               struct member *member) {
+    char path[PATH_MAX];
+    AUTO_BYTES struct bytes certificate = {0};
+    AUTO_SECRET void *block = NULL;
+    TRY(secret_new(sizeof(struct sign_key), &block));
+    struct sign_key *key = block;
+    sign_key_random(key);
+    memcpy(member->identity, key->public_key, sizeof member->identity);
+    TRY(ca_issue_server(ca, member->name, role, key->public_key, 0, &certificate));
+    TRY(local_config_path(dir, member->name, path, sizeof path));
+    TRY(identity_write_server(path, bytes_view(&certificate), key));
+    return role == TLS_ROLE_KEY ? make_seal_key(path) : OK;
+}
+
+static result make_member(const char *dir, const struct ca *ca, enum tls_role role, unsigned number,
+                          uint16_t port, struct member *member) {
+    char path[PATH_MAX];
+    snprintf(member->name, sizeof member->name, "%s-%u", tls_role_name(role), number);
+    snprintf(member->address, sizeof member->address, "127.0.0.1:%u", port);
+    TRY(make_credentials(dir, ca, role, member));
+    TRY(local_store_path(dir, member->name, path, sizeof path));
+    TRY(file_make_folders(path, 0700));
+    myelin__server__init(&member->server);
+    member->server.name = member->name;
+    member->server.address = member->address;
+    member->server.identity = format_bytes(view_of(member->identity, sizeof member->identity));
+    return OK;
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+static uint64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static result describe(const char *dir, const struct ca *ca, const struct setup *setup,
+                       Myelin__Server *servers[]) {
+    AUTO_DESCRIPTION struct description description = {0};
+    char suite[] = "BLS12-381";
+    Myelin__System system = MYELIN__SYSTEM__INIT;
+    system.format = 1;
+    system.version = 1;
+    system.suite = suite;
+    system.k = setup->k;
+    system.t = setup->t;
+    system.n_storage = setup->n;
+    system.storage = servers;
+    system.n_key = setup->m;
+    system.key = servers + setup->n;
+    system.created_ms = now_ms();
+    TRY(description_create(ca, &system, &description));
+    return description_write(&description, dir);
+}
+
+static void members_free(struct member **members) {
+    free(*members);
+}
+
+static result create_members(const char *dir, const struct ca *ca, const struct setup *setup) {
+    __attribute__((cleanup(members_free))) struct member *members = NULL;
+    Myelin__Server *servers[SERVERS_MAX];
+    uint16_t ports[SERVERS_MAX];
+    unsigned count = setup->n + setup->m;
+    members = calloc(count, sizeof *members);
+    if (members == NULL)
+        return FAIL(NO_MEMORY, "no memory for %u servers", count);
+    TRY(ports_choose(count, ports));
+    for (unsigned i = 0; i < count; i++) {
+        bool is_storage = i < setup->n;
+        TRY(make_member(dir, ca, is_storage ? TLS_ROLE_STORAGE : TLS_ROLE_KEY,
+                        is_storage ? i + 1 : i - setup->n + 1, ports[i], &members[i]));
+        servers[i] = &members[i].server;
+    }
+    return describe(dir, ca, setup, servers);
+}
+
+static bool exists(const char *path) {
+    struct stat status;
+    return lstat(path, &status) == 0;
+}
+
+/* Refuses a system that is there; clears away what an interrupted creation left. */
+static result make_room(const char *dir, const char *marker) {
+    char manager[PATH_MAX];
+    char config[PATH_MAX];
+    char description[PATH_MAX];
+    TRY(local_manager_path(dir, manager, sizeof manager));
+    TRY(path_join(dir, "config", config, sizeof config));
+    TRY(path_join(dir, "system.myelin", description, sizeof description));
+    if (exists(description)) {
+        unlink(marker); /* of a creation that was interrupted at its very end */
+        return FAIL(CONFLICT, "%s has a system already", dir);
+    }
+    if (!exists(marker) && (exists(manager) || exists(config)))
+        return FAIL(CONFLICT,
+                    "%s holds manager/ or config/ but no system.myelin: bring that file "
+                    "back, or use another folder",
+                    dir);
+    TRY(file_write_atomic(marker, view_of_string("a system is being made here\n"), 0644));
+    TRY(file_remove_tree(manager));
+    return file_remove_tree(config);
+}
+
+static result create_in(const char *dir, const struct setup *setup) {
+    AUTO_CA struct ca *ca = NULL;
+    char marker[PATH_MAX];
+    char path[PATH_MAX];
+    uint8_t system_id[FORMAT_ID_BYTES];
+    TRY(path_join(dir, marker_name, marker, sizeof marker));
+    TRY(make_room(dir, marker));
+    secret_random(system_id, sizeof system_id);
+    TRY(local_manager_path(dir, path, sizeof path));
+    TRY(ca_create(path, system_id, &ca));
+    TRY(local_run_path(dir, path, sizeof path));
+    TRY(file_make_folders(path, 0755));
+    TRY(create_members(dir, ca, setup));
+    if (unlink(marker) != 0)
+        return FAIL(IO, "removing %s: %s", marker, strerror(errno));
+    return file_sync_folder(dir);
+}
+
+result local_create(const char *dir, unsigned n, unsigned k, unsigned m, unsigned t) {
+    struct setup setup = {.n = n, .k = k, .m = m, .t = t};
+    TRY(setup_check(&setup));
+    TRY(file_make_folders(dir, 0755));
+    AUTO_FD int lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock < 0)
+        return FAIL(IO, "%s: %s", dir, strerror(errno));
+    if (flock(lock, LOCK_EX | LOCK_NB) != 0)
+        return FAIL(CONFLICT, "another process is making a system in %s", dir);
+    return create_in(dir, &setup);
+}
