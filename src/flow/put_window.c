@@ -111,6 +111,10 @@ result put_window_new(const struct put_window_options *options, struct put_windo
     return OK;
 }
 
+size_t put_window_slice_capacity(const struct put_window *window) {
+    return window->options.slice_capacity;
+}
+
 static struct put_segment *entry_of(struct put_window *window, uint64_t number) {
     return &window->segments[number % window->options.entries];
 }
@@ -234,6 +238,13 @@ void put_window_fail(struct put_window *window, result code) {
     pthread_cond_broadcast(&window->work);
     pthread_cond_broadcast(&window->ready);
     pthread_mutex_unlock(&window->lock);
+}
+
+result put_window_check(struct put_window *window) {
+    pthread_mutex_lock(&window->lock);
+    result failed = failure_raise(&window->failure);
+    pthread_mutex_unlock(&window->lock);
+    return failed;
 }
 
 unsigned put_window_laggards(struct put_window *window, unsigned others, unsigned limit_ms,

@@ -54,6 +54,8 @@ void put_window_free(struct put_window *window);
 void put_window_free_at(struct put_window **window);
 #define AUTO_PUT_WINDOW __attribute__((cleanup(put_window_free_at)))
 
+size_t put_window_slice_capacity(const struct put_window *window);
+
 /* Every function below that gives a result gives the window's failure once it has one. */
 
 /* Waits for a free entry and a plaintext buffer. */
@@ -78,6 +80,9 @@ void put_window_drop(struct put_window *window, unsigned slot);
 
 /* Ends everything: keeps `code` with this thread's error text. The first failure counts. */
 void put_window_fail(struct put_window *window, result code);
+
+/* The failure, once there is one. */
+MUST_CHECK result put_window_check(struct put_window *window);
 
 /* Fills `out_slots` with the slots that alone have held the window up for longer than `limit_ms`:
  * the oldest segment waits for them although at least `others` slots have had it that long. Gives

@@ -1,0 +1,117 @@
+/*
+ * The inside of put: the objects that go into an image together, between begin and commit, and the
+ * steps that they take.
+ *
+ *     put_begin     every server agrees to the put, or says why not
+ *     put_stream    put_read -> put_code -> put_send, all objects, all at once
+ *     put_publish   prepare, then commit
+ *     put_abort     instead, where any of them failed
+ */
+#ifndef MYELIN_FLOW_PUT_BATCH_H
+#define MYELIN_FLOW_PUT_BATCH_H
+
+#include <stdatomic.h>
+
+#include "code/code.h"
+#include "codec/codec.h"
+#include "flow/image.h"
+#include "flow/object.h"
+#include "flow/put_envelope.h"
+#include "flow/put_paths.h"
+#include "flow/put_slots.h"
+#include "flow/put_window.h"
+#include "seal/seal.h"
+
+enum { PUT_PATH_BYTES = 320, PUT_HEX = 2 * FORMAT_ID_BYTES + 1 };
+
+struct put_object {
+    const struct put_file *file;
+    uint8_t id[FORMAT_ID_BYTES];
+    uint8_t context[OBJECT_CONTEXT_BYTES];
+    uint8_t salt[SEAL_SALT_BYTES];
+    uint32_t segment_bytes;
+    bool is_whole; /* it fits in one segment, and one worker reads, compresses and codes it */
+
+    /* Set with the first segment: the symbol's length, or HTTP_LENGTH_UNKNOWN. */
+    uint64_t symbol_bytes;
+
+    /* Set with the last segment, before any slot gets it. */
+    enum codec_kind codec;
+    uint8_t sha256[DIGEST_BYTES]; /* of the file */
+    uint64_t sealed_bytes, segments;
+    uint8_t (*roots)[DIGEST_BYTES]; /* by slot */
+};
+
+struct put_batch {
+    struct session *session;
+    const struct image *image;
+    struct put_slots *slots;
+    char *const *servers;                /* by slot */
+    const struct put_envelope *envelope; /* NULL where the image is there already */
+    const uint8_t *content_key;
+    enum codec_kind codec;
+    uint8_t put[FORMAT_ID_BYTES];
+    char hex[PUT_HEX]; /* of it */
+    uint64_t created_ms;
+
+    uint8_t *rows; /* n x k */
+    struct code_map encoder;
+    uint32_t segment_bytes; /* the longest of the objects' */
+    struct put_object *objects;
+    size_t count;
+    uint8_t (*root_memory)[DIGEST_BYTES]; /* the objects' */
+
+    unsigned threads;
+    struct put_window *window;
+    struct format_slice_table tables[FORMAT_SERVERS_MAX]; /* of the object that passes in order */
+    atomic_uint_least64_t *bytes_done;                    /* of all files of this flow */
+    uint64_t bytes_total;
+};
+
+#define AUTO_PUT_BATCH __attribute__((cleanup(put_batch_clean_up)))
+void put_batch_clean_up(struct put_batch *batch);
+
+/* What a batch is made from; all borrowed. */
+struct put_plan {
+    struct session *session;
+    const struct image *image;
+    struct put_slots *slots;
+    char *const *servers;
+    const struct put_envelope *envelope;
+    const uint8_t *content_key;
+    enum codec_kind codec;
+    const uint8_t *put;
+    const struct put_file *files;
+    size_t count;
+    atomic_uint_least64_t *bytes_done;
+    uint64_t bytes_total;
+};
+
+/* Ids, salts and segment sizes of the objects, the rows of the code, the window. */
+MUST_CHECK result put_batch_init(const struct put_plan *plan, struct put_batch *out_batch);
+
+/* How many files at most go into one batch: what begin and prepare can carry. */
+size_t put_batch_files_max(unsigned n, unsigned k);
+
+/* CONFLICT where a server proves that the image, or an object of that name, is there already;
+ * QUORUM. */
+MUST_CHECK result put_begin(struct put_batch *batch);
+
+/* IO, QUORUM, INTERNAL where cancelled. */
+MUST_CHECK result put_stream(struct put_batch *batch);
+
+/* CONFLICT where another put of the image was first; QUORUM. */
+MUST_CHECK result put_publish(struct put_batch *batch);
+
+/* Tells every server to forget the put; keeps this thread's error text. */
+void put_abort(struct put_batch *batch);
+
+/* The threads of put_stream. Each ends by itself once the window has an end or a failure. */
+void put_read(struct put_batch *batch);
+void put_code(struct put_batch *batch);
+MUST_CHECK result put_send(struct put_batch *batch, unsigned slot);
+
+/* ".../puts/{put}" with a suffix. */
+void put_batch_path(const struct put_batch *batch, const char *suffix, char out[PUT_PATH_BYTES]);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * Put's second stage, on every core: seal -> encode -> hash, a segment at a time.
+ */
+#include <string.h>
+
+#include "base/file.h"
+#include "flow/put_batch.h"
+
+/* What a worker keeps between segments. */
+struct coder {
+    struct put_batch *batch;
+    struct seal_key *key; /* of object `keyed` */
+    size_t keyed;
+    struct bytes scratch; /* one segment, compressed */
+};
+
+static result compress_whole(struct coder *coder, struct put_object *object,
+                             struct put_segment *segment) {
+    struct put_batch *batch = coder->batch;
+    struct codec_source source =
+        codec_source_memory(view_of(segment->plain, segment->plain_len), object->file->path);
+    AUTO_CODEC_ENCODER struct codec_encoder *encoder = NULL;
+    TRY(codec_encoder_open(batch->codec, &source, 1, &encoder));
+    enum codec_kind kind = codec_encoder_kind(encoder);
+    if (kind == CODEC_NONE)
+        return OK;
+    TRY(bytes_reserve(&coder->scratch, object->segment_bytes));
+    size_t len;
+    bool is_end;
+    TRY(codec_encoder_read(encoder, coder->scratch.data, segment->plain_len, &len, &is_end));
+    if (!is_end)
+        return OK; /* it grew: the file itself is shorter */
+    memcpy(segment->plain, coder->scratch.data, len);
+    segment->plain_len = len;
+    object->codec = kind;
+    return OK;
+}
+
+static result read_whole(struct coder *coder, struct put_object *object,
+                         struct put_segment *segment) {
+    AUTO_FD int fd = -1;
+    struct codec_source source;
+    TRY(put_file_open(object->file, &fd));
+    TRY(codec_source_file(fd, object->file->path, &source));
+    segment->plain_len = (size_t)object->file->size;
+    TRY(codec_source_read(&source, 0, segment->plain, segment->plain_len));
+    TRY(put_file_unchanged(object->file, fd));
+    digest_sha256(view_of(segment->plain, segment->plain_len), object->sha256);
+    object->codec = CODEC_NONE;
+    if (coder->batch->codec != CODEC_NONE)
+        TRY(compress_whole(coder, object, segment));
+    object->segments = 1;
+    object->sealed_bytes = segment->plain_len + SEAL_TAG_BYTES;
+    object->symbol_bytes = code_block_len((size_t)object->sealed_bytes, coder->batch->slots->k);
+    return OK;
+}
+
+static result use_key(struct coder *coder, size_t index) {
+    if (coder->key != NULL && coder->keyed == index)
+        return OK;
+    const struct put_object *object = &coder->batch->objects[index];
+    seal_key_destroy_at(&coder->key);
+    coder->keyed = index;
+    return seal_key_new(coder->batch->content_key, object->salt,
+                        view_of(object->context, sizeof object->context), &coder->key);
+}
+
+static result code_segment(struct coder *coder, struct put_segment *segment) {
+    const struct put_batch *batch = coder->batch;
+    unsigned n = batch->slots->n, k = batch->slots->k;
+    TRY(use_key(coder, segment->object));
+    TRY(seal_segment(coder->key, segment->number, segment->is_last,
+                     view_of(segment->plain, segment->plain_len), segment->plain));
+    size_t sealed_len = segment->plain_len + SEAL_TAG_BYTES;
+    size_t capacity = put_window_slice_capacity(batch->window);
+    const uint8_t *blocks[FORMAT_SERVERS_MAX];
+    uint8_t *slices[FORMAT_SERVERS_MAX];
+    code_cut(segment->plain, sealed_len, k, blocks);
+    segment->slice_len = code_block_len(sealed_len, k);
+    for (unsigned slot = 0; slot < n; slot++)
+        slices[slot] = segment->slices + slot * capacity;
+    code_apply(&batch->encoder, blocks, segment->slice_len, slices);
+    for (unsigned slot = 0; slot < n; slot++)
+        digest_sha256(view_of(slices[slot], segment->slice_len), segment->hashes[slot]);
+    return OK;
+}
+
+static void coder_clean_up(struct coder *coder) {
+    seal_key_destroy_at(&coder->key);
+    bytes_free(&coder->scratch);
+}
+
+void put_code(struct put_batch *batch) {
+    __attribute__((cleanup(coder_clean_up))) struct coder coder = {.batch = batch};
+    for (;;) {
+        struct put_segment *segment;
+        if (put_window_take(batch->window, &segment) != OK || segment == NULL)
+            return;
+        result coded = OK;
+        if (segment->is_whole)
+            coded = read_whole(&coder, &batch->objects[segment->object], segment);
+        if (coded == OK)
+            coded = code_segment(&coder, segment);
+        if (coded != OK) {
+            put_window_fail(batch->window, coded);
+            return;
+        }
+        put_window_coded(batch->window, segment);
+    }
+}

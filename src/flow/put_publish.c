@@ -1,0 +1,424 @@
+/*
+ * Put's ends: begin, and prepare and commit, by which all of a put becomes visible at once
+ * (docs/PROTOCOL.md, a put).
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "flow/clock.h"
+#include "flow/manifests.h"
+#include "flow/put_batch.h"
+
+static const char PROTOBUF[] = "application/protobuf";
+
+enum {
+    BEGIN_GRACE_MS = 2000,
+    BEGIN_LIMIT_MS = 12000,
+    PREPARE_GRACE_MS = 5000,
+    PREPARE_LIMIT_MS = 300000, /* a disk may take long to have gigabytes down */
+    COMMIT_GRACE_MS = 3000,
+    COMMIT_LIMIT_MS = 10000,
+    ABORT_LIMIT_MS = 3000,
+
+    /* After the first server prepared, a commit must be out within this time: another put of the
+     * owner's overrules a prepared one after 30 s. */
+    DECIDE_MS = 20000,
+    /* Another put that is prepared, and whose client died, is overruled by then. */
+    RIVAL_MS = 33000,
+    RIVAL_PAUSE_MS = 300,
+};
+
+/* ------------------------------------------------------------------ begin */
+
+struct beginning {
+    struct put_batch *batch;
+    struct bytes wire;
+};
+
+static result ask_begin(void *context, unsigned slot, struct http_client *client) {
+    (void)slot;
+    struct beginning *beginning = context;
+    char path[PUT_PATH_BYTES];
+    put_batch_path(beginning->batch, "", path);
+    return http_call(client, "POST", path, bytes_view(&beginning->wire), PROTOBUF, 0, NULL);
+}
+
+static result pack_begin(struct beginning *beginning) {
+    const struct put_batch *batch = beginning->batch;
+    ProtobufCBinaryData *ids = calloc(batch->count, sizeof *ids);
+    if (ids == NULL)
+        return FAIL(NO_MEMORY, "no memory for %zu object ids", batch->count);
+    for (size_t i = 0; i < batch->count; i++)
+        ids[i] = format_bytes(view_of(batch->objects[i].id, FORMAT_ID_BYTES));
+    Myelin__BeginPut message = MYELIN__BEGIN_PUT__INIT;
+    message.tau = format_bytes(view_of(batch->image->tau_bytes, FORMAT_TAU_BYTES));
+    message.creates = batch->envelope != NULL;
+    message.n_object = batch->count;
+    message.object = ids;
+    result packed = format_pack(&message, &beginning->wire);
+    free(ids);
+    return packed;
+}
+
+/* The name of the object in this batch that `manifest`, the owner's own, is of. */
+static const char *name_of(const struct put_batch *batch, const Myelin__Manifest *manifest) {
+    for (size_t i = 0; i < batch->count; i++)
+        if (memcmp(batch->objects[i].id, manifest->object.data, FORMAT_ID_BYTES) == 0)
+            return batch->objects[i].file->name;
+    return NULL;
+}
+
+static result check_page(const struct put_batch *batch, const Myelin__ManifestPage *page) {
+    for (size_t i = 0; i < page->n_manifest; i++) {
+        AUTO_FORMAT Myelin__Manifest *manifest = NULL;
+        if (format_open_manifest(page->manifest[i], batch->session->signing->public_key,
+                                 &manifest) != OK ||
+            memcmp(manifest->tau.data, batch->image->tau_bytes, FORMAT_TAU_BYTES) != 0)
+            continue;
+        const char *name = name_of(batch, manifest);
+        if (name != NULL)
+            return FAIL(CONFLICT, "the image already holds an object named %s", name);
+    }
+    return OK;
+}
+
+/* CONFLICT where this server has the owner's own manifest of one of the batch's objects: nobody is
+ * believed without. */
+static result prove_object(const struct put_batch *batch, unsigned slot) {
+    AUTO_MANIFEST_PAGES struct manifest_pages pages = {0};
+    if (manifest_pages_fetch(batch->slots->slot[slot].client, batch->image, &pages) != OK)
+        return OK;
+    for (size_t i = 0; i < pages.count; i++)
+        TRY(check_page(batch, pages.page[i]));
+    return OK;
+}
+
+/* Likewise where this server has the image that is to be made. */
+static result prove_image(const struct put_batch *batch, unsigned slot) {
+    char path[PUT_PATH_BYTES];
+    snprintf(path, sizeof path, "/v1/images/%s", batch->image->hex);
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_FORMAT Myelin__ImageAnswer *answer = NULL;
+    AUTO_FORMAT Myelin__Envelope *envelope = NULL;
+    if (http_call(batch->slots->slot[slot].client, "GET", path, view_of(NULL, 0), NULL,
+                  FORMAT_LIMIT_IMAGE_ANSWER, &wire) != OK ||
+        format_parse_image_answer(bytes_view(&wire), &answer) != OK || answer->envelope == NULL ||
+        format_open_envelope(answer->envelope, batch->session->signing->public_key, &envelope) !=
+            OK ||
+        memcmp(envelope->tau.data, batch->image->tau_bytes, FORMAT_TAU_BYTES) != 0)
+        return OK;
+    return FAIL(CONFLICT, "another put has just made this image: try again");
+}
+
+static result prove_conflicts(const struct put_batch *batch, const struct put_answer answers[]) {
+    for (unsigned i = 0; i < batch->slots->n; i++) {
+        if (!answers[i].was_asked || answers[i].code != CONFLICT)
+            continue;
+        TRY(prove_object(batch, i));
+        if (batch->envelope != NULL)
+            TRY(prove_image(batch, i));
+    }
+    return OK;
+}
+
+static result begin(struct put_batch *batch, struct put_answer answers[]) {
+    AUTO_BYTES struct bytes unused = {0};
+    struct beginning beginning = {.batch = batch};
+    result begun = pack_begin(&beginning);
+    struct put_patience patience = {batch->slots->quorum, BEGIN_GRACE_MS, BEGIN_LIMIT_MS};
+    if (begun == OK)
+        begun = put_slots_ask(batch->slots, NULL, ask_begin, &beginning, patience, answers);
+    bytes_free(&beginning.wire);
+    TRY(begun);
+    TRY(session_check_cancel(batch->session));
+    TRY(prove_conflicts(batch, answers));
+    put_slots_lose_failed(batch->slots, answers);
+    return put_slots_check(batch->slots, "put");
+}
+
+/* ------------------------------------------------------------------ manifests */
+
+struct publishing {
+    struct put_batch *batch;
+    Myelin__Signed **manifests; /* by object */
+    struct bytes commit;        /* packed */
+    struct put_answer *answers; /* by slot */
+
+    pthread_mutex_t lock;
+    uint64_t first_prepared_ms; /* 0: none yet */
+};
+
+static void publishing_free(struct publishing *publishing) {
+    for (size_t i = 0; publishing->manifests != NULL && i < publishing->batch->count; i++)
+        format_free(publishing->manifests[i]);
+    free(publishing->manifests);
+    free(publishing->answers);
+    bytes_free(&publishing->commit);
+}
+
+static result seal_meta(const struct put_batch *batch, const struct put_object *object,
+                        struct bytes *out_box) {
+    Myelin__ObjectMeta meta = MYELIN__OBJECT_META__INIT;
+    meta.name = (char *)(uintptr_t)object->file->name; /* read only */
+    meta.size = object->file->size;
+    meta.codec = object->codec;
+    meta.sha256 = format_bytes(view_of(object->sha256, DIGEST_BYTES));
+    return object_meta_seal(batch->content_key, object->context, &meta, out_box);
+}
+
+static result sign_manifest(const struct put_batch *batch, const struct put_object *object,
+                            Myelin__Signed **out_record) {
+    unsigned n = batch->slots->n, k = batch->slots->k;
+    AUTO_BYTES struct bytes meta = {0};
+    TRY(seal_meta(batch, object, &meta));
+    ProtobufCBinaryData roots[FORMAT_SERVERS_MAX], rows[FORMAT_SERVERS_MAX];
+    for (unsigned i = 0; i < n; i++) {
+        roots[i] = format_bytes(view_of(object->roots[i], DIGEST_BYTES));
+        rows[i] = format_bytes(view_of(batch->rows + (size_t)i * k, k));
+    }
+    Myelin__Manifest manifest = MYELIN__MANIFEST__INIT;
+    manifest.format = 1;
+    manifest.owner = (char *)(uintptr_t)batch->session->user; /* read only */
+    manifest.tau = format_bytes(view_of(batch->image->tau_bytes, FORMAT_TAU_BYTES));
+    manifest.object = format_bytes(view_of(object->id, FORMAT_ID_BYTES));
+    manifest.put = format_bytes(view_of(batch->put, FORMAT_ID_BYTES));
+    manifest.salt = format_bytes(view_of(object->salt, SEAL_SALT_BYTES));
+    manifest.sealed_meta = format_bytes(bytes_view(&meta));
+    manifest.sealed_bytes = object->sealed_bytes;
+    manifest.segment_bytes = object->segment_bytes;
+    manifest.segments = object->segments;
+    manifest.k = k;
+    manifest.n_servers = manifest.n_symbol_root = manifest.n_row = n;
+    manifest.servers = (char **)(uintptr_t)batch->servers; /* read only */
+    manifest.symbol_root = roots;
+    manifest.row = rows;
+    manifest.created_ms = batch->created_ms;
+    return format_sign(batch->session->signing, &manifest, out_record);
+}
+
+static result sign_commit(struct publishing *publishing) {
+    const struct put_batch *batch = publishing->batch;
+    uint8_t contents[DIGEST_BYTES];
+    TRY(format_commit_contents(batch->envelope == NULL ? NULL : batch->envelope->record,
+                               publishing->manifests, batch->count, contents));
+    Myelin__Commit commit = MYELIN__COMMIT__INIT;
+    commit.owner = (char *)(uintptr_t)batch->session->user; /* read only */
+    commit.tau = format_bytes(view_of(batch->image->tau_bytes, FORMAT_TAU_BYTES));
+    commit.put = format_bytes(view_of(batch->put, FORMAT_ID_BYTES));
+    commit.contents = format_bytes(view_of(contents, sizeof contents));
+    AUTO_FORMAT Myelin__Signed *record = NULL;
+    TRY(format_sign(batch->session->signing, &commit, &record));
+    return format_pack(record, &publishing->commit);
+}
+
+static result sign_all(struct publishing *publishing) {
+    const struct put_batch *batch = publishing->batch;
+    publishing->manifests = calloc(batch->count, sizeof *publishing->manifests);
+    publishing->answers = calloc(batch->slots->n, sizeof *publishing->answers);
+    if (publishing->manifests == NULL || publishing->answers == NULL)
+        return FAIL(NO_MEMORY, "no memory for %zu manifests", batch->count);
+    for (size_t i = 0; i < batch->count; i++)
+        TRY(sign_manifest(batch, &batch->objects[i], &publishing->manifests[i]));
+    return sign_commit(publishing);
+}
+
+/* ------------------------------------------------------------------ prepare */
+
+static result pack_prepare(const struct publishing *publishing, unsigned slot,
+                           struct bytes *out_wire) {
+    const struct put_batch *batch = publishing->batch;
+    Myelin__PreparePut message = MYELIN__PREPARE_PUT__INIT;
+    message.tau = format_bytes(view_of(batch->image->tau_bytes, FORMAT_TAU_BYTES));
+    message.n_manifest = batch->count;
+    message.manifest = publishing->manifests;
+    AUTO_FORMAT Myelin__Symbol *symbol = NULL;
+    if (batch->envelope != NULL) {
+        TRY(format_parse_symbol(bytes_view(&batch->envelope->symbols[slot]), &symbol));
+        message.envelope = batch->envelope->record;
+        message.symbol = symbol;
+    }
+    return format_pack(&message, out_wire);
+}
+
+static result ask_prepare(void *context, unsigned slot, struct http_client *client) {
+    struct publishing *publishing = context;
+    char path[PUT_PATH_BYTES];
+    put_batch_path(publishing->batch, "/prepare", path);
+    AUTO_BYTES struct bytes wire = {0};
+    TRY(pack_prepare(publishing, slot, &wire));
+    http_client_set_answer_timeout(client, PREPARE_LIMIT_MS);
+    result prepared = http_call(client, "POST", path, bytes_view(&wire), PROTOBUF, 0, NULL);
+    http_client_set_answer_timeout(client, 0);
+    pthread_mutex_lock(&publishing->lock);
+    if (prepared == OK && publishing->first_prepared_ms == 0)
+        publishing->first_prepared_ms = clock_ms();
+    pthread_mutex_unlock(&publishing->lock);
+    return prepared;
+}
+
+/* The put that a refusal names: "... put <id> is prepared". */
+static bool rival_of(const struct put_answer *answer, uint8_t out_put[FORMAT_ID_BYTES]) {
+    static const char before[] = "put ", after[] = " is prepared";
+    if (!answer->was_asked || answer->code != CONFLICT)
+        return false;
+    for (const char *at = answer->text; (at = strstr(at, before)) != NULL; at++) {
+        const char *id = at + strlen(before);
+        char hex[PUT_HEX];
+        if (strlen(id) < PUT_HEX - 1 + strlen(after) ||
+            strncmp(id + PUT_HEX - 1, after, strlen(after)) != 0)
+            continue;
+        memcpy(hex, id, PUT_HEX - 1);
+        hex[PUT_HEX - 1] = '\0';
+        if (hex_decode(hex, out_put, FORMAT_ID_BYTES) == OK)
+            return true;
+    }
+    return false;
+}
+
+/* Which slots wait for a rival, and whether one of those goes first: the lower id does. */
+static unsigned find_rivals(const struct publishing *publishing, bool out_waits[],
+                            bool *out_is_lower) {
+    const struct put_batch *batch = publishing->batch;
+    unsigned count = 0;
+    *out_is_lower = false;
+    for (unsigned i = 0; i < batch->slots->n; i++) {
+        uint8_t rival[FORMAT_ID_BYTES];
+        out_waits[i] = rival_of(&publishing->answers[i], rival);
+        if (!out_waits[i])
+            continue;
+        count++;
+        *out_is_lower |= memcmp(rival, batch->put, FORMAT_ID_BYTES) < 0;
+    }
+    return count;
+}
+
+static unsigned time_left(const struct publishing *publishing, uint64_t started_ms) {
+    uint64_t end = publishing->first_prepared_ms != 0 ? publishing->first_prepared_ms + DECIDE_MS
+                                                      : started_ms + RIVAL_MS;
+    uint64_t now = clock_ms();
+    return now < end ? (unsigned)(end - now) : 0;
+}
+
+static void keep_answers(struct publishing *publishing, const struct put_answer fresh[]) {
+    for (unsigned i = 0; i < publishing->batch->slots->n; i++)
+        if (fresh[i].was_asked)
+            publishing->answers[i] = fresh[i];
+}
+
+/* The lower of two puts asks again until the higher one has given way. A few servers that refuse
+ * cannot hold up a put that has its quorum for longer than their grace. */
+static result outwait_rivals(struct publishing *publishing, uint64_t started_ms,
+                             struct put_answer fresh[]) {
+    struct put_batch *batch = publishing->batch;
+    bool waits[FORMAT_SERVERS_MAX], is_lower;
+    uint64_t grace_end_ms = clock_ms() + PREPARE_GRACE_MS;
+    while (find_rivals(publishing, waits, &is_lower) > 0) {
+        TRY(session_check_cancel(batch->session));
+        bool has_quorum = put_answers_ok(batch->slots, publishing->answers) >= batch->slots->quorum;
+        unsigned left = time_left(publishing, started_ms);
+        if (has_quorum && (clock_ms() >= grace_end_ms || left < DECIDE_MS / 2))
+            return OK;
+        if (!has_quorum && (is_lower || left == 0))
+            return FAIL(CONFLICT, "another put of this image is under way: try again after it");
+        nanosleep(&(struct timespec){.tv_nsec = RIVAL_PAUSE_MS * 1000000L}, NULL);
+        struct put_patience patience = {batch->slots->n, 0, left > 1000 ? left : 1000};
+        TRY(put_slots_ask(batch->slots, waits, ask_prepare, publishing, patience, fresh));
+        keep_answers(publishing, fresh);
+    }
+    return OK;
+}
+
+static result prepare(struct publishing *publishing) {
+    struct put_batch *batch = publishing->batch;
+    struct put_answer *fresh = calloc(batch->slots->n, sizeof *fresh);
+    if (fresh == NULL)
+        return FAIL(NO_MEMORY, "no memory to ask %u servers", batch->slots->n);
+    uint64_t started_ms = clock_ms();
+    struct put_patience patience = {batch->slots->quorum, PREPARE_GRACE_MS, PREPARE_LIMIT_MS};
+    result prepared =
+        put_slots_ask(batch->slots, NULL, ask_prepare, publishing, patience, publishing->answers);
+    if (prepared == OK)
+        prepared = outwait_rivals(publishing, started_ms, fresh);
+    free(fresh);
+    TRY(prepared);
+    TRY(session_check_cancel(batch->session));
+    if (put_answers_ok(batch->slots, publishing->answers) < batch->slots->quorum)
+        TRY(prove_conflicts(batch, publishing->answers));
+    put_slots_lose_failed(batch->slots, publishing->answers);
+    TRY(put_slots_check(batch->slots, "put"));
+    if (time_left(publishing, started_ms) == 0)
+        return FAIL(TIMEOUT, "the storage servers took too long to agree: put again");
+    return OK;
+}
+
+/* ------------------------------------------------------------------ commit and abort */
+
+static result ask_commit(void *context, unsigned slot, struct http_client *client) {
+    (void)slot;
+    struct publishing *publishing = context;
+    char path[PUT_PATH_BYTES];
+    put_batch_path(publishing->batch, "/commit", path);
+    return http_call(client, "POST", path, bytes_view(&publishing->commit), PROTOBUF, 0, NULL);
+}
+
+/* One server that committed decides the put: the others have it on disk and take the commit from
+ * any reader. */
+static result commit(struct publishing *publishing) {
+    struct put_batch *batch = publishing->batch;
+    struct put_patience patience = {put_slots_live(batch->slots), COMMIT_GRACE_MS, COMMIT_LIMIT_MS};
+    TRY(put_slots_ask(batch->slots, NULL, ask_commit, publishing, patience, publishing->answers));
+    bool is_decided = put_answers_ok(batch->slots, publishing->answers) > 0;
+    for (unsigned i = 0; is_decided && i < batch->slots->n; i++)
+        if (publishing->answers[i].was_asked && publishing->answers[i].code != OK)
+            session_warn(batch->session, "%s (it has the put, and will show it once it is back)",
+                         publishing->answers[i].text);
+    if (is_decided)
+        return OK;
+    put_slots_lose_failed(batch->slots, publishing->answers);
+    return put_slots_check(batch->slots, "publishing the put");
+}
+
+static result publish(struct publishing *publishing) {
+    TRY(sign_all(publishing));
+    TRY(prepare(publishing));
+    return commit(publishing);
+}
+
+result put_publish(struct put_batch *batch) {
+    __attribute__((cleanup(publishing_free))) struct publishing publishing = {
+        .batch = batch, .lock = PTHREAD_MUTEX_INITIALIZER};
+    return publish(&publishing);
+}
+
+result put_begin(struct put_batch *batch) {
+    struct put_answer *answers = calloc(batch->slots->n, sizeof *answers);
+    if (answers == NULL)
+        return FAIL(NO_MEMORY, "no memory to ask %u servers", batch->slots->n);
+    result begun = begin(batch, answers);
+    free(answers);
+    return begun;
+}
+
+static result ask_abort(void *context, unsigned slot, struct http_client *client) {
+    (void)slot;
+    char path[PUT_PATH_BYTES];
+    put_batch_path(context, "", path);
+    return http_call(client, "DELETE", path, view_of(NULL, 0), NULL, 0, NULL);
+}
+
+void put_abort(struct put_batch *batch) {
+    struct failure why = {0};
+    failure_keep(&why, INTERNAL); /* the text alone matters */
+    struct put_answer *answers = calloc(batch->slots->n, sizeof *answers);
+    bool everyone[FORMAT_SERVERS_MAX];
+    memset(everyone, true, sizeof everyone);
+    struct put_patience patience = {batch->slots->n, 0, ABORT_LIMIT_MS};
+    if (answers != NULL &&
+        put_slots_ask(batch->slots, everyone, ask_abort, batch, patience, answers) != OK)
+        log_event(LOG_DEBUG, "abort", "put=%s", batch->hex);
+    free(answers);
+    (void)failure_raise(&why);
+}
