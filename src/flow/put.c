@@ -50,10 +50,10 @@ static result find_image(struct putting *putting) {
 }
 
 static result run_batch(struct putting *putting, struct put_batch *batch) {
-    TRY(put_begin(batch));
+    TRY(put_batch_begin(batch));
     putting->has_begun = true;
-    TRY(put_stream(batch));
-    return put_publish(batch);
+    TRY(put_batch_stream(batch));
+    return put_batch_publish(batch);
 }
 
 /* `envelope` is the image's where this put makes it. */
@@ -77,7 +77,7 @@ static result put_files(struct putting *putting, size_t first, size_t count,
     TRY(put_batch_init(&plan, &batch));
     result done = run_batch(putting, &batch);
     if (done != OK)
-        put_abort(&batch);
+        put_batch_abort(&batch);
     return done;
 }
 

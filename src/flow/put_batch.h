@@ -2,10 +2,10 @@
  * The inside of put: the objects that go into an image together, between begin and commit, and the
  * steps that they take.
  *
- *     put_begin     every server agrees to the put, or says why not
- *     put_stream    put_read -> put_code -> put_send, all objects, all at once
- *     put_publish   prepare, then commit
- *     put_abort     instead, where any of them failed
+ *     put_batch_begin     every server agrees to the put, or says why not
+ *     put_batch_stream    put_read -> put_code -> put_send, all objects, all at once
+ *     put_batch_publish   prepare, then commit
+ *     put_batch_abort     instead, where any of them failed
  */
 #ifndef MYELIN_FLOW_PUT_BATCH_H
 #define MYELIN_FLOW_PUT_BATCH_H
@@ -95,18 +95,18 @@ size_t put_batch_files_max(unsigned n, unsigned k);
 
 /* CONFLICT where a server proves that the image, or an object of that name, is there already;
  * QUORUM. */
-MUST_CHECK result put_begin(struct put_batch *batch);
+MUST_CHECK result put_batch_begin(struct put_batch *batch);
 
 /* IO, QUORUM, INTERNAL where cancelled. */
-MUST_CHECK result put_stream(struct put_batch *batch);
+MUST_CHECK result put_batch_stream(struct put_batch *batch);
 
 /* CONFLICT where another put of the image was first; QUORUM. */
-MUST_CHECK result put_publish(struct put_batch *batch);
+MUST_CHECK result put_batch_publish(struct put_batch *batch);
 
 /* Tells every server to forget the put; keeps this thread's error text. */
-void put_abort(struct put_batch *batch);
+void put_batch_abort(struct put_batch *batch);
 
-/* The threads of put_stream. Each ends by itself once the window has an end or a failure. */
+/* The threads of put_batch_stream. Each ends by itself once the window has an end or a failure. */
 void put_read(struct put_batch *batch);
 void put_code(struct put_batch *batch);
 MUST_CHECK result put_send(struct put_batch *batch, unsigned slot);

@@ -387,13 +387,13 @@ static result publish(struct publishing *publishing) {
     return commit(publishing);
 }
 
-result put_publish(struct put_batch *batch) {
+result put_batch_publish(struct put_batch *batch) {
     __attribute__((cleanup(publishing_free))) struct publishing publishing = {
         .batch = batch, .lock = PTHREAD_MUTEX_INITIALIZER};
     return publish(&publishing);
 }
 
-result put_begin(struct put_batch *batch) {
+result put_batch_begin(struct put_batch *batch) {
     struct put_answer *answers = calloc(batch->slots->n, sizeof *answers);
     if (answers == NULL)
         return FAIL(NO_MEMORY, "no memory to ask %u servers", batch->slots->n);
@@ -409,7 +409,7 @@ static result ask_abort(void *context, unsigned slot, struct http_client *client
     return http_call(client, "DELETE", path, view_of(NULL, 0), NULL, 0, NULL);
 }
 
-void put_abort(struct put_batch *batch) {
+void put_batch_abort(struct put_batch *batch) {
     struct failure why = {0};
     failure_keep(&why, INTERNAL); /* the text alone matters */
     struct put_answer *answers = calloc(batch->slots->n, sizeof *answers);

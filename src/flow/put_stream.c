@@ -175,7 +175,7 @@ static void join(struct stream *stream) {
         }
 }
 
-result put_stream(struct put_batch *batch) {
+result put_batch_stream(struct put_batch *batch) {
     struct stream stream = {
         .batch = batch,
         .lock = PTHREAD_MUTEX_INITIALIZER,
