@@ -1,0 +1,33 @@
+/*
+ * Audit: who opened what and when, from the key servers' access logs.
+ */
+#ifndef MYELIN_FLOW_AUDIT_H
+#define MYELIN_FLOW_AUDIT_H
+
+#include "flow/session.h"
+
+/* One entry of one key server's log. */
+struct audit_item {
+    const char *server; /* "key-2"; the session's */
+    uint64_t sequence;
+    Myelin__AuditBody *body;
+    char *id; /* the image's, where the user can know it; else NULL */
+};
+
+struct audit {
+    struct audit_item *items; /* by time */
+    size_t count;
+    unsigned broken; /* logs that do not hold together; each is named by a warning */
+};
+
+#define AUTO_AUDIT __attribute__((cleanup(audit_free)))
+void audit_free(struct audit *audit);
+
+/* The entries that the user made or whose image he owns, of all reachable key servers; of the image
+ * `id` alone, his own or, with `from`, forwarded to him, where that is not NULL. Each entry's hash
+ * is checked, and that it continues the entry before it where both are the user's to see. NOT_FOUND
+ * where there is no such forward; QUORUM where fewer than t key servers answer. */
+MUST_CHECK result flow_audit(struct session *session, const char *id, const char *from,
+                             struct audit *out_audit);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * Enrol: a name becomes a user of the system, with a keystore here and shares at the key servers.
+ *
+ *     keygen -> certificate -> share_keygen -> hand one share to each key server -> forget a1, a2
+ *     -> keystore on disk -> activate -> keystore under its name
+ *
+ * The shares are pending, and replaced by a new attempt's, until they are activated; they are
+ * activated only once enough key servers have them and the keystore that goes with them is on disk,
+ * as NAME.keystore.enrolling. So an enrolment that was broken off either leaves the name free, or
+ * is completed from that file by doing it again.
+ */
+#ifndef MYELIN_FLOW_ENROL_H
+#define MYELIN_FLOW_ENROL_H
+
+#include "flow/session.h"
+
+struct enrol_options {
+    const char *system; /* the folder, which holds the manager's CA too */
+    const char *user;
+    const struct passphrase *passphrase; /* of the keystore to be */
+
+    /* Told of the session that the flow works with, to show its progress, to cancel it and to take
+     * its warnings; and with NULL before that session is closed. May be NULL. */
+    void (*session)(void *context, struct session *session);
+    void *context;
+};
+
+/* Key servers that must have their share before anything is activated: t + half of the spare ones,
+ * rounded up. */
+unsigned enrol_needed(unsigned m, unsigned t);
+
+/*
+ * Enrols `user`. Key servers that were not reached never get a share of him, and are named by the
+ * session's warnings.
+ *
+ * INVALID    `user` is no name
+ * CONFLICT   he is enrolled already, here or with the system
+ * DENIED     the manager's CA is not in the system's folder, or is another system's; or there is a
+ *            keystore of a broken-off enrolment and the passphrase is not its
+ * QUORUM     too few key servers took their share, each named with its reason
+ * IO
+ */
+MUST_CHECK result flow_enrol(const struct enrol_options *options);
+
+#endif

@@ -1,0 +1,41 @@
+#include "flow/status.h"
+
+#include "flow/clock.h"
+
+enum { HEALTH_MAX = 4096 };
+
+static result ask_health(void *context, struct session *session, unsigned server,
+                         struct http_client *client) {
+    (void)session;
+    struct status_server *servers = context;
+    uint64_t start = clock_ms();
+    AUTO_BYTES struct bytes text = {0};
+    result healthy =
+        http_call(client, "GET", "/healthz", (struct view){0}, NULL, HEALTH_MAX, &text);
+    servers[server].time_ms = clock_ms() - start;
+    return healthy;
+}
+
+static result ask_role(struct session *session, enum session_role role,
+                       struct status_server servers[], unsigned *out_ok) {
+    struct session_answer answers[FORMAT_SERVERS_MAX];
+    TRY(session_ask(session, role, ask_health, servers, 0, answers, out_ok));
+    for (unsigned i = 0; i < session_server_count(session, role); i++) {
+        servers[i].server = session_server(session, role, i);
+        servers[i].role = role;
+        servers[i].answer = answers[i];
+    }
+    return OK;
+}
+
+result flow_status(struct session *session, struct status_server out_servers[]) {
+    unsigned storage_ok = 0, key_ok = 0;
+    TRY(ask_role(session, SESSION_STORAGE, out_servers, &storage_ok));
+    TRY(ask_role(session, SESSION_KEY, out_servers + session->n, &key_ok));
+    if (storage_ok < session->k || key_ok < session->t)
+        return FAIL(QUORUM,
+                    "%u of the %u storage servers needed and %u of the %u key servers needed are "
+                    "well: images cannot be read",
+                    storage_ok, session->k, key_ok, session->t);
+    return OK;
+}

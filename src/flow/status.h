@@ -1,0 +1,20 @@
+/*
+ * Status: whether each server of the system answers.
+ */
+#ifndef MYELIN_FLOW_STATUS_H
+#define MYELIN_FLOW_STATUS_H
+
+#include "flow/session.h"
+
+struct status_server {
+    const Myelin__Server *server; /* the session's */
+    enum session_role role;
+    struct session_answer answer;
+    uint64_t time_ms; /* to the answer, the connection included */
+};
+
+/* Asks every server's /healthz; n + m of them into `out_servers`, storage servers first. QUORUM
+ * where fewer than k storage or t key servers are well. */
+MUST_CHECK result flow_status(struct session *session, struct status_server out_servers[]);
+
+#endif
