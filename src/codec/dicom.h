@@ -44,8 +44,10 @@ struct dicom_info {
  * or the fields that could not be read are empty. A file counts as DICOM where "DICM" stands at
  * byte 128, or where it starts like a data set without a preamble and holds a SOP instance UID.
  *
- * Reads the header alone, never pixel data: at most 8 MiB of it, a bounded number of elements to a
- * bounded depth; what lies beyond is as if it were not there. Errors: IO and NO_MEMORY only.
+ * Reads the header alone, never pixel data, and within bounds that no honest header of some hundred
+ * thousand elements meets: 8 MiB (64 KiB in a deflated file), a depth of sequences that fits 256
+ * KiB of stack, a second of processor time; what lies beyond is as if it were not there. Errors: IO
+ * and NO_MEMORY only.
  */
 MUST_CHECK result dicom_probe(const struct codec_source *source, struct dicom_info *out_info);
 
