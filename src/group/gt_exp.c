@@ -27,7 +27,8 @@ static const uint64_t u = 0xd201000000010000; /* |x|, the curve's parameter */
 static const uint64_t r[4] = {0xffffffff00000001, 0x53bda402fffe5bfe, 0x3339d80809a1d805,
                               0x73eda753299d7d48};
 
-/* All ones where bit is 1, all zeros where it is 0; the compiler must not turn it into a branch. */
+/* All ones where bit is 1, all zeros where it is 0; the compiler must not turn it into a branch.
+ * For the same reason bits are inverted with ~ here: GCC makes a comparison of (bit ^ 1). */
 static uint64_t mask_of(uint64_t bit) {
     __asm__("" : "+r"(bit));
     return 0 - bit;
@@ -42,7 +43,7 @@ static uint64_t divide_by_u(uint64_t n[4], size_t bits) {
         remainder = remainder << 1 | (n[i / 64] >> (i % 64) & 1);
         uint64_t difference = remainder - u;
         uint64_t borrow = ((~remainder & u) | ((~remainder | u) & difference)) >> 63;
-        uint64_t fits = carry | (borrow ^ 1);
+        uint64_t fits = carry | (~borrow & 1);
         remainder -= u & mask_of(fits);
         n[i / 64] = (n[i / 64] & ~((uint64_t)1 << (i % 64))) | fits << (i % 64);
     }
@@ -71,7 +72,7 @@ void gt_exp_limbs(const struct scalar *exponent, uint64_t out_limb[4]) {
 
 /* An even e becomes r - e, which is odd; true (1) where that happened. Zero becomes r. */
 static uint8_t make_odd(uint64_t e[4]) {
-    uint64_t even = mask_of((e[0] & 1) ^ 1);
+    uint64_t even = mask_of(~e[0] & 1);
     uint64_t borrow = 0;
     for (size_t i = 0; i < 4; i++) {
         unsigned __int128 difference = (unsigned __int128)r[i] - e[i] - borrow;
@@ -86,9 +87,9 @@ static void recode(const struct scalar *exponent, struct recoded *out) {
     gt_exp_limbs(exponent, e);
     out->conjugate = make_odd(e);
     gt_exp_split(e, digit); /* u is even, so the first digit is odd where e is */
-    uint64_t signs = digit[0] >> 1;
+    uint64_t minus = ~(digit[0] >> 1);
     for (size_t i = 0; i < POSITIONS; i++) {
-        uint64_t negative = i < POSITIONS - 1 ? (signs >> i & 1) ^ 1 : 0;
+        uint64_t negative = i < POSITIONS - 1 ? minus >> i & 1 : 0;
         uint64_t index = 0;
         for (size_t j = 1; j < GT_DIGITS; j++) {
             uint64_t bit = digit[j] & 1;

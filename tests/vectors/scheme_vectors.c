@@ -447,7 +447,8 @@ static void check_combine(const json_t *object, const struct known_case *known, 
     leave(at);
 }
 
-static void check_case(const json_t *object, struct known_case *known) {
+/* The members that there must be, and the numbers of servers. */
+static void get_setup(const json_t *object, struct known_case *known) {
     static const char *const members[] = {"k",
                                           "n",
                                           "t",
@@ -474,7 +475,6 @@ static void check_case(const json_t *object, struct known_case *known) {
                                           "product_gt",
                                           "content_key",
                                           NULL};
-    struct g2 d;
     check_members(object, members);
     known->setup = (struct setup){
         .n = get_number(object, "n", 1, MAX),
@@ -483,6 +483,11 @@ static void check_case(const json_t *object, struct known_case *known) {
         .t = get_number(object, "t", 1, MAX),
     };
     require(setup_check(&known->setup));
+}
+
+static void check_case(const json_t *object, struct known_case *known) {
+    struct g2 d;
+    get_setup(object, known);
     check_user(object, "A", &known->setup, &known->a);
     check_user(object, "B", &known->setup, &known->b);
     check_id_and_token(object, known);
