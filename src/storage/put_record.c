@@ -76,8 +76,7 @@ static bool take_fixed(struct view *cursor, struct put_record *record) {
         !take_bytes(cursor, record->contents, DIGEST_BYTES) ||
         !take_be64(cursor, &record->prepared_ms) || !take_be64(cursor, &record->sealed_bytes) ||
         !take_be64(cursor, &record->symbol_bytes) || !take_bytes(cursor, &caller_len, 1) ||
-        caller_len > FORMAT_NAME_MAX ||
-        !take_bytes(cursor, (uint8_t *)record->caller, caller_len))
+        caller_len > FORMAT_NAME_MAX || !take_bytes(cursor, (uint8_t *)record->caller, caller_len))
         return false;
     record->creates = (head[1] & FLAG_CREATES) != 0;
     hex_encode(view_of(record->image.bytes, DIGEST_BYTES), record->image.hex);

@@ -28,7 +28,7 @@
 struct store;
 struct store_writer;
 
-enum { STORE_KEY_BYTES = 256, STORE_NAME_BYTES = 128 };
+enum { STORE_KEY_BYTES = 256, STORE_NAME_BYTES = 160 };
 
 /* Opens the store at `location`, "file:FOLDER" or just a folder's path, which is made where it is
  * missing, for this process alone: CONFLICT where another has it open. INVALID for a scheme other

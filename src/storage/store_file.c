@@ -193,8 +193,7 @@ static void file_writer_abandon(struct store_writer *base) {
 /* ------------------------------------------------------------------ reading */
 
 static result open_old(struct store *store, const char *key, int *out_fd, uint64_t *out_bytes) {
-    AUTO_FD int fd =
-        openat(root_of(store), key, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    AUTO_FD int fd = openat(root_of(store), key, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) != 0)
         return io_error("reading", key);

@@ -1,0 +1,15 @@
+/*
+ * Check: a server reads its own disk and compares every byte of an image with what the owner
+ * signed. It takes no key.
+ */
+#ifndef MYELIN_STORAGE_CHECK_H
+#define MYELIN_STORAGE_CHECK_H
+
+#include "storage/storage.h"
+
+/* POST /v1/images/{image}/check: a CheckAnswer, one entry an object. Other requests on the image go
+ * on meanwhile. Common errors as in image.h, but damage is an answer and no error. */
+MUST_CHECK result image_check(struct storage *storage, const struct storage_caller *caller,
+                              const struct image_id *image, struct bytes *out_answer);
+
+#endif

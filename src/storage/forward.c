@@ -1,0 +1,248 @@
+#include "storage/forward.h"
+
+#include <string.h>
+
+#include "scheme/reenc.h"
+#include "storage/image.h"
+#include "storage/record.h"
+#include "storage/removal.h"
+#include "storage/storage_state.h"
+
+/*
+ * USER.forward: kind (1): 1 forward, 2 revocation; serial_ms (8); length (4) and Signed message;
+ * with a forward the re-encrypted Symbol message.
+ */
+enum entry_kind { ENTRY_FORWARD = 1, ENTRY_REVOCATION = 2 };
+enum { ENTRY_LIMIT = 1 + 8 + 4 + FORMAT_LIMIT_SIGNED_SMALL + FORMAT_LIMIT_SYMBOL };
+static const char record_kind[] = "forward";
+
+struct entry {
+    enum entry_kind kind;
+    uint64_t serial_ms;
+    struct view record; /* Signed; into `body` */
+    struct view symbol; /* into `body` */
+    struct bytes body;
+};
+
+static void entry_clean_up(struct entry *entry) {
+    bytes_free(&entry->body);
+}
+#define AUTO_ENTRY __attribute__((cleanup(entry_clean_up)))
+
+static result entry_get(struct storage *storage, const struct image_id *image, const char *user,
+                        struct entry *out_entry) {
+    struct place place = place_of_forward(image, user);
+    AUTO_BYTES struct bytes body = {0};
+    TRY(record_get(storage->store, place.key, record_kind, ENTRY_LIMIT, &body));
+    struct view rest = bytes_view(&body), kind, serial, len, record;
+    if (!view_take(&rest, 1, &kind) || !view_take(&rest, 8, &serial) ||
+        !view_take(&rest, 4, &len) || !view_take(&rest, load_be32(len.data), &record) ||
+        (kind.data[0] != ENTRY_FORWARD && kind.data[0] != ENTRY_REVOCATION))
+        return FAIL(INTEGRITY, "%s holds no forward", place.key);
+    *out_entry = (struct entry){kind.data[0], load_be64(serial.data), record, rest, body};
+    body = (struct bytes){0};
+    return OK;
+}
+
+static result entry_replace(struct storage *storage, const struct image_id *image, const char *user,
+                            const struct entry *entry) {
+    AUTO_BYTES struct bytes body = {0};
+    uint8_t head[13] = {(uint8_t)entry->kind};
+    store_be64(head + 1, entry->serial_ms);
+    store_be32(head + 9, (uint32_t)entry->record.len);
+    TRY(bytes_append(&body, view_of(head, sizeof head)));
+    TRY(bytes_append(&body, entry->record));
+    TRY(bytes_append(&body, entry->symbol));
+    return record_replace(storage->store, place_of_forward(image, user).key, record_kind,
+                          bytes_view(&body));
+}
+
+result forward_is_active(struct storage *storage, const struct image_id *image, const char *user,
+                         bool *out_active) {
+    AUTO_ENTRY struct entry entry = {0};
+    result got = entry_get(storage, image, user, &entry);
+    *out_active = got == OK && entry.kind == ENTRY_FORWARD;
+    return got == NOT_FOUND ? OK : got;
+}
+
+result forward_get(struct storage *storage, const struct image_id *image, const char *user,
+                   Myelin__Signed **out_forward) {
+    AUTO_ENTRY struct entry entry = {0};
+    TRY(entry_get(storage, image, user, &entry));
+    if (entry.kind != ENTRY_FORWARD)
+        return FAIL(NOT_FOUND, "the forward to %s was revoked", user);
+    if (format_parse_signed(entry.record, out_forward) != OK)
+        return error_at(INTEGRITY, "%s", place_of_forward(image, user).key);
+    return OK;
+}
+
+/* ------------------------------------------------------------------ taking a forward */
+
+static result check_recipient(const char *recipient, const struct image_owner *owner) {
+    if (!format_is_name(recipient))
+        return FAIL(INVALID, "the recipient's name is not one");
+    if (strcmp(recipient, owner->name) == 0)
+        return FAIL(INVALID, "%s is the owner", recipient);
+    return OK;
+}
+
+static result check_subject(const struct image_id *image, const struct storage_caller *caller,
+                            const char *recipient, const char *signed_owner,
+                            const char *signed_recipient, struct view tau) {
+    struct image_id of_tau;
+    image_id_of_tau(tau, &of_tau);
+    if (!image_id_equal(image, &of_tau) || strcmp(signed_owner, caller->name) != 0 ||
+        strcmp(signed_recipient, recipient) != 0)
+        return FAIL(INVALID, "what was signed is about another image, owner or recipient");
+    return OK;
+}
+
+/* Whether an entry with this serial may take the place of what is there. `out_there` where the
+ * same bytes are there already. A damaged entry gives way. */
+static result check_serial(struct storage *storage, const struct image_id *image,
+                           const char *recipient, uint64_t serial_ms, struct view record,
+                           bool *out_there) {
+    AUTO_ENTRY struct entry entry = {0};
+    *out_there = false;
+    result got = entry_get(storage, image, recipient, &entry);
+    if (got == NOT_FOUND || got == INTEGRITY)
+        return OK;
+    TRY(got);
+    *out_there = view_equal(entry.record, record);
+    if (*out_there || entry.serial_ms < serial_ms)
+        return OK;
+    return FAIL(CONFLICT, "a %s to %s that is not older is there already",
+                entry.kind == ENTRY_FORWARD ? "forward" : "revocation of the forward", recipient);
+}
+
+/* ReEnc of this server's symbol, as a Symbol message. */
+static result re_encrypt(struct storage *storage, const struct image_id *image,
+                         const Myelin__Forward *forward, struct bytes *out_symbol) {
+    AUTO_FORMAT Myelin__Symbol *stored = NULL;
+    struct rekey rekey;
+    struct ciphertext original, re_encrypted;
+    struct ciphertext_bytes parts;
+    TRY(rekey_parse("forward", format_view(forward->rk1), format_view(forward->rk2), &rekey));
+    TRY(image_symbol(storage, image, &stored));
+    result parsed =
+        ciphertext_parse("symbol", stored->b, format_view(stored->alpha), format_view(stored->beta),
+                         format_view(stored->gamma), &original);
+    if (parsed != OK)
+        return error_at(INTEGRITY, "image %s", image->hex);
+    struct reenc_key key;
+    reenc_prepare(&rekey, &key);
+    TRY(reenc(&key, &original, &re_encrypted));
+    ciphertext_to_bytes(&re_encrypted, &parts);
+    atomic_fetch_add(&storage->counters.reencryptions, 1);
+
+    Myelin__Symbol symbol = *stored;
+    symbol.b = re_encrypted.b;
+    symbol.alpha = format_bytes(view_of(parts.alpha, sizeof parts.alpha));
+    symbol.beta = format_bytes(view_of(parts.beta, sizeof parts.beta));
+    symbol.gamma = format_bytes(view_of(parts.gamma, sizeof parts.gamma));
+    return format_pack(&symbol, out_symbol);
+}
+
+/* The mark comes before what it marks. */
+static result mark_recipient(struct storage *storage, const struct image_id *image,
+                             const char *recipient) {
+    TRY(store_put(storage->store, place_recipient_mark(recipient, image).key, view_of("", 0)));
+    return store_sync_names(storage->store, place_recipient_marks(recipient).key);
+}
+
+result forward_put(struct storage *storage, const struct storage_caller *caller,
+                   const struct image_id *image, const char *recipient, struct view body) {
+    AUTO_IMAGE_LOCK struct image_lock lock = {0};
+    AUTO_FORMAT Myelin__Signed *record = NULL;
+    AUTO_FORMAT Myelin__Forward *forward = NULL;
+    AUTO_BYTES struct bytes symbol = {0};
+    struct image_owner owner;
+    bool there;
+    image_lock_write(storage, image, &lock);
+    TRY(image_authorise(storage, caller, image, IMAGE_OWNER, &owner));
+    TRY(check_recipient(recipient, &owner));
+    TRY(format_parse_signed(body, &record));
+    TRY(format_open_forward(record, caller->identity, &forward));
+    TRY(check_subject(image, caller, recipient, forward->owner, forward->recipient,
+                      format_view(forward->tau)));
+    TRY(removal_check_newer(storage, image, caller->name, forward->serial_ms));
+    TRY(check_serial(storage, image, recipient, forward->serial_ms, body, &there));
+    if (there)
+        return OK;
+    TRY(re_encrypt(storage, image, forward, &symbol));
+    TRY(mark_recipient(storage, image, recipient));
+    const struct entry entry = {.kind = ENTRY_FORWARD,
+                                .serial_ms = forward->serial_ms,
+                                .record = body,
+                                .symbol = bytes_view(&symbol)};
+    return entry_replace(storage, image, recipient, &entry);
+}
+
+result forward_revoke(struct storage *storage, const struct storage_caller *caller,
+                      const struct image_id *image, const char *recipient, struct view body) {
+    AUTO_IMAGE_LOCK struct image_lock lock = {0};
+    AUTO_FORMAT Myelin__Signed *record = NULL;
+    AUTO_FORMAT Myelin__Revocation *revocation = NULL;
+    struct image_owner owner;
+    bool there;
+    image_lock_write(storage, image, &lock);
+    TRY(image_authorise(storage, caller, image, IMAGE_OWNER, &owner));
+    TRY(check_recipient(recipient, &owner));
+    TRY(format_parse_signed(body, &record));
+    TRY(format_open_revocation(record, caller->identity, &revocation));
+    TRY(check_subject(image, caller, recipient, revocation->owner, revocation->recipient,
+                      format_view(revocation->tau)));
+    TRY(check_serial(storage, image, recipient, revocation->serial_ms, body, &there));
+    if (there)
+        return OK;
+    const struct entry entry = {
+        .kind = ENTRY_REVOCATION, .serial_ms = revocation->serial_ms, .record = body};
+    TRY(entry_replace(storage, image, recipient, &entry));
+    return store_delete(storage->store, place_recipient_mark(recipient, image).key);
+}
+
+/* ------------------------------------------------------------------ serving symbols */
+
+static result answer_original(struct storage *storage, const struct image_id *image,
+                              struct bytes *out_answer) {
+    AUTO_FORMAT Myelin__Symbol *symbol = NULL;
+    TRY(image_symbol(storage, image, &symbol));
+    Myelin__SymbolAnswer answer = MYELIN__SYMBOL_ANSWER__INIT;
+    answer.symbol = symbol;
+    return format_pack(&answer, out_answer);
+}
+
+static result answer_forward(struct storage *storage, const struct image_id *image,
+                             const char *user, struct bytes *out_answer) {
+    AUTO_ENTRY struct entry entry = {0};
+    AUTO_FORMAT Myelin__Signed *forward = NULL;
+    AUTO_FORMAT Myelin__Symbol *symbol = NULL;
+    result got = entry_get(storage, image, user, &entry);
+    if (got == NOT_FOUND || (got == OK && entry.kind != ENTRY_FORWARD))
+        return FAIL(DENIED, "%s: image %s is not forwarded to %s", storage->server, image->hex,
+                    user);
+    TRY(got);
+    if (format_parse_signed(entry.record, &forward) != OK ||
+        format_parse_symbol(entry.symbol, &symbol) != OK)
+        return error_at(INTEGRITY, "%s", place_of_forward(image, user).key);
+    Myelin__SymbolAnswer answer = MYELIN__SYMBOL_ANSWER__INIT;
+    answer.symbol = symbol;
+    answer.forward = forward;
+    return format_pack(&answer, out_answer);
+}
+
+result forward_symbol(struct storage *storage, const struct storage_caller *caller,
+                      const struct image_id *image, const char *user, struct bytes *out_answer) {
+    AUTO_IMAGE_LOCK struct image_lock lock = {0};
+    struct image_owner owner;
+    if (!format_is_name(user))
+        return FAIL(INVALID, "?for= is not a user's name");
+    TRY(image_lock_read(storage, image, &lock));
+    TRY(image_owner(storage, image, &owner));
+    bool himself = caller->role == STORAGE_ROLE_USER && strcmp(caller->name, user) == 0;
+    if (!himself && caller->role != STORAGE_ROLE_KEY_SERVER)
+        return FAIL(DENIED, "%s: only key servers ask for somebody else", storage->server);
+    if (strcmp(user, owner.name) == 0)
+        return answer_original(storage, image, out_answer);
+    return answer_forward(storage, image, user, out_answer);
+}

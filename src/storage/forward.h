@@ -1,0 +1,41 @@
+/*
+ * Forwards: re-encryption keys at rest, one for each image and recipient, and what comes of them.
+ * A forward is taken once: verified, the envelope's symbol re-encrypted (ReEnc), both kept. A
+ * revocation takes their place, so that an older forward is known when it comes again.
+ *
+ * Common errors as in image.h.
+ */
+#ifndef MYELIN_STORAGE_FORWARD_H
+#define MYELIN_STORAGE_FORWARD_H
+
+#include "format/format.h"
+#include "storage/storage.h"
+
+/* PUT .../forwards/{user}: a Forward in Signed. CONFLICT where a forward or revocation of the same
+ * or a higher serial is there; the very same forward again is OK. PROTOCOL where it does not parse
+ * or its points are not in their groups; INVALID where it is for another image or recipient. */
+MUST_CHECK result forward_put(struct storage *storage, const struct storage_caller *caller,
+                              const struct image_id *image, const char *recipient,
+                              struct view body);
+
+/* DELETE .../forwards/{user}: a Revocation in Signed. CONFLICT as above. */
+MUST_CHECK result forward_revoke(struct storage *storage, const struct storage_caller *caller,
+                                 const struct image_id *image, const char *recipient,
+                                 struct view body);
+
+/* GET .../symbol?for={user}: a SymbolAnswer. */
+MUST_CHECK result forward_symbol(struct storage *storage, const struct storage_caller *caller,
+                                 const struct image_id *image, const char *user,
+                                 struct bytes *out_answer);
+
+/* ------------------------------------------------------------------ for src/storage */
+
+/* Under the image's lock. */
+MUST_CHECK result forward_is_active(struct storage *storage, const struct image_id *image,
+                                    const char *user, bool *out_active);
+
+/* The active forward to `user`; NOT_FOUND where there is none. To be freed with AUTO_FORMAT. */
+MUST_CHECK result forward_get(struct storage *storage, const struct image_id *image,
+                              const char *user, Myelin__Signed **out_forward);
+
+#endif

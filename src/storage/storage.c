@@ -1,0 +1,245 @@
+#include "storage/storage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "storage/image.h"
+#include "storage/put.h"
+#include "storage/put_table.h"
+#include "storage/record.h"
+#include "storage/removal.h"
+
+static uint64_t wall_clock_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+result storage_check_space(struct storage *storage, uint64_t wanted) {
+    uint64_t free_bytes = 0;
+    TRY(store_free_bytes(storage->store, &free_bytes));
+    if (free_bytes < storage->reserve_bytes || free_bytes - storage->reserve_bytes < wanted)
+        return FAIL(IO, "%s: the disk is full", storage->server);
+    return OK;
+}
+
+/* ------------------------------------------------------------------ locks */
+
+static pthread_rwlock_t *lock_of(struct storage *storage, const struct image_id *image) {
+    return &storage->locks[image->bytes[0] % IMAGE_LOCKS];
+}
+
+void image_lock_write(struct storage *storage, const struct image_id *image,
+                      struct image_lock *out_lock) {
+    out_lock->held = lock_of(storage, image);
+    pthread_rwlock_wrlock(out_lock->held);
+}
+
+void image_lock_release(struct image_lock *lock) {
+    if (lock->held != NULL)
+        pthread_rwlock_unlock(lock->held);
+    lock->held = NULL;
+}
+
+result image_lock_read(struct storage *storage, const struct image_id *image,
+                       struct image_lock *out_lock) {
+    if (atomic_load(&storage->decided) > 0) {
+        AUTO_IMAGE_LOCK struct image_lock writing = {0};
+        image_lock_write(storage, image, &writing);
+        TRY(put_finish_decided(storage, image));
+    }
+    out_lock->held = lock_of(storage, image);
+    pthread_rwlock_rdlock(out_lock->held);
+    return OK;
+}
+
+static void start_locks(struct storage *storage) {
+    pthread_rwlockattr_t attributes;
+    pthread_rwlockattr_init(&attributes);
+    pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    for (size_t i = 0; i < IMAGE_LOCKS; i++)
+        pthread_rwlock_init(&storage->locks[i], &attributes);
+    pthread_rwlockattr_destroy(&attributes);
+    pthread_mutex_init(&storage->mutex, NULL);
+}
+
+/* ------------------------------------------------------------------ the start */
+
+/* The store is this server's: symbols of one slot served under another's name would be useless. */
+static result check_server(struct storage *storage) {
+    AUTO_BYTES struct bytes body = {0};
+    char text[FORMAT_NAME_MAX + 32];
+    snprintf(text, sizeof text, "storage 1 %s\n", storage->server);
+    result got = record_get(storage->store, "format", "format", sizeof text, &body);
+    if (got == NOT_FOUND)
+        return record_replace(storage->store, "format", "format", view_of_string(text));
+    TRY(got);
+    if (!view_equal(bytes_view(&body), view_of_string(text)))
+        return FAIL(CONFLICT, "the store is not of %s, or of another version", storage->server);
+    return OK;
+}
+
+static result count_shard(struct storage *storage, const char *shard) {
+    AUTO_NAMES struct store_names images = {0};
+    char prefix[STORE_NAME_BYTES + sizeof "images/"];
+    snprintf(prefix, sizeof prefix, "images/%s", shard);
+    TRY(store_list(storage->store, prefix, "", "", &images));
+    for (size_t i = 0; i < images.count; i++) {
+        struct image_id image;
+        struct image_owner owner;
+        struct image_totals totals = {0};
+        if (image_id_parse(images.names[i], &image) != OK ||
+            image_owner(storage, &image, &owner) == NOT_FOUND)
+            continue;
+        storage->counters.images++;
+        if (image_totals(storage, &image, &totals) != OK)
+            log_event(LOG_ERROR, "damaged", "image=%s %s", image.hex, error_text());
+        storage->counters.symbol_bytes += totals.symbol_bytes;
+    }
+    return OK;
+}
+
+static result count_images(struct storage *storage) {
+    AUTO_NAMES struct store_names shards = {0};
+    TRY(store_list(storage->store, "images", "", "", &shards));
+    for (size_t i = 0; i < shards.count; i++)
+        TRY(count_shard(storage, shards.names[i]));
+    return OK;
+}
+
+static result recover(struct storage *storage) {
+    TRY(check_server(storage));
+    TRY(removal_recover(storage));
+    TRY(put_recover(storage));
+    memset(&storage->counters, 0, sizeof storage->counters);
+    return count_images(storage);
+}
+
+result storage_open(struct store *store, const struct storage_options *options,
+                    struct storage **out_storage) {
+    if (!format_is_name(options->server))
+        return FAIL(INVALID, "the server's name is not one");
+    AUTO_STORAGE struct storage *storage = calloc(1, sizeof *storage);
+    if (storage == NULL)
+        return FAIL(NO_MEMORY, "no memory for a storage server");
+    start_locks(storage);
+    storage->store = store;
+    memcpy(storage->server, options->server, strlen(options->server) + 1);
+    storage->key = options->key;
+    storage->reserve_bytes = options->reserve_bytes;
+    storage->now_ms = options->now_ms != NULL ? options->now_ms : wall_clock_ms;
+    storage->started_ms = storage->now_ms();
+    TRY(recover(storage));
+    *out_storage = storage;
+    storage = NULL;
+    return OK;
+}
+
+void storage_close(struct storage *storage) {
+    if (storage == NULL)
+        return;
+    while (storage->puts != NULL) {
+        struct put *put = storage->puts;
+        storage->puts = put->next;
+        put_free(put);
+    }
+    for (size_t i = 0; i < IMAGE_LOCKS; i++)
+        pthread_rwlock_destroy(&storage->locks[i]);
+    pthread_mutex_destroy(&storage->mutex);
+    free(storage);
+}
+
+void storage_close_at(struct storage **storage) {
+    storage_close(*storage);
+    *storage = NULL;
+}
+
+/* ------------------------------------------------------------------ sweeping */
+
+/* A put that nobody has touched for too long, in use; or one to finish. */
+static struct put *find_to_sweep(struct storage *storage, bool *out_finish) {
+    uint64_t now_ms = storage->now_ms();
+    struct put *put = storage->puts;
+    for (; put != NULL; put = put->next) {
+        *out_finish = put->state == PUT_DECIDED;
+        bool silent = put->state == PUT_OPEN && put->users == 0 && now_ms >= put->touched_ms &&
+                      now_ms - put->touched_ms >= STORAGE_SILENT_UPLOAD_MS;
+        if (!put->doomed && (silent || *out_finish))
+            break;
+    }
+    if (put != NULL) {
+        put->users++;
+        if (!*out_finish)
+            put_doom(storage, put);
+    }
+    return put;
+}
+
+void storage_sweep(struct storage *storage) {
+    for (bool finish = false; !finish;) {
+        pthread_mutex_lock(&storage->mutex);
+        struct put *put = find_to_sweep(storage, &finish);
+        pthread_mutex_unlock(&storage->mutex);
+        if (put == NULL)
+            return;
+        struct image_id image = put->image;
+        if (!finish)
+            log_event(LOG_INFO, "swept", "put=%s image=%s silent", put->id.hex, image.hex);
+        put_release(storage, put);
+        AUTO_IMAGE_LOCK struct image_lock lock = {0};
+        if (finish && image_lock_read(storage, &image, &lock) != OK)
+            log_event(LOG_ERROR, "unpublished", "image=%s %s", image.hex, error_text());
+    }
+}
+
+/* ------------------------------------------------------------------ metrics */
+
+static unsigned count_puts(struct storage *storage, bool prepared) {
+    unsigned count = 0;
+    pthread_mutex_lock(&storage->mutex);
+    for (const struct put *put = storage->puts; put != NULL; put = put->next)
+        count += (put->state != PUT_OPEN) == prepared;
+    pthread_mutex_unlock(&storage->mutex);
+    return count;
+}
+
+static result append_metric(struct bytes *out, const char *name, const char *type, double value) {
+    char text[256];
+    int len = snprintf(text, sizeof text, "# TYPE myelin_storage_%s %s\nmyelin_storage_%s %.17g\n",
+                       name, type, name, value);
+    if (len < 0 || (size_t)len >= sizeof text)
+        return FAIL(INTERNAL, "a metric is too long");
+    return bytes_append(out, view_of(text, (size_t)len));
+}
+
+result storage_metrics_text(struct storage *storage, struct bytes *out_text) {
+    const struct storage_counters *counters = &storage->counters;
+    struct store_waits waits = store_waits(storage->store);
+    uint64_t free_bytes = 0;
+    if (store_free_bytes(storage->store, &free_bytes) != OK)
+        free_bytes = 0;
+    const struct {
+        const char *name, *type;
+        double value;
+    } metrics[] = {
+        {"images", "gauge", (double)counters->images},
+        {"symbol_bytes", "gauge", (double)counters->symbol_bytes},
+        {"disk_free_bytes", "gauge", (double)free_bytes},
+        {"puts_open", "gauge", (double)count_puts(storage, false)},
+        {"puts_waiting", "gauge", (double)count_puts(storage, true)},
+        {"puts_prepared_total", "counter", (double)counters->prepared},
+        {"puts_committed_total", "counter", (double)counters->committed},
+        {"puts_aborted_total", "counter", (double)counters->aborted},
+        {"reencryptions_total", "counter", (double)counters->reencryptions},
+        {"uploaded_bytes_total", "counter", (double)counters->uploaded_bytes},
+        {"syncs_total", "counter", (double)waits.syncs},
+        {"sync_seconds_total", "counter", (double)waits.nanoseconds / 1e9},
+        {"uptime_seconds", "gauge", (double)(storage->now_ms() - storage->started_ms) / 1e3},
+    };
+    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
+        TRY(append_metric(out_text, metrics[i].name, metrics[i].type, metrics[i].value));
+    return OK;
+}

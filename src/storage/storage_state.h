@@ -1,0 +1,63 @@
+/*
+ * What src/storage keeps in memory; for src/storage alone.
+ */
+#ifndef MYELIN_STORAGE_STORAGE_STATE_H
+#define MYELIN_STORAGE_STORAGE_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "storage/storage.h"
+
+enum { IMAGE_LOCKS = 256 };
+
+struct storage_counters {
+    _Atomic uint64_t images;
+    _Atomic uint64_t symbol_bytes;
+    _Atomic uint64_t prepared;
+    _Atomic uint64_t committed;
+    _Atomic uint64_t aborted;
+    _Atomic uint64_t reencryptions;
+    _Atomic uint64_t uploaded_bytes;
+};
+
+struct storage {
+    struct store *store;
+    char server[FORMAT_NAME_MAX + 1];
+    const struct sign_key *key;
+    uint64_t reserve_bytes;
+    uint64_t (*now_ms)(void);
+    uint64_t started_ms;
+    struct storage_counters counters;
+    pthread_mutex_t mutex; /* guards puts and all that put_table.h says of them; held shortly */
+    struct put *puts;
+    _Atomic unsigned decided; /* puts that are committed and not published: PUT_DECIDED */
+    pthread_rwlock_t locks[IMAGE_LOCKS];
+};
+
+/* A lock on an image, many images a lock: never take two. It comes before the mutex. */
+struct image_lock {
+    pthread_rwlock_t *held;
+};
+void image_lock_release(struct image_lock *lock);
+#define AUTO_IMAGE_LOCK __attribute__((cleanup(image_lock_release)))
+
+/* For reading what readers may see. Where a committed put of the image could not be published it
+ * is finished first; IO where that fails again, for half a put is never shown. */
+MUST_CHECK result image_lock_read(struct storage *storage, const struct image_id *image,
+                                  struct image_lock *out_lock);
+
+/* For changing what readers see. */
+void image_lock_write(struct storage *storage, const struct image_id *image,
+                      struct image_lock *out_lock);
+
+/* IO where less than `wanted` bytes and the reserve are free. */
+MUST_CHECK result storage_check_space(struct storage *storage, uint64_t wanted);
+
+/* Records that are a message of src/format, already encoded. */
+#define RECORD_ENVELOPE "envelope"
+#define RECORD_SYMBOL   "symbol"
+#define RECORD_MANIFEST "manifest"
+#define RECORD_REMOVAL  "removal"
+
+#endif
