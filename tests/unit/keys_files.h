@@ -39,7 +39,8 @@ static inline int folder_teardown(void **state) {
 
 static inline const char *in_folder(const char *folder, const char *name) {
     static char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= PATH_MAX)
+        abort();
     return path;
 }
 
