@@ -6,7 +6,7 @@
 #include "codec/stream.h"
 
 enum {
-    SAMPLES = 4,
+    SAMPLES_MAX = 4,
     SAMPLE_BYTES = 128 << 10,
     WORTH_PERCENT = 97, /* of the plain size: above it, compression is not worth its time */
 };
@@ -28,7 +28,8 @@ static result shrinks(const struct codec_source *source, bool *out_shrinks) {
     if (buffer == NULL)
         return FAIL(NO_MEMORY, "no memory to look at %s", source->name);
     size_t len = source->size < SAMPLE_BYTES ? (size_t)source->size : SAMPLE_BYTES;
-    uint64_t samples = source->size < SAMPLES * SAMPLE_BYTES ? 1 : SAMPLES;
+    uint64_t samples = source->size / SAMPLE_BYTES + 1; /* they may overlap */
+    samples = samples < SAMPLES_MAX ? samples : SAMPLES_MAX;
     uint64_t distance = samples == 1 ? 0 : (source->size - len) / (samples - 1);
     size_t plain = 0, coded = 0;
     result taken = OK;

@@ -8,7 +8,7 @@
  *   jpegls   for DICOM files with uncompressed 8- or 16-bit pixels: the pixels as JPEG-LS (ISO/IEC
  *            14495-1, lossless) in strips, all else as zstd; the format is in codec/jpegls.h.
  *   auto     for encoders only: jpegls where the file is DICOM with pixels that jpegls can code;
- *            else none where samples of the file (four of 128 KiB) do not shrink by 3 % under
+ *            else none where samples of the file (up to four of 128 KiB) do not shrink by 3 % under
  *            zstd level 1, as JPEG, archives and films do not; else zstd.
  *
  * A jpegls encoder whose file has no such pixels becomes a zstd encoder: ask codec_encoder_kind

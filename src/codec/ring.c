@@ -7,7 +7,10 @@
 
 enum { SLOTS_MAX = 16, THREADS_MAX = 8 };
 
-/* Slots are used round and round: [oldest, started) are with the workers or finished, [started,
+/* Conditions are broadcast, never signalled: glibc before 2.41 can lose a signal among several
+ * waiters (its bug 25847).
+ *
+ * Slots are used round and round: [oldest, started) are with the workers or finished, [started,
  * filled) wait for one. The three are counts since the beginning. */
 struct ring {
     pthread_mutex_t lock;
@@ -35,7 +38,7 @@ static void *worker(void *argument) {
         ring->work(ring->slots[mine]);
         pthread_mutex_lock(&ring->lock);
         ring->is_finished[mine] = true;
-        pthread_cond_signal(&ring->finished);
+        pthread_cond_broadcast(&ring->finished);
     }
     pthread_mutex_unlock(&ring->lock);
     return NULL;
@@ -93,7 +96,7 @@ void ring_submit(struct ring *ring) {
     pthread_mutex_lock(&ring->lock);
     ring->is_finished[ring->filled % ring->count] = false;
     ring->filled++;
-    pthread_cond_signal(&ring->submitted);
+    pthread_cond_broadcast(&ring->submitted);
     pthread_mutex_unlock(&ring->lock);
 }
 
