@@ -1,0 +1,99 @@
+/*
+ * Which server delivers which lane, and what becomes of one that fails at it.
+ */
+#include "flow/fetch_window_private.h"
+
+enum {
+    SUSPECT_WAIT_MS = 500, /* so long a lane waits for somebody better */
+    JOB_WAIT_MS = 100,
+    FAULTS_MAX = 16, /* a server with more bad slices is asked no more */
+};
+
+bool lane_suits(const struct fetch_window *window, size_t object, const struct lane *lane,
+                unsigned server) {
+    const struct fetch_object *shape = &window->options.objects[object];
+    const struct open_object *state = &window->objects[object];
+    if (window->servers[server].standing == FETCH_FAILED || shape->slot_of[server] < 0 ||
+        lane->next >= shape->layout.segments || lane->next < state->from[server] ||
+        window->bases[object] + lane->next >= window_end(window))
+        return false;
+    for (unsigned i = 0; i < shape->k; i++)
+        if (state->lanes[i].server == (int)server)
+            return false;
+    return true;
+}
+
+/* The first lane, of the earliest object, that nobody delivers and this server should. */
+static bool find_lane(struct fetch_window *window, unsigned server, struct fetch_job *job) {
+    uint64_t now = clock_ms();
+    bool is_suspect = window->servers[server].standing == FETCH_SUSPECT;
+    for (size_t object = window->first; object < window->opened; object++)
+        for (unsigned i = 0; i < window->options.objects[object].k; i++) {
+            struct lane *lane = &window->objects[object].lanes[i];
+            if (lane->server != NOBODY || !lane_suits(window, object, lane, server) ||
+                (is_suspect && now - lane->free_ms < SUSPECT_WAIT_MS))
+                continue;
+            lane->server = (int)server;
+            lane->since_ms = now;
+            *job = (struct fetch_job){server, object, i, lane->next, false};
+            return true;
+        }
+    return false;
+}
+
+bool fetch_window_job(struct fetch_window *window, unsigned server, struct fetch_job *out_job) {
+    bool has_job = false;
+    pthread_mutex_lock(&window->lock);
+    while (window->failure.code == OK && window->tail < window->total &&
+           window->servers[server].standing != FETCH_FAILED &&
+           !(has_job = find_lane(window, server, out_job)))
+        clock_wait(&window->lanes, &window->lock, JOB_WAIT_MS);
+    pthread_mutex_unlock(&window->lock);
+    return has_job;
+}
+
+static void blame(struct fetch_window *window, const struct fetch_job *job, result code) {
+    struct server_state *server = &window->servers[job->server];
+    struct open_object *object = &window->objects[job->object];
+    failure_keep(&server->failure, code);
+    if (code != INTEGRITY && code != NOT_FOUND && code != PROTOCOL) {
+        server->standing = FETCH_FAILED;
+        return;
+    }
+    /* This object's slices there are spoilt, or one of them; other objects' may be good. */
+    object->has_bad |= code == INTEGRITY;
+    bool is_one_slice = code == INTEGRITY && !job->is_object_bad;
+    object->from[job->server] = is_one_slice ? job->number + 1 : UINT64_MAX;
+    server->standing = ++server->faults < FAULTS_MAX ? FETCH_SUSPECT : FETCH_FAILED;
+}
+
+/* Under the lock. */
+static bool leave(struct fetch_window *window, const struct fetch_job *job, result code) {
+    struct server_state *server = &window->servers[job->server];
+    bool is_leaving = server->is_leaving;
+    server->is_leaving = false;
+    struct open_object *object = &window->objects[job->object];
+    if (object->lanes == NULL)
+        return false;
+    struct lane *lane = &object->lanes[job->lane];
+    if (lane->server != (int)job->server) { /* it was taken away */
+        window->options.resume(window->options.context, job->server);
+        return false;
+    }
+    lane->server = NOBODY;
+    lane->free_ms = clock_ms();
+    pthread_cond_broadcast(&window->lanes);
+    bool is_complete = lane->next == window->options.objects[job->object].layout.segments;
+    if (code == OK || is_complete || is_leaving || window->failure.code != OK)
+        return false;
+    blame(window, job, code);
+    pthread_cond_broadcast(&window->change);
+    return true;
+}
+
+bool fetch_window_leave(struct fetch_window *window, const struct fetch_job *job, result code) {
+    pthread_mutex_lock(&window->lock);
+    bool is_to_blame = leave(window, job, code);
+    pthread_mutex_unlock(&window->lock);
+    return is_to_blame;
+}

@@ -1,0 +1,200 @@
+#include "flow/get_objects.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "code/code.h"
+#include "codec/codec.h"
+#include "flow/object.h"
+#include "seal/seal.h"
+
+/* An object on its way to its file; in use from its first segment to its last. */
+struct restoring {
+    int fd;
+    const char *name;
+    uint64_t size; /* written so far */
+    struct digest digest;
+    struct codec_decoder *decoder; /* NULL: not compressed */
+};
+
+/* What a worker keeps between segments. */
+struct opener {
+    struct seal_key *key; /* of object `keyed` */
+    size_t keyed;
+    uint8_t *rows; /* k x k: what `decoder` is for; NULL before the first */
+    unsigned k;
+    struct code_map decoder;
+};
+
+struct get_objects {
+    const struct manifests *manifests;
+    Myelin__ObjectMeta *const *metas;
+    const uint8_t *content_key;
+    const struct get_output *output;
+    unsigned workers;
+    struct opener *openers;      /* by worker */
+    struct restoring *restoring; /* by object */
+};
+
+static void restoring_end(struct restoring *restoring) {
+    codec_decoder_close_at(&restoring->decoder);
+    digest_abandon(&restoring->digest);
+    file_close_at(&restoring->fd);
+    restoring->fd = -1;
+}
+
+void get_objects_free(struct get_objects *objects) {
+    if (objects == NULL)
+        return;
+    for (unsigned i = 0; objects->openers != NULL && i < objects->workers; i++) {
+        seal_key_destroy_at(&objects->openers[i].key);
+        code_map_clean_up(&objects->openers[i].decoder);
+        free(objects->openers[i].rows);
+    }
+    for (size_t i = 0; objects->restoring != NULL && i < objects->manifests->count; i++)
+        restoring_end(&objects->restoring[i]);
+    free(objects->openers);
+    free(objects->restoring);
+    free(objects);
+}
+
+void get_objects_free_at(struct get_objects **objects) {
+    get_objects_free(*objects);
+    *objects = NULL;
+}
+
+result get_objects_new(const struct manifests *manifests, Myelin__ObjectMeta *const metas[],
+                       const uint8_t *content_key, const struct get_output *output,
+                       unsigned workers, struct get_objects **out_objects) {
+    AUTO_GET_OBJECTS struct get_objects *objects = calloc(1, sizeof *objects);
+    if (objects == NULL)
+        return FAIL(NO_MEMORY, "no memory for %zu objects", manifests->count);
+    objects->manifests = manifests;
+    objects->metas = metas;
+    objects->content_key = content_key;
+    objects->output = output;
+    objects->workers = workers;
+    objects->openers = calloc(workers, sizeof *objects->openers);
+    objects->restoring = calloc(manifests->count + 1, sizeof *objects->restoring);
+    if (objects->openers == NULL || objects->restoring == NULL)
+        return FAIL(NO_MEMORY, "no memory for %zu objects", manifests->count);
+    for (size_t i = 0; i < manifests->count; i++)
+        objects->restoring[i].fd = -1;
+    *out_objects = objects;
+    objects = NULL;
+    return OK;
+}
+
+/* ------------------------------------------------------------------ decode and open */
+
+/* The decoder of these slices' rows: nearly always the one of the segment before. */
+static result use_decoder(struct opener *opener, const Myelin__Manifest *manifest,
+                          const struct fetch_segment *segment) {
+    unsigned k = segment->k;
+    bool is_same = opener->rows != NULL && opener->k == k;
+    for (unsigned i = 0; is_same && i < k; i++)
+        is_same =
+            memcmp(opener->rows + (size_t)i * k, manifest->row[segment->slots[i]].data, k) == 0;
+    if (is_same)
+        return OK;
+    free(opener->rows);
+    code_map_clean_up(&opener->decoder);
+    opener->rows = malloc((size_t)k * k);
+    opener->k = k;
+    if (opener->rows == NULL)
+        return FAIL(NO_MEMORY, "no memory to decode %u slices", k);
+    for (unsigned i = 0; i < k; i++)
+        memcpy(opener->rows + (size_t)i * k, manifest->row[segment->slots[i]].data, k);
+    result made = code_decoder_init(k, opener->rows, &opener->decoder);
+    if (made != OK) {
+        free(opener->rows);
+        opener->rows = NULL;
+    }
+    return made;
+}
+
+static result use_key(const struct get_objects *objects, struct opener *opener, size_t index) {
+    if (opener->key != NULL && opener->keyed == index)
+        return OK;
+    const Myelin__Manifest *manifest = objects->manifests->entries[index].manifest;
+    uint8_t context[OBJECT_CONTEXT_BYTES];
+    object_context(manifest->tau.data, manifest->object.data, context);
+    seal_key_destroy_at(&opener->key);
+    opener->keyed = index;
+    return seal_key_new(objects->content_key, manifest->salt.data, view_of(context, sizeof context),
+                        &opener->key);
+}
+
+static result open_segment(void *context, unsigned worker, const struct fetch_segment *segment) {
+    struct get_objects *objects = context;
+    struct opener *opener = &objects->openers[worker];
+    const Myelin__Manifest *manifest = objects->manifests->entries[segment->object].manifest;
+    TRY(use_decoder(opener, manifest, segment));
+    TRY(use_key(objects, opener, segment->object));
+    uint8_t *blocks[FORMAT_SERVERS_MAX];
+    for (unsigned i = 0; i < segment->k; i++)
+        blocks[i] = segment->sealed + i * segment->slice_len;
+    code_apply(&opener->decoder, segment->slices, segment->slice_len, blocks);
+    result opened =
+        seal_open_segment(opener->key, segment->number, segment->is_last,
+                          view_of(segment->sealed, segment->sealed_len), segment->sealed);
+    return opened == OK ? OK : error_at(opened, "%s", objects->metas[segment->object]->name);
+}
+
+/* ------------------------------------------------------------------ decompress and write */
+
+static result write_bytes(void *context, struct view bytes) {
+    struct restoring *restoring = context;
+    TRY(file_write_all(restoring->fd, bytes, restoring->name));
+    digest_update(&restoring->digest, bytes);
+    restoring->size += bytes.len;
+    return OK;
+}
+
+static result start_object(struct get_objects *objects, size_t index, bool is_whole) {
+    struct restoring *restoring = &objects->restoring[index];
+    const Myelin__ObjectMeta *meta = objects->metas[index];
+    restoring->name = meta->name;
+    TRY(get_output_create(objects->output, index, &restoring->fd));
+    digest_start(&restoring->digest);
+    if (meta->codec == CODEC_NONE)
+        return OK;
+    return codec_decoder_open((enum codec_kind)meta->codec, meta->size,
+                              is_whole ? 1 : objects->workers, write_bytes, restoring,
+                              &restoring->decoder);
+}
+
+static result finish_object(struct get_objects *objects, size_t index) {
+    struct restoring *restoring = &objects->restoring[index];
+    const Myelin__ObjectMeta *meta = objects->metas[index];
+    if (restoring->decoder != NULL)
+        TRY(codec_decoder_finish(restoring->decoder));
+    uint8_t hash[DIGEST_BYTES];
+    digest_finish(&restoring->digest, hash);
+    if (restoring->size != meta->size || memcmp(hash, meta->sha256.data, DIGEST_BYTES) != 0)
+        return FAIL(INTEGRITY, "is not what its owner put");
+    restoring_end(restoring);
+    return OK;
+}
+
+static result restore(struct get_objects *objects, const struct fetch_segment *segment) {
+    struct restoring *restoring = &objects->restoring[segment->object];
+    if (segment->number == 0)
+        TRY(start_object(objects, segment->object, segment->is_last));
+    struct view bytes = view_of(segment->sealed, segment->sealed_len - SEAL_TAG_BYTES);
+    TRY(restoring->decoder == NULL ? write_bytes(restoring, bytes)
+                                   : codec_decoder_write(restoring->decoder, bytes));
+    return segment->is_last ? finish_object(objects, segment->object) : OK;
+}
+
+static result write_segment(void *context, unsigned worker, const struct fetch_segment *segment) {
+    (void)worker;
+    struct get_objects *objects = context;
+    result written = restore(objects, segment);
+    return written == OK ? OK : error_at(written, "%s", objects->metas[segment->object]->name);
+}
+
+struct fetch_sink get_objects_sink(struct get_objects *objects) {
+    return (struct fetch_sink){.context = objects, .open = open_segment, .write = write_segment};
+}

@@ -1,0 +1,184 @@
+#include "flow/get_output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+
+static void free_at(char **string) {
+    free(*string);
+}
+#define AUTO_STRING __attribute__((cleanup(free_at)))
+
+static result join_path(const char *folder, const char *name, char **out_path) {
+    if (asprintf(out_path, "%s/%s", folder, name) < 0)
+        return FAIL(NO_MEMORY, "no memory for a path");
+    return OK;
+}
+
+void get_output_close(struct get_output *output) {
+    while (!output->is_published && output->named > 0) {
+        AUTO_STRING char *path = NULL;
+        if (join_path(output->folder, output->names[--output->named], &path) == OK)
+            unlink(path);
+    }
+    if (output->temporary != NULL && file_remove_tree(output->temporary) != OK)
+        log_event(LOG_WARNING, "cleanup", "the hidden folder of a get stays behind");
+    while (output->made_count > 0) {
+        char *made = output->made[--output->made_count];
+        if (!output->is_published)
+            rmdir(made);
+        free(made);
+    }
+    free(output->made);
+    free(output->temporary);
+    free(output->folder);
+    *output = (struct get_output){0};
+}
+
+static result make_folder(struct get_output *output, const char *path) {
+    if (mkdir(path, 0777) != 0) {
+        struct stat there;
+        if (errno == EEXIST && stat(path, &there) == 0 && S_ISDIR(there.st_mode))
+            return OK;
+        return FAIL(IO, "the folder %s cannot be made: %s", path, strerror(errno));
+    }
+    char *copy = strdup(path);
+    char **grown = reallocarray(output->made, output->made_count + 1, sizeof *output->made);
+    if (grown != NULL)
+        output->made = grown;
+    if (copy == NULL || grown == NULL) {
+        rmdir(path);
+        free(copy);
+        return FAIL(NO_MEMORY, "no memory for a path");
+    }
+    output->made[output->made_count++] = copy;
+    return OK;
+}
+
+/* Every folder on the way to `path`, from character `from` on; itself too where `is_all`. */
+static result make_folders(struct get_output *output, const char *path, size_t from, bool is_all) {
+    AUTO_STRING char *part = strdup(path);
+    if (part == NULL)
+        return FAIL(NO_MEMORY, "no memory for a path");
+    for (char *slash = part + from; (slash = strchr(slash, '/')) != NULL; slash++) {
+        if (slash == part || slash[-1] == '/')
+            continue;
+        *slash = '\0';
+        TRY(make_folder(output, part));
+        *slash = '/';
+    }
+    return is_all ? make_folder(output, part) : OK;
+}
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static result check_distinct(const char *const names[], size_t count) {
+    const char **sorted = calloc(count + 1, sizeof *sorted);
+    if (sorted == NULL)
+        return FAIL(NO_MEMORY, "no memory for %zu names", count);
+    memcpy(sorted, names, count * sizeof *names);
+    qsort(sorted, count, sizeof *sorted, by_text);
+    result distinct = OK;
+    for (size_t i = 1; distinct == OK && i < count; i++)
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
+            distinct = FAIL(INTEGRITY, "the image has two objects named %s", sorted[i]);
+    free(sorted);
+    return distinct;
+}
+
+static result check_free(const char *folder, const char *name) {
+    AUTO_STRING char *path = NULL;
+    TRY(join_path(folder, name, &path));
+    struct stat there;
+    if (lstat(path, &there) == 0)
+        return FAIL(CONFLICT, "%s exists already: choose another folder with -o", path);
+    if (errno != ENOENT && errno != ENOTDIR)
+        return FAIL(IO, "%s: %s", path, strerror(errno));
+    return OK;
+}
+
+static result open_output(struct get_output *output, const char *folder, const char *const names[],
+                          size_t count) {
+    TRY(check_distinct(names, count));
+    for (size_t i = 0; i < count; i++)
+        TRY(check_free(folder, names[i]));
+    output->names = names;
+    output->count = count;
+    output->folder = strdup(folder);
+    if (output->folder == NULL)
+        return FAIL(NO_MEMORY, "no memory for a path");
+    TRY(make_folders(output, folder, 0, true));
+    AUTO_STRING char *pattern = NULL;
+    TRY(join_path(folder, ".myelin-get-XXXXXX", &pattern));
+    if (mkdtemp(pattern) == NULL)
+        return FAIL(IO, "no folder can be made in %s: %s", folder, strerror(errno));
+    output->temporary = pattern;
+    pattern = NULL;
+    return OK;
+}
+
+result get_output_open(const char *folder, const char *const names[], size_t count,
+                       struct get_output *out_output) {
+    AUTO_GET_OUTPUT struct get_output output = {0};
+    TRY(open_output(&output, folder, names, count));
+    *out_output = output;
+    output = (struct get_output){0};
+    return OK;
+}
+
+static result hidden_path(const struct get_output *output, size_t index, char **out_path) {
+    if (asprintf(out_path, "%s/%zu", output->temporary, index) < 0)
+        return FAIL(NO_MEMORY, "no memory for a path");
+    return OK;
+}
+
+result get_output_create(const struct get_output *output, size_t index, int *out_fd) {
+    AUTO_STRING char *path = NULL;
+    TRY(hidden_path(output, index, &path));
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return FAIL(IO, "%s: %s", path, strerror(errno));
+    *out_fd = fd;
+    return OK;
+}
+
+/* Not every file system has renameat2's flag; there the check of a moment before must do. */
+static int rename_new(const char *from, const char *to) {
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    struct stat there;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -1;
+    if (lstat(to, &there) == 0) {
+        errno = EEXIST;
+        return -1;
+    }
+    return rename(from, to);
+}
+
+static result name_object(struct get_output *output, size_t index) {
+    AUTO_STRING char *from = NULL, *to = NULL;
+    TRY(hidden_path(output, index, &from));
+    TRY(join_path(output->folder, output->names[index], &to));
+    TRY(make_folders(output, to, strlen(output->folder) + 1, false));
+    if (rename_new(from, to) != 0)
+        return FAIL(errno == EEXIST ? CONFLICT : IO, "%s: %s", to, strerror(errno));
+    return OK;
+}
+
+result get_output_publish(struct get_output *output) {
+    for (; output->named < output->count; output->named++)
+        TRY(name_object(output, output->named));
+    output->is_published = true;
+    return OK;
+}
