@@ -75,7 +75,8 @@ static result record_access(const struct key_service *service, const struct tls_
                             const struct access *access, result outcome) {
     struct record_text text;
     uint8_t image[DIGEST_BYTES];
-    Myelin__AuditBody body = MYELIN__AUDIT_BODY__INIT;
+    Myelin__AuditBody body;
+    myelin__audit_body__init(&body);
     snprintf(text.user, sizeof text.user, "%s", peer->name);
     snprintf(text.owner, sizeof text.owner, "%s", access->owner);
     snprintf(text.recipient, sizeof text.recipient, "%s", access->recipient);

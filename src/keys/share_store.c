@@ -94,7 +94,8 @@ static result put_over_active(struct share_store *store, struct share_record *re
 
 static result put_pending(struct share_store *store, const Myelin__EnrollShare *enroll,
                           const struct key_share *share, struct view certificate, uint64_t now_ms) {
-    Myelin__ShareFile file = MYELIN__SHARE_FILE__INIT;
+    Myelin__ShareFile file;
+    myelin__share_file__init(&file);
     file.format = 1;
     file.user = enroll->user;
     file.index = enroll->index;
