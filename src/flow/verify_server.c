@@ -1,0 +1,162 @@
+#include "flow/verify_server.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "flow/object.h"
+#include "format/layout.h"
+
+enum { PATH_BYTES = 256, DETAIL_BYTES = 200 };
+
+static void fault(struct verify_server *verify, const char *object, enum verify_state state,
+                  const char *detail) {
+    verify->has_fault = true;
+    verify->take(verify->context, verify->server, object, state, detail);
+}
+
+/* What a failed request says of what was asked for; false where the server itself is gone. */
+static bool judge(struct verify_server *verify, const char *object, result code) {
+    char text[ERROR_TEXT_BYTES];
+    snprintf(text, sizeof text, "%s", error_text());
+    if (code == NOT_FOUND) {
+        fault(verify, object, VERIFY_LOST, text);
+        return true;
+    }
+    /* A server that cannot read its disk may cut an answer short: ask whether it is alive. */
+    if (code == TIMEOUT && http_call(verify->client, "GET", "/healthz", view_of(NULL, 0), NULL,
+                                     64 << 10, NULL) != OK) {
+        fault(verify, NULL, VERIFY_UNREACHABLE, text);
+        return false;
+    }
+    fault(verify, object, VERIFY_BAD, text);
+    return true;
+}
+
+/* ------------------------------------------------------------------ the envelope */
+
+static result fetch_symbol(struct verify_server *verify, Myelin__SymbolAnswer **out_answer) {
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "/v1/images/%s/symbol?for=%s", verify->image->hex,
+             verify->session->user);
+    AUTO_BYTES struct bytes wire = {0};
+    TRY(http_call(verify->client, "GET", path, view_of(NULL, 0), NULL, FORMAT_LIMIT_SYMBOL_ANSWER,
+                  &wire));
+    return format_parse_symbol_answer(bytes_view(&wire), out_answer);
+}
+
+static bool verify_envelope(struct verify_server *verify, int slot) {
+    AUTO_FORMAT Myelin__SymbolAnswer *answer = NULL;
+    result fetched = fetch_symbol(verify, &answer);
+    if (fetched != OK)
+        return judge(verify, NULL, fetched);
+    uint8_t hash[DIGEST_BYTES];
+    format_symbol_hash(answer->symbol, hash);
+    if (answer->symbol->b != 0 || answer->symbol->slot != (uint32_t)slot ||
+        memcmp(hash, verify->image->envelope->symbol_hash[slot].data, sizeof hash) != 0)
+        fault(verify, NULL, VERIFY_BAD, "its envelope symbol is not what was signed");
+    return true;
+}
+
+/* ------------------------------------------------------------------ objects */
+
+/* A symbol on its way in: hashed slice by slice, kept nowhere. */
+struct reading {
+    struct verify_server *verify;
+    struct format_layout layout;
+    struct bytes table;
+    struct digest digest;
+    uint64_t number, bad, first_bad;
+    size_t filled;
+};
+
+static void finish_slice(struct reading *reading) {
+    uint8_t hash[DIGEST_BYTES];
+    digest_finish(&reading->digest, hash);
+    const uint8_t *signed_hash = reading->table.data + reading->number * DIGEST_BYTES;
+    if (memcmp(hash, signed_hash, sizeof hash) != 0 && reading->bad++ == 0)
+        reading->first_bad = reading->number;
+    reading->number++;
+    reading->filled = 0;
+}
+
+static result push_symbol(void *context, struct view part) {
+    struct reading *reading = context;
+    atomic_fetch_add(reading->verify->bytes_done, part.len);
+    TRY(session_check_cancel(reading->verify->session));
+    while (part.len > 0) {
+        if (reading->filled == 0)
+            digest_start(&reading->digest);
+        size_t left = format_slice_len(&reading->layout, reading->number) - reading->filled;
+        size_t step = part.len < left ? part.len : left;
+        digest_update(&reading->digest, view_of(part.data, step));
+        reading->filled += step;
+        part = view_of(part.data + step, part.len - step);
+        if (step == left)
+            finish_slice(reading);
+    }
+    return OK;
+}
+
+static result read_symbol(struct reading *reading, const char *id, const uint8_t *root) {
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "/v1/images/%s/objects/%s/hashes", reading->verify->image->hex, id);
+    size_t len = (size_t)reading->layout.segments * DIGEST_BYTES;
+    TRY(http_call(reading->verify->client, "GET", path, view_of(NULL, 0), NULL, len,
+                  &reading->table));
+    uint8_t got[DIGEST_BYTES];
+    TRY(format_slice_table_root(bytes_view(&reading->table), got));
+    if (reading->table.len != len || memcmp(got, root, sizeof got) != 0)
+        return FAIL(INTEGRITY, "its slice hashes are not what was signed");
+    snprintf(path, sizeof path, "/v1/images/%s/objects/%s/symbol", reading->verify->image->hex, id);
+    return http_download(reading->verify->client, path, 0, reading->layout.symbol_bytes,
+                         push_symbol, reading);
+}
+
+static bool verify_object(struct verify_server *verify, const struct manifest_entry *entry,
+                          int slot) {
+    char id[OBJECT_HEX];
+    hex_encode(format_view(entry->manifest->object), id);
+    if (!entry->is_at[verify->server]) {
+        fault(verify, id, VERIFY_LOST, "it does not list the object");
+        return true;
+    }
+    struct reading reading = {.verify = verify};
+    format_layout_of(entry->manifest, &reading.layout);
+    result read = read_symbol(&reading, id, entry->manifest->symbol_root[slot].data);
+    digest_abandon(&reading.digest);
+    bytes_free(&reading.table);
+    if (read != OK)
+        return judge(verify, id, read);
+    if (reading.bad > 0) {
+        char detail[DETAIL_BYTES];
+        snprintf(detail, sizeof detail, "%llu of %llu slices are not what was signed, first %llu",
+                 (unsigned long long)reading.bad, (unsigned long long)reading.layout.segments,
+                 (unsigned long long)reading.first_bad);
+        fault(verify, id, VERIFY_BAD, detail);
+    }
+    return true;
+}
+
+void verify_server(struct verify_server *verify) {
+    const struct manifests *manifests = verify->manifests;
+    const char *name = session_server(verify->session, SESSION_STORAGE, verify->server)->name;
+    const struct session_answer *answer = &manifests->answers[verify->server];
+    const Myelin__Envelope *envelope = verify->image->envelope;
+    int slot = format_slot_of(envelope->servers, envelope->n_servers, name);
+    if (slot < 0)
+        return; /* it joined the system later */
+    if (answer->code != OK) {
+        bool is_lost = answer->code == NOT_FOUND || answer->code == DENIED;
+        fault(verify, NULL, is_lost ? VERIFY_LOST : VERIFY_UNREACHABLE, answer->text);
+        return;
+    }
+    bool is_there = verify_envelope(verify, slot);
+    for (size_t i = 0; is_there && i < manifests->count; i++) {
+        const Myelin__Manifest *manifest = manifests->entries[i].manifest;
+        int object_slot = format_slot_of(manifest->servers, manifest->n_servers, name);
+        if (object_slot >= 0 && !session_is_cancelled(verify->session))
+            is_there = verify_object(verify, &manifests->entries[i], object_slot);
+    }
+    if (!verify->has_fault && !session_is_cancelled(verify->session))
+        verify->take(verify->context, verify->server, NULL, VERIFY_GOOD, "");
+}
