@@ -1,0 +1,59 @@
+/*
+ * What the commands share.
+ */
+#ifndef MYELIN_CLI_CLI_H
+#define MYELIN_CLI_CLI_H
+
+#include "arguments.h"
+#include "flow/session.h"
+
+struct cli {
+    const struct arguments *arguments;
+    bool json;
+    struct session *session; /* once cli_start was called */
+};
+
+/* A command: everything that --help says of it, and what it does. */
+struct command {
+    const char *name;
+    const char *words;   /* "ID [--from OWNER]" */
+    const char *summary; /* one line */
+    const char *details; /* more lines, each ended; "" for none */
+    uint32_t options;    /* besides --system, --user, --help */
+    size_t least, most;  /* words */
+    result (*run)(struct cli *cli);
+};
+
+result command_up(struct cli *cli);
+result command_down(struct cli *cli);
+result command_enroll(struct cli *cli);
+result command_put(struct cli *cli);
+result command_get(struct cli *cli);
+result command_forward(struct cli *cli);
+result command_revoke(struct cli *cli);
+result command_ls(struct cli *cli);
+result command_inbox(struct cli *cli);
+result command_show(struct cli *cli);
+result command_rm(struct cli *cli);
+result command_verify(struct cli *cli);
+result command_status(struct cli *cli);
+result command_audit(struct cli *cli);
+
+/* The system that --system or MYELIN_SYSTEM names. INVALID where neither does. */
+MUST_CHECK result cli_system(const struct cli *cli, const char **out_system);
+
+/* Asks for the passphrase and opens the user's session: who --user or MYELIN_USER says, else the
+ * one whose keystore is the only one. INVALID, and the errors of session_open. */
+MUST_CHECK result cli_start(struct cli *cli);
+
+/* From now on the session's progress is shown, and Control-C or a SIGTERM cancels it; with NULL its
+ * warnings are printed and it is let go of. */
+void cli_watch(void *cli, struct session *session);
+
+/* Prints the session's warnings on stderr, and closes it. */
+void cli_end(struct cli *cli);
+
+/* Whether Control-C or a SIGTERM has come. */
+bool cli_is_interrupted(void);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * The servers of a system that was made by `myelin up`, as processes on this machine.
+ *
+ * A pid file alone proves nothing: the process may be gone and its number another program's. A
+ * server runs where the process of its pid file has the server's program and store in its command
+ * line.
+ */
+#ifndef MYELIN_CLI_DAEMONS_H
+#define MYELIN_CLI_DAEMONS_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "system/description.h"
+
+struct daemon {
+    const Myelin__Server *server; /* the description's */
+    bool is_key;
+    pid_t child; /* 0: not started by this process */
+};
+
+struct daemons {
+    char dir[PATH_MAX]; /* absolute */
+    struct description description;
+    struct daemon *of; /* storage servers first */
+    unsigned count;
+    int lock; /* of DIR/run: one up or down at a time; -1 where not held */
+};
+
+#define AUTO_DAEMONS __attribute__((cleanup(daemons_close)))
+void daemons_close(struct daemons *daemons);
+
+/* Reads the system in `dir`. NOT_FOUND where there is none, and description_load's errors. */
+MUST_CHECK result daemons_open(const char *dir, struct daemons *out_daemons);
+
+/* Waits for another up or down of the same system. IO. */
+MUST_CHECK result daemons_lock(struct daemons *daemons);
+void daemons_unlock(struct daemons *daemons);
+
+/* The pid of a running server; 0 where it does not run. */
+pid_t daemon_pid(const struct daemons *daemons, const struct daemon *daemon);
+
+/* Starts those that do not run and waits until they answer. INTERNAL, naming the server and with
+ * the last line of its log, where one ends or does not answer in time: then those that this call
+ * started are stopped again. IO, NOT_FOUND where the programs are missing. */
+MUST_CHECK result daemons_start(struct daemons *daemons);
+
+/* Ends all that run, whoever started them; those that do not end in time are killed. IO. */
+MUST_CHECK result daemons_stop(struct daemons *daemons);
+
+/* The last line of a server's log, control characters replaced; "" where it has none. */
+enum { DAEMON_LINE = 512 };
+void daemon_last_line(const struct daemons *daemons, const struct daemon *daemon,
+                      char out[DAEMON_LINE]);
+
+#endif

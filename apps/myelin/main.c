@@ -1,0 +1,128 @@
+/* myelin: one table of commands. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "cli.h"
+#include "print.h"
+
+enum { ANY = 1 << 20 }; /* words */
+
+#define BIT(name) OPTION_BIT(OPTION_##name)
+
+static const struct command commands[] = {
+    {"up", "DIR [--storage N] [--k K] [--key M] [--threshold T] [--detach]",
+     "make a system in DIR where there is none, and run its servers",
+     "The servers listen on loopback; DIR/run has their pid files, DIR their logs. Without\n"
+     "--detach they run until Control-C. A second 'up' starts those that do not run.\n",
+     BIT(STORAGE) | BIT(K) | BIT(KEY) | BIT(THRESHOLD) | BIT(DETACH), 1, 1, command_up},
+    {"down", "DIR", "stop the servers of the system in DIR", "", 0, 1, 1, command_down},
+    {"enroll", "NAME", "become a user: keys, certificate, shares at the key servers",
+     "The keystore goes to MYELIN_HOME (~/.myelin), under a passphrase that is asked for or read\n"
+     "from the file MYELIN_PASSPHRASE_FILE. Takes the folder of the system with its manager.\n",
+     0, 1, 1, command_enroll},
+    {"put", "[--id ID] [--compress HOW] PATH...", "store files as an image",
+     "DICOM files make one image a study, its StudyInstanceUID the ID, unless --id says "
+     "otherwise;\n"
+     "other files need --id. A folder stands for all files below it. Prints each image's ID.\n",
+     BIT(ID) | BIT(DISPERSE) | BIT(COMPRESS) | BIT(JSON), 1, ANY, command_put},
+    {"get", "ID [--from OWNER] [-o DIR]", "fetch an image, your own or one forwarded to you",
+     "Files get their original names and bytes; none that exists is replaced.\n",
+     BIT(FROM) | BIT(OUT) | BIT(JSON), 1, 1, command_get},
+    {"forward", "ID --to NAME...", "let others read an image", "", BIT(TO) | BIT(JSON), 1, 1,
+     command_forward},
+    {"revoke", "ID --from NAME", "take a forward back", "", BIT(FROM), 1, 1, command_revoke},
+    {"ls", "", "list your images", "", BIT(JSON), 0, 0, command_ls},
+    {"inbox", "", "list what was forwarded to you", "", BIT(JSON), 0, 0, command_inbox},
+    {"show", "ID [--from OWNER]", "list an image's objects", "", BIT(FROM) | BIT(JSON), 1, 1,
+     command_show},
+    {"rm", "ID", "remove an image from all servers", "", 0, 1, 1, command_rm},
+    {"verify", "[ID]", "check every slice of an image, or of all your images, at every server",
+     "Exit code 6 where something is lost or bad; the servers are named.\n", BIT(JSON), 0, 1,
+     command_verify},
+    {"status", "", "ask every server whether it is well", "", BIT(JSON), 0, 0, command_status},
+    {"audit", "[ID [--from OWNER]]", "who opened what and when, by the key servers' logs", "",
+     BIT(FROM) | BIT(JSON), 0, 1, command_audit},
+};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static const uint32_t ALWAYS = BIT(SYSTEM) | BIT(USER) | BIT(HELP);
+
+static const char ENVIRONMENT[] =
+    "MYELIN_SYSTEM, MYELIN_USER, MYELIN_HOME (keystores) and MYELIN_PASSPHRASE_FILE say what is\n"
+    "not on the command line. Exit codes: 0 done, 2 usage, 3 not found, 4 denied, 5 too few\n"
+    "servers, 6 integrity, 7 local input or output, 1 anything else.\n";
+
+static result print_help(void) {
+    puts("Usage: myelin COMMAND [OPTION...] [ARGUMENT...]\n\n"
+         "Medical images kept in clouds that nobody has to trust.\n");
+    for (unsigned i = 0; i < COMMANDS; i++)
+        printf("  %-8s  %s\n", commands[i].name, commands[i].summary);
+    printf("\n'myelin COMMAND --help' says more. %s", ENVIRONMENT);
+    return OK;
+}
+
+static result print_command_help(const struct command *command) {
+    printf("Usage: myelin %s %s\n\n%s.\n%s\n", command->name, command->words, command->summary,
+           command->details);
+    for (unsigned i = 0; i < OPTION_COUNT; i++)
+        if (((command->options | ALWAYS) & OPTION_BIT(i)) != 0)
+            printf("  %-22s %s\n", option_helps[i].name, option_helps[i].text);
+    return OK;
+}
+
+static const struct command *find_command(const char *name) {
+    for (unsigned i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static result run(struct cli *cli) {
+    const struct arguments *arguments = cli->arguments;
+    if (arguments->values[OPTION_VERSION] != NULL && arguments->command == NULL)
+        return puts("myelin " MYELIN_VERSION) < 0 ? FAIL(IO, "stdout cannot be written to") : OK;
+    if (arguments->command == NULL)
+        return arguments->values[OPTION_HELP] != NULL
+                   ? print_help()
+                   : FAIL(INVALID, "no command: see 'myelin --help'");
+    const struct command *command = find_command(arguments->command);
+    if (command == NULL)
+        return FAIL(INVALID, "'%s' is no command: see 'myelin --help'", arguments->command);
+    if (arguments->values[OPTION_HELP] != NULL)
+        return print_command_help(command);
+    result checked =
+        arguments_check(arguments, command->options | ALWAYS, command->least, command->most);
+    if (checked != OK)
+        return FAIL(checked, "%s: see 'myelin %s --help'", error_text(), command->name);
+    TRY(secret_start());
+    return command->run(cli);
+}
+
+/* The one line on stderr, after the warnings. */
+static int report(result failed, const char *why) {
+    fputs("myelin: ", stderr);
+    print_safe(stderr, cli_is_interrupted() ? "interrupted" : why);
+    fputc('\n', stderr);
+    return cli_is_interrupted() ? 1 : result_exit_code(failed);
+}
+
+int main(int argc, char *argv[]) {
+    signal(SIGPIPE, SIG_IGN);
+    AUTO_ARGUMENTS struct arguments arguments = {0};
+    struct cli cli = {.arguments = &arguments};
+    result done = arguments_parse(argc, argv, &arguments);
+    if (done == OK) {
+        cli.json = arguments.values[OPTION_JSON] != NULL;
+        done = run(&cli);
+    }
+    char why[ERROR_TEXT_BYTES];
+    memcpy(why, error_text(), sizeof why);
+    if (cli.session != NULL)
+        cli_end(&cli);
+    if (fflush(stdout) != 0 && done == OK)
+        return report(IO, "stdout cannot be written to");
+    return done == OK ? 0 : report(done, why);
+}

@@ -1,0 +1,110 @@
+#include "print.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* The character that `text` starts with, and its length; false where it is no UTF-8 (RFC 3629). */
+static bool read_utf8(const unsigned char *text, uint32_t *out_character, size_t *out_len) {
+    static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned char first = text[0];
+    size_t len = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 0;
+    if (len == 0 || first >= 0xf8)
+        return false;
+    uint32_t character = len == 1 ? first : first & (0x7fu >> len);
+    for (size_t i = 1; i < len; i++) {
+        if ((text[i] & 0xc0) != 0x80)
+            return false;
+        character = character << 6 | (text[i] & 0x3f);
+    }
+    *out_character = character;
+    *out_len = len;
+    return character >= lowest[len] && character <= 0x10ffff &&
+           !(character >= 0xd800 && character <= 0xdfff);
+}
+
+static bool is_harmless(uint32_t character) {
+    if (character < 0x20 || (character >= 0x7f && character < 0xa0))
+        return false;
+    bool directs = character == 0x061c || (character >= 0x200b && character <= 0x200f) ||
+                   (character >= 0x2028 && character <= 0x202e) ||
+                   (character >= 0x2060 && character <= 0x206f) || character == 0xfeff ||
+                   (character >= 0xe0000 && character <= 0xe0fff);
+    return !directs;
+}
+
+/* One character or byte; gives the number of columns and moves `text` on. */
+static int print_one(FILE *out, const unsigned char **text) {
+    uint32_t character = 0;
+    size_t len = 1;
+    bool valid = read_utf8(*text, &character, &len);
+    if (valid && is_harmless(character)) {
+        fwrite(*text, 1, len, out);
+        *text += len;
+        return 1;
+    }
+    if (valid && character >= 0x80) {
+        *text += len;
+        return fprintf(out, "\\u%04" PRIx32, character);
+    }
+    return fprintf(out, "\\x%02x", *(*text)++);
+}
+
+void print_safe(FILE *out, const char *text) {
+    print_column(out, text, 0);
+}
+
+void print_column(FILE *out, const char *text, int width) {
+    int used = 0;
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';)
+        used += print_one(out, &at);
+    for (; used < width; used++)
+        fputc(' ', out);
+}
+
+void print_time(uint64_t time_ms, char out[PRINT_TIME]) {
+    time_t seconds = (time_t)(time_ms / 1000);
+    struct tm utc;
+    if (gmtime_r(&seconds, &utc) == NULL ||
+        strftime(out, PRINT_TIME, "%Y-%m-%d %H:%M:%SZ", &utc) == 0)
+        snprintf(out, PRINT_TIME, "?");
+}
+
+void print_size(uint64_t bytes, char out[PRINT_SIZE]) {
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+    double size = (double)bytes;
+    unsigned unit = 0;
+    for (; size >= 1000 && unit < 6; unit++)
+        size /= 1000;
+    snprintf(out, PRINT_SIZE, unit == 0 ? "%.0f %s" : "%.1f %s", size, units[unit]);
+}
+
+json_t *print_json_text(const char *text) {
+    size_t len = strlen(text), used = 0;
+    char *clean = malloc(3 * len + 1);
+    if (clean == NULL)
+        return NULL;
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
+        uint32_t character;
+        size_t taken = 1;
+        bool valid = read_utf8(at, &character, &taken);
+        memcpy(clean + used, valid ? (const char *)at : "\xef\xbf\xbd", valid ? taken : 3);
+        used += valid ? taken : 3;
+        at += valid ? taken : 1;
+    }
+    json_t *string = json_stringn(clean, used);
+    free(clean);
+    return string;
+}
+
+result print_json(json_t *value) {
+    if (value == NULL)
+        return FAIL(NO_MEMORY, "no memory for the answer");
+    int written = json_dumpf(value, stdout, JSON_ENSURE_ASCII | JSON_INDENT(2));
+    json_decref(value);
+    if (written != 0 || putchar('\n') == EOF)
+        return FAIL(IO, "stdout cannot be written to");
+    return OK;
+}

@@ -1,0 +1,41 @@
+#include "flow/put.h"
+
+#include <string.h>
+
+#include "cli.h"
+#include "print.h"
+
+/* The ID itself, not made safe: it is the user's own, and scripts take it from here. */
+static void print_id(void *context, const char *id) {
+    (void)context;
+    puts(id);
+    fflush(stdout);
+}
+
+static void add_id(void *context, const char *id) {
+    json_array_append_new(context, json_pack("{s:o}", "id", print_json_text(id)));
+}
+
+static result put(struct cli *cli, struct put_options *options) {
+    const struct arguments *arguments = cli->arguments;
+    if (!cli->json)
+        return flow_put(cli->session, options, arguments->words, arguments->word_count);
+    options->done = add_id;
+    options->context = json_array();
+    result put = flow_put(cli->session, options, arguments->words, arguments->word_count);
+    if (put == OK)
+        return print_json(options->context);
+    json_decref(options->context);
+    return put;
+}
+
+result command_put(struct cli *cli) {
+    const char *const *values = cli->arguments->values;
+    struct put_options options = {.id = values[OPTION_ID], .codec = CODEC_AUTO, .done = print_id};
+    if (values[OPTION_COMPRESS] != NULL)
+        TRY(codec_kind_parse(values[OPTION_COMPRESS], &options.codec));
+    if (values[OPTION_DISPERSE] != NULL && strcmp(values[OPTION_DISPERSE], "symbols") != 0)
+        return FAIL(INVALID, "--disperse: '%s' is not 'symbols'", values[OPTION_DISPERSE]);
+    TRY(cli_start(cli));
+    return put(cli, &options);
+}

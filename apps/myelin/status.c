@@ -1,0 +1,55 @@
+#include "flow/status.h"
+#include "cli.h"
+#include "print.h"
+
+static const char *role_name(enum session_role role) {
+    return role == SESSION_STORAGE ? "storage" : "key";
+}
+
+static result print_status_json(const struct session *session,
+                                const struct status_server servers[]) {
+    json_t *list = json_array();
+    for (unsigned i = 0; i < session->n + session->m; i++) {
+        const struct status_server *server = &servers[i];
+        bool well = server->answer.code == OK;
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b, s:I, s:o}", "name",
+                                              server->server->name, "role", role_name(server->role),
+                                              "address", server->server->address, "well", well,
+                                              "time_ms", (json_int_t)server->time_ms, "detail",
+                                              print_json_text(well ? "" : server->answer.text)));
+    }
+    const Myelin__System *system = session->description.system;
+    return print_json(json_pack("{s:s, s:I, s:i, s:i, s:i, s:i, s:o}", "system",
+                                session->description.id, "version", (json_int_t)system->version,
+                                "n", (int)session->n, "k", (int)session->k, "m", (int)session->m,
+                                "t", (int)session->t, "servers", list));
+}
+
+static void print_status(const struct session *session, const struct status_server servers[]) {
+    printf("system %s: any %u of %u storage servers, any %u of %u key servers\n",
+           session->description.id, session->k, session->n, session->t, session->m);
+    for (unsigned i = 0; i < session->n + session->m; i++) {
+        const struct status_server *server = &servers[i];
+        printf("%-12s %-22s ", server->server->name, server->server->address);
+        if (server->answer.code == OK)
+            printf("well, %llu ms", (unsigned long long)server->time_ms);
+        else
+            print_safe(stdout, server->answer.text);
+        putchar('\n');
+    }
+}
+
+result command_status(struct cli *cli) {
+    TRY(cli_start(cli));
+    static struct status_server servers[2 * FORMAT_SERVERS_MAX];
+    result asked = flow_status(cli->session, servers);
+    if (asked != OK && asked != QUORUM)
+        return asked;
+    char why[ERROR_TEXT_BYTES];
+    snprintf(why, sizeof why, "%s", error_text());
+    if (cli->json)
+        TRY(print_status_json(cli->session, servers));
+    else
+        print_status(cli->session, servers);
+    return asked == OK ? OK : FAIL(asked, "%s", why);
+}
