@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "base/secret.h"
-#include "keys/seal_key.h"
+#include "keys/sealing_key.h"
 #include "keys/service.h"
 #include "net/server.h"
 #include "options.h"
@@ -61,7 +61,7 @@ static result open_service(const struct options *options, struct daemon *daemon)
     if (position < 0)
         return FAIL(DENIED, "%s is no key server of this system", daemon->identity.name);
     TRY(join_path(options->config, "seal.key", path));
-    TRY(seal_key_load(path, &seal_key));
+    TRY(sealing_key_load(path, &seal_key));
     TRY(lock_store(options->store, &daemon->lock));
     TRY(description_check_version(&daemon->description, options->store));
     return key_service_open(options->store, seal_key, (uint32_t)position + 1, &daemon->description,

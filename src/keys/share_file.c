@@ -83,7 +83,7 @@ result share_file_open(struct view contents, const uint8_t seal_key[SEAL_KEY_BYT
     return opened == OK ? OK : error_at(opened, "share file of %s", user);
 }
 
-static result seal_box(const Myelin__ShareFile *file, const struct key_share *share,
+static result make_box(const Myelin__ShareFile *file, const struct key_share *share,
                        const uint8_t seal_key[SEAL_KEY_BYTES], uint8_t out_box[SHARE_BOX_BYTES]) {
     AUTO_BYTES struct bytes associated = {0};
     AUTO_SECRET uint8_t *plain = NULL;
@@ -103,7 +103,7 @@ result share_file_seal(const Myelin__ShareFile *file, const struct key_share *sh
     Myelin__ShareFile sealed = *file;
     secret_random(nonce, sizeof nonce);
     sealed.nonce = format_bytes(view_of(nonce, sizeof nonce));
-    TRY(seal_box(&sealed, share, seal_key, box));
+    TRY(make_box(&sealed, share, seal_key, box));
     sealed.box = format_bytes(view_of(box, sizeof box));
     TRY(bytes_append(out_contents, view_of(SHARE_MAGIC, SHARE_MAGIC_BYTES)));
     return format_pack(&sealed, out_contents);

@@ -2,7 +2,7 @@
 #include "keys_files.h"
 
 #include "keys/name_list.h"
-#include "keys/seal_key.h"
+#include "keys/sealing_key.h"
 #include "keys/share_store.h"
 
 enum { T = 2, M = 3, J = 2, NOW = 1700000000 };
@@ -298,17 +298,17 @@ static void test_page_is_sorted_and_bounded(void **state) {
 static void test_seal_key_file(void **state) {
     uint8_t *key = NULL;
     const char *path = in_folder(*state, "seal.key");
-    assert_int_equal(seal_key_load(path, &key), NOT_FOUND);
+    assert_int_equal(sealing_key_load(path, &key), NOT_FOUND);
     write_whole(path, view_of(seal_key, SEAL_KEY_BYTES - 1));
-    assert_int_equal(seal_key_load(path, &key), INVALID);
+    assert_int_equal(sealing_key_load(path, &key), INVALID);
     write_whole(path, view_of(seal_key, SEAL_KEY_BYTES));
-    assert_int_equal(seal_key_load(path, &key), OK);
+    assert_int_equal(sealing_key_load(path, &key), OK);
     assert_memory_equal(key, seal_key, SEAL_KEY_BYTES);
     secret_free(key);
     assert_int_equal(chmod(path, 0640), 0);
-    assert_int_equal(seal_key_load(path, &key), DENIED);
+    assert_int_equal(sealing_key_load(path, &key), DENIED);
     assert_error_has("chmod 600");
-    assert_int_equal(seal_key_load(*state, &key), INVALID);
+    assert_int_equal(sealing_key_load(*state, &key), INVALID);
 }
 
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)

@@ -1,4 +1,4 @@
-#include "keys/seal_key.h"
+#include "keys/sealing_key.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@ static result check_file(int fd, const char *path) {
     return OK;
 }
 
-result seal_key_load(const char *path, uint8_t **out_key) {
+result sealing_key_load(const char *path, uint8_t **out_key) {
     AUTO_SECRET uint8_t *key = NULL;
     AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
