@@ -1,0 +1,85 @@
+#include "options.h"
+
+#include <getopt.h>
+#include <stddef.h>
+#include <string.h>
+
+const char options_help[] =
+    "Usage: myelin-storaged --config FOLDER --system FILE --store FOLDER [OPTION]...\n"
+    "A storage server of Myelin: it keeps one codeword symbol of every image, and forwards.\n"
+    "\n"
+    "  --config FOLDER     certificate.pem and key.pem\n"
+    "  --system FILE       the system description, system.myelin\n"
+    "  --store FOLDER      where symbols and forwards are kept; \"file:FOLDER\" means the same\n"
+    "  --listen HOST:PORT  instead of this server's address in the description\n"
+    "  --log-level LEVEL   debug, info (the default), warning or error\n"
+    "  --help, --version\n"
+    "\n"
+    "Log lines go to standard error; \"event=ready\" says that it serves. SIGTERM stops it.\n";
+
+static result parse_level(const char *name, enum log_level *out_level) {
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *out_level = (enum log_level)i;
+            return OK;
+        }
+    }
+    return FAIL(INVALID, "--log-level %s: expected debug, info, warning or error", name);
+}
+
+static result take_option(int option, struct options *options) {
+    switch (option) {
+    case 'c':
+        options->config = optarg;
+        return OK;
+    case 's':
+        options->system = optarg;
+        return OK;
+    case 'd':
+        options->store = optarg;
+        return OK;
+    case 'a':
+        options->listen = optarg;
+        return OK;
+    case 'l':
+        return parse_level(optarg, &options->log_level);
+    case 'h':
+        options->help = true;
+        return OK;
+    case 'v':
+        options->version = true;
+        return OK;
+    default:
+        return FAIL(INVALID, "unknown option, or one without its value; see --help");
+    }
+}
+
+static result check_required(const struct options *options) {
+    const struct {
+        const char *name, *value;
+    } required[] = {
+        {"config", options->config}, {"system", options->system}, {"store", options->store}};
+    for (size_t i = 0; i < sizeof required / sizeof required[0]; i++)
+        if (required[i].value == NULL)
+            return FAIL(INVALID, "--%s is missing; see --help", required[i].name);
+    return OK;
+}
+
+result options_parse(int argc, char *argv[], struct options *out_options) {
+    static const struct option known[] = {
+        {"config", required_argument, NULL, 'c'},    {"system", required_argument, NULL, 's'},
+        {"store", required_argument, NULL, 'd'},     {"listen", required_argument, NULL, 'a'},
+        {"log-level", required_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},         {NULL, 0, NULL, 0},
+    };
+    *out_options = (struct options){.log_level = LOG_INFO};
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;)
+        TRY(take_option(option, out_options));
+    if (out_options->help || out_options->version)
+        return OK;
+    if (optind < argc)
+        return FAIL(INVALID, "unexpected argument %s; see --help", argv[optind]);
+    return check_required(out_options);
+}

@@ -1,0 +1,26 @@
+/*
+ * The command line of myelin-storaged.
+ */
+#ifndef MYELIN_STORAGED_OPTIONS_H
+#define MYELIN_STORAGED_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "base/log.h"
+#include "base/result.h"
+
+struct options {
+    const char *config; /* folder: certificate.pem, key.pem */
+    const char *system; /* the system description */
+    const char *store;  /* folder, or "file:" and a folder */
+    const char *listen; /* "host:port"; NULL: the address in the description */
+    enum log_level log_level;
+    bool help, version;
+};
+
+extern const char options_help[];
+
+/* INVALID, saying which option is wrong or missing. The strings are argv's own. */
+MUST_CHECK result options_parse(int argc, char *argv[], struct options *out_options);
+
+#endif

@@ -1,0 +1,257 @@
+#include "routes.h"
+
+#include <stdlib.h>
+
+#include "format/limits.h"
+#include "storage/check.h"
+#include "storage/forward.h"
+#include "storage/image.h"
+#include "storage/listing.h"
+#include "storage/put.h"
+#include "storage/removal.h"
+
+static const char protobuf[] = "application/protobuf";
+static const char plain_text[] = "text/plain; version=0.0.4; charset=utf-8";
+
+/* ------------------------------------------------------------------ what requests have in common
+ */
+
+struct request {
+    struct storage *storage;
+    struct storage_caller caller;
+    struct image_id image;
+    struct short_id put;
+    struct short_id object;
+    const char *user;
+};
+
+/* What of a path a route has. */
+enum { IMAGE = 1, PUT = 2, OBJECT = 4, USER = 8 };
+
+static enum storage_role role_of(enum tls_role role) {
+    if (role == TLS_ROLE_USER)
+        return STORAGE_ROLE_USER;
+    return role == TLS_ROLE_KEY ? STORAGE_ROLE_KEY_SERVER : STORAGE_ROLE_OTHER;
+}
+
+static result request_read(const struct server_exchange *exchange, unsigned parts,
+                           struct request *out_request) {
+    const struct tls_peer *peer = exchange_peer(exchange);
+    *out_request = (struct request){
+        .storage = exchange_context(exchange),
+        .caller = {peer->name, role_of(peer->role), peer->identity, peer->certificate},
+    };
+    if (parts & IMAGE)
+        TRY(image_id_parse(exchange_param(exchange, "image"), &out_request->image));
+    if (parts & PUT)
+        TRY(short_id_parse("a put", exchange_param(exchange, "put"), &out_request->put));
+    if (parts & OBJECT)
+        TRY(short_id_parse("an object", exchange_param(exchange, "object"), &out_request->object));
+    if (parts & USER)
+        out_request->user = exchange_param(exchange, "user");
+    return OK;
+}
+
+/* The answer, where there is one: takes the body over. */
+static result answer(struct server_exchange *exchange, result made, struct bytes *body) {
+    return made == OK ? exchange_answer(exchange, protobuf, body) : made;
+}
+
+static const char *after_of(const struct server_exchange *exchange) {
+    const char *after = exchange_query(exchange, "after");
+    return after != NULL ? after : "";
+}
+
+/* ------------------------------------------------------------------ the server itself */
+
+static result get_health(struct server_exchange *exchange) {
+    AUTO_BYTES struct bytes body = {0};
+    TRY(bytes_append(&body, view_of_string("ok\n")));
+    return exchange_answer(exchange, plain_text, &body);
+}
+
+static result get_metrics(struct server_exchange *exchange) {
+    AUTO_BYTES struct bytes body = {0};
+    TRY(server_metrics_text(exchange_server(exchange), &body));
+    TRY(storage_metrics_text(exchange_context(exchange), &body));
+    return exchange_answer(exchange, plain_text, &body);
+}
+
+/* ------------------------------------------------------------------ puts */
+
+static result post_put(struct server_exchange *exchange) {
+    struct request r;
+    TRY(request_read(exchange, IMAGE | PUT, &r));
+    return put_begin(r.storage, &r.caller, &r.image, &r.put, exchange_body(exchange));
+}
+
+static result object_begin(struct server_exchange *exchange) {
+    struct request r;
+    struct upload_options options = {0};
+    struct upload *upload = NULL;
+    uint64_t length = exchange_body_length(exchange);
+    TRY(request_read(exchange, IMAGE | PUT | OBJECT, &r));
+    TRY(exchange_query_number(exchange, "slot", UINT64_MAX, &options.slot));
+    TRY(exchange_query_number(exchange, "slice", 0, &options.slice_bytes));
+    options.object = r.object;
+    options.expected_bytes = length == SERVER_LENGTH_UNKNOWN ? 0 : length;
+    TRY(upload_open(r.storage, &r.caller, &r.image, &r.put, &options, &upload));
+    exchange_set_state(exchange, upload);
+    return OK;
+}
+
+static result object_part(struct server_exchange *exchange, struct view part) {
+    return upload_append(exchange_state(exchange), part);
+}
+
+static result object_end(struct server_exchange *exchange) {
+    AUTO_BYTES struct bytes receipt = {0};
+    return answer(exchange, upload_finish(exchange_state(exchange), &receipt), &receipt);
+}
+
+static void object_abandon(struct server_exchange *exchange) {
+    upload_abandon(exchange_state(exchange));
+}
+
+static result post_prepare(struct server_exchange *exchange) {
+    struct request r;
+    TRY(request_read(exchange, IMAGE | PUT, &r));
+    return put_prepare(r.storage, &r.caller, &r.image, &r.put, exchange_body(exchange));
+}
+
+static result post_commit(struct server_exchange *exchange) {
+    struct request r;
+    TRY(request_read(exchange, IMAGE | PUT, &r));
+    return put_commit(r.storage, &r.caller, &r.image, &r.put, exchange_body(exchange));
+}
+
+static result get_put(struct server_exchange *exchange) {
+    struct request r;
+    AUTO_BYTES struct bytes commit = {0};
+    TRY(request_read(exchange, IMAGE | PUT, &r));
+    return answer(exchange, put_read_commit(r.storage, &r.caller, &r.image, &r.put, &commit),
+                  &commit);
+}
+
+static result delete_put(struct server_exchange *exchange) {
+    struct request r;
+    TRY(request_read(exchange, IMAGE | PUT, &r));
+    return put_abort(r.storage, &r.caller, &r.image, &r.put);
+}
+
+/* ------------------------------------------------------------------ images */
+
+static result get_images(struct server_exchange *exchange) {
+    struct request r;
+    AUTO_BYTES struct bytes page = {0};
+    TRY(request_read(exchange, 0, &r));
+    return answer(exchange, listing_images(r.storage, &r.caller, after_of(exchange), &page), &page);
+}
+
+static result get_image(struct server_exchange *exchange) {
+    struct request r;
+    AUTO_BYTES struct bytes body = {0};
+    TRY(request_read(exchange, IMAGE, &r));
+    return answer(exchange, image_answer(r.storage, &r.caller, &r.image, &body), &body);
+}
+
+static result get_objects(struct server_exchange *exchange) {
+    struct request r;
+    AUTO_BYTES struct bytes page = {0};
+    TRY(request_read(exchange, IMAGE, &r));
+    return answer(exchange,
+                  listing_objects(r.storage, &r.caller, &r.image, after_of(exchange), &page),
+                  &page);
+}
+
+static result get_object_symbol(struct server_exchange *exchange) {
+    struct request r;
+    struct image_range range;
+    TRY(request_read(exchange, IMAGE | OBJECT, &r));
+    TRY(image_open_symbol(r.storage, &r.caller, &r.image, &r.object, &range));
+    return exchange_answer_file(exchange, range.fd, range.offset, range.length);
+}
+
+static result get_object_hashes(struct server_exchange *exchange) {
+    struct request r;
+    AUTO_BYTES struct bytes hashes = {0};
+    TRY(request_read(exchange, IMAGE | OBJECT, &r));
+    TRY(image_hashes(r.storage, &r.caller, &r.image, &r.object, &hashes));
+    return exchange_answer(exchange, "application/octet-stream", &hashes);
+}
+
+static result post_check(struct server_exchange *exchange) {
+    struct request r;
+    AUTO_BYTES struct bytes body = {0};
+    TRY(request_read(exchange, IMAGE, &r));
+    return answer(exchange, image_check(r.storage, &r.caller, &r.image, &body), &body);
+}
+
+static result delete_image(struct server_exchange *exchange) {
+    struct request r;
+    TRY(request_read(exchange, IMAGE, &r));
+    return removal_take(r.storage, &r.caller, &r.image, exchange_body(exchange));
+}
+
+/* ------------------------------------------------------------------ forwards */
+
+static result get_envelope_symbol(struct server_exchange *exchange) {
+    struct request r;
+    AUTO_BYTES struct bytes body = {0};
+    const char *user = exchange_query(exchange, "for");
+    if (user == NULL)
+        return FAIL(INVALID, "?for= is missing");
+    TRY(request_read(exchange, IMAGE, &r));
+    return answer(exchange, forward_symbol(r.storage, &r.caller, &r.image, user, &body), &body);
+}
+
+static result put_forward(struct server_exchange *exchange) {
+    struct request r;
+    TRY(request_read(exchange, IMAGE | USER, &r));
+    return forward_put(r.storage, &r.caller, &r.image, r.user, exchange_body(exchange));
+}
+
+static result delete_forward(struct server_exchange *exchange) {
+    struct request r;
+    TRY(request_read(exchange, IMAGE | USER, &r));
+    return forward_revoke(r.storage, &r.caller, &r.image, r.user, exchange_body(exchange));
+}
+
+static result get_inbox(struct server_exchange *exchange) {
+    struct request r;
+    AUTO_BYTES struct bytes page = {0};
+    TRY(request_read(exchange, 0, &r));
+    return answer(exchange, listing_inbox(r.storage, &r.caller, after_of(exchange), &page), &page);
+}
+
+/* ------------------------------------------------------------------ the table */
+
+#define BUFFERED(limit) .body = SERVER_BODY_BUFFERED, .body_limit = (limit)
+#define IMAGES          "/v1/images/{image}"
+#define PUTS            IMAGES "/puts/{put}"
+#define OBJECTS         IMAGES "/objects/{object}"
+#define FORWARDS        IMAGES "/forwards/{user}"
+
+const struct server_route storaged_routes[] = {
+    {"GET", "/healthz", .end = get_health},
+    {"GET", "/metrics", .end = get_metrics},
+    {"POST", PUTS, BUFFERED(FORMAT_LIMIT_BEGIN_PUT), .end = post_put},
+    {"PUT", PUTS "/objects/{object}", .body = SERVER_BODY_STREAMED, .begin = object_begin,
+     .part = object_part, .end = object_end, .abandon = object_abandon},
+    {"POST", PUTS "/prepare", BUFFERED(FORMAT_LIMIT_PREPARE_PUT), .end = post_prepare},
+    {"POST", PUTS "/commit", BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .end = post_commit},
+    {"GET", PUTS, .end = get_put},
+    {"DELETE", PUTS, .end = delete_put},
+    {"GET", "/v1/images", .end = get_images},
+    {"GET", IMAGES, .end = get_image},
+    {"GET", IMAGES "/objects", .end = get_objects},
+    {"GET", OBJECTS "/symbol", .end = get_object_symbol},
+    {"GET", OBJECTS "/hashes", .end = get_object_hashes},
+    {"GET", IMAGES "/symbol", .end = get_envelope_symbol},
+    {"POST", IMAGES "/check", .end = post_check},
+    {"DELETE", IMAGES, BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .end = delete_image},
+    {"PUT", FORWARDS, BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .end = put_forward},
+    {"DELETE", FORWARDS, BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .end = delete_forward},
+    {"GET", "/v1/inbox", .end = get_inbox},
+};
+const size_t storaged_route_count = sizeof storaged_routes / sizeof storaged_routes[0];

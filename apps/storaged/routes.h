@@ -1,0 +1,15 @@
+/*
+ * docs/PROTOCOL.md's table of a storage server's requests, as routes: each takes its path, query
+ * and body apart, and hands them to src/storage.
+ */
+#ifndef MYELIN_STORAGED_ROUTES_H
+#define MYELIN_STORAGED_ROUTES_H
+
+#include "net/server.h"
+#include "storage/storage.h"
+
+/* Their context is the struct storage. */
+extern const struct server_route storaged_routes[];
+extern const size_t storaged_route_count;
+
+#endif
