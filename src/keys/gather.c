@@ -309,7 +309,8 @@ static void wait_until(struct gathering *gathering, uint64_t at_ms) {
     (void)pthread_cond_timedwait(&gathering->changed, &gathering->lock, &at);
 }
 
-/* Asks and waits until there are u symbols, nobody is left, or time is up; the lock is held. */
+/* Asks and waits until there are u symbols, nobody is left, or time is up; once there are k, only
+ * for servers that are not slow. The lock is held. */
 static void run_calls(struct gathering *gathering, unsigned u) {
     uint64_t deadline_ms = monotonic_ms() + GATHER_DEADLINE_MS;
     for (;;) {
@@ -326,6 +327,9 @@ static void run_calls(struct gathering *gathering, unsigned u) {
         }
         if (gathering->running == 0)
             return;
+        bool all_slow = gathering->asked == gathering->n && gathering->running == overdue;
+        if (all_slow && good >= gathering->terms.k)
+            return; /* enough to decode; what is missing are spares */
         wait_until(gathering, next_ms);
     }
 }

@@ -3,7 +3,8 @@
  * at a time.
  *
  * A server that is dead, lies or does not have it is replaced by a spare at once, one that is slow
- * after GATHER_PATIENCE_MS without being given up; nothing waits longer than GATHER_DEADLINE_MS. A
+ * after GATHER_PATIENCE_MS without being given up. Slow servers are waited for only until there are
+ * k symbols, and nothing waits longer than GATHER_DEADLINE_MS. A
  * recipient may meet two generations of a forward; the symbols that agree on beta and are most
  * count.
  */

@@ -324,6 +324,19 @@ static void test_dead_and_hanging_servers(void **state) {
     assert_true(test_clock_ms() - started < 2000); /* the hanging one was not waited for */
 }
 
+/* With k symbols there, nobody waits for servers that hang. */
+static void test_spares_that_hang_are_not_waited_for(void **state) {
+    AUTO_FORMAT Myelin__OpenAnswer *answer = NULL;
+    (void)state;
+    enrol_all();
+    for (unsigned i = K; i < N; i++)
+        world.storage[i].behaviour = HANGS;
+    uint64_t started = test_clock_ms();
+    assert_int_equal(open_as(&world.bob, N, &answer), OK);
+    assert_int_equal(answer->n_symbol, K);
+    assert_true(test_clock_ms() - started < FLEET_CALL_TIMEOUT_MS - 200);
+}
+
 /* Fewer than asked for is still an answer. */
 static void test_few_are_left(void **state) {
     AUTO_FORMAT Myelin__OpenAnswer *answer = NULL;
@@ -572,6 +585,7 @@ int main(void) {
         SERVICE_TEST(test_all_lie),
         SERVICE_TEST(test_slots_are_distinct),
         SERVICE_TEST(test_dead_and_hanging_servers),
+        SERVICE_TEST(test_spares_that_hang_are_not_waited_for),
         SERVICE_TEST(test_few_are_left),
         SERVICE_TEST(test_nobody_answers),
         SERVICE_TEST(test_absent_and_refused),
