@@ -42,9 +42,12 @@ void daemons_unlock(struct daemons *daemons);
 pid_t daemon_pid(const struct daemons *daemons, const struct daemon *daemon);
 
 /* Starts those that do not run and waits until they answer. INTERNAL, naming the server and with
- * the last line of its log, where one ends or does not answer in time: then those that this call
- * started are stopped again. IO, NOT_FOUND where the programs are missing. */
+ * the last line of its log, where one ends or does not answer in time; NOT_FOUND where its program
+ * is missing; IO. The others run all the same. */
 MUST_CHECK result daemons_start(struct daemons *daemons);
+
+/* Ends those that this process has started. */
+void daemons_stop_started(struct daemons *daemons);
 
 /* Ends all that run, whoever started them; those that do not end in time are killed. IO. */
 MUST_CHECK result daemons_stop(struct daemons *daemons);

@@ -2,6 +2,7 @@
  * Starting the servers of a system, and waiting until they answer.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -64,34 +65,43 @@ static result wait_until_ready(const struct daemons *daemons, struct daemon *dae
     }
 }
 
-static result start_all(struct daemons *daemons) {
-    AUTO_IDENTITY struct identity identity = {0};
-    TRY(probe_identity(daemons, &daemons->of[0], &identity));
-    for (unsigned i = 0; i < daemons->count; i++)
-        if (daemon_pid(daemons, &daemons->of[i]) == 0)
-            TRY(launch(daemons, &daemons->of[i]));
-    for (unsigned i = 0; i < daemons->count; i++)
-        if (daemons->of[i].child != 0)
-            TRY(wait_until_ready(daemons, &daemons->of[i], &identity));
-    return OK;
+/* The first failure counts; those after it are only counted. */
+struct failures {
+    result first;
+    char text[ERROR_TEXT_BYTES];
+    unsigned count;
+};
+
+static void note(struct failures *failures, result outcome) {
+    if (outcome == OK)
+        return;
+    if (failures->count++ > 0)
+        return;
+    failures->first = outcome;
+    snprintf(failures->text, sizeof failures->text, "%s", error_text());
 }
 
-/* Only those that this process started. */
-static void stop_children(struct daemons *daemons) {
+result daemons_start(struct daemons *daemons) {
+    AUTO_IDENTITY struct identity identity = {0};
+    TRY(probe_identity(daemons, &daemons->of[0], &identity));
+    struct failures failures = {0};
+    for (unsigned i = 0; i < daemons->count; i++)
+        if (daemon_pid(daemons, &daemons->of[i]) == 0)
+            note(&failures, launch(daemons, &daemons->of[i]));
+    for (unsigned i = 0; i < daemons->count; i++)
+        if (daemons->of[i].child != 0)
+            note(&failures, wait_until_ready(daemons, &daemons->of[i], &identity));
+    if (failures.count > 1)
+        return FAIL(failures.first, "%s; %u more servers do not run", failures.text,
+                    failures.count - 1);
+    return failures.count == 0 ? OK : FAIL(failures.first, "%s", failures.text);
+}
+
+void daemons_stop_started(struct daemons *daemons) {
     for (unsigned i = 0; i < daemons->count; i++)
         if (daemons->of[i].child != 0)
             kill(daemons->of[i].child, SIGTERM);
     for (unsigned i = 0; i < daemons->count; i++)
         if (daemons->of[i].child != 0)
             waitpid(daemons->of[i].child, NULL, 0);
-}
-
-result daemons_start(struct daemons *daemons) {
-    result started = start_all(daemons);
-    if (started == OK)
-        return OK;
-    char why[ERROR_TEXT_BYTES];
-    memcpy(why, error_text(), sizeof why);
-    stop_children(daemons);
-    return FAIL(started, "%s", why);
 }

@@ -86,21 +86,32 @@ static result watch(struct daemons *daemons) {
     return daemons_stop(daemons);
 }
 
+/* In the background, servers that do start are left to serve, so that one that does not costs no
+ * more than itself. */
+static result start(struct daemons *daemons, bool detached) {
+    result started = daemons_start(daemons);
+    if (started == OK || (detached && !interrupt_has_come()))
+        return started;
+    char why[ERROR_TEXT_BYTES];
+    snprintf(why, sizeof why, "%s", error_text());
+    daemons_stop_started(daemons);
+    return FAIL(started, "%s", why);
+}
+
 result command_up(struct cli *cli) {
     const struct arguments *arguments = cli->arguments;
     const char *dir = arguments->words[0];
+    bool detached = arguments->values[OPTION_DETACH] != NULL;
     interrupt_watch(NULL);
     AUTO_DAEMONS struct daemons daemons = {.lock = -1};
     TRY(open_or_create(arguments, dir, &daemons));
     TRY(daemons_lock(&daemons));
-    TRY(daemons_start(&daemons));
+    TRY(start(&daemons, detached));
     daemons_unlock(&daemons);
     const Myelin__System *system = daemons.description.system;
     printf("%zu storage servers, any %u of which hold an image; %zu key servers, any %u of which "
            "open it: MYELIN_SYSTEM=%s\n",
            system->n_storage, system->k, system->n_key, system->t, daemons.dir);
     fflush(stdout);
-    if (arguments->values[OPTION_DETACH] != NULL)
-        return OK;
-    return watch(&daemons);
+    return detached ? OK : watch(&daemons);
 }

@@ -126,9 +126,9 @@ MUST_CHECK result session_ask(struct session *session, enum session_role role,
 void session_warn_failed(struct session *session, enum session_role role,
                          const struct session_answer answers[], result expected);
 
-/* The error where fewer than `needed` servers gave OK, from their answers: a refusal, such as
- * NOT_FOUND, with its server's text, where so many gave the same that those left are too few, or
- * none gave OK and `needed` or more gave the same; else QUORUM:
+/* The error where fewer than `needed` servers gave OK, from their answers: a refusal
+ * (DENIED, NOT_FOUND, CONFLICT, INVALID), with its server's text, where so many gave the same that
+ * those left are too few, or none gave OK and `needed` or more gave the same; else QUORUM:
  * "<what>: 2 of the 3 key servers needed: key-1: connection refused; key-2: ...". */
 result session_fail_quorum(const struct session *session, enum session_role role, const char *what,
                            const struct session_answer answers[], unsigned needed);

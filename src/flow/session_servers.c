@@ -272,7 +272,12 @@ void session_warn_failed(struct session *session, enum session_role role,
             session_warn(session, "%s", answers[i].text);
 }
 
-/* The commonest code of a server's own refusal: OK where there is none. */
+/* What a server says no with, rather than that it cannot. */
+static bool is_refusal(result code) {
+    return code == DENIED || code == NOT_FOUND || code == CONFLICT || code == INVALID;
+}
+
+/* The commonest refusal: OK where there is none. */
 static result commonest_refusal(const struct session_answer answers[], unsigned count,
                                 unsigned *out_times, unsigned *out_first) {
     unsigned times[RESULT_COUNT] = {0};
@@ -280,7 +285,7 @@ static result commonest_refusal(const struct session_answer answers[], unsigned 
     *out_times = 0;
     for (unsigned i = 0; i < count; i++) {
         result code = answers[i].code;
-        if (code == OK || code == TIMEOUT || code == QUORUM || ++times[code] <= *out_times)
+        if (!is_refusal(code) || ++times[code] <= *out_times)
             continue;
         *out_times = times[code];
         commonest = code;
