@@ -8,7 +8,8 @@
 #include "base/log.h"
 #include "net/server_private.h"
 
-/* A streamed answer is read in blocks of this size: a block costs one read and one lock. */
+/* A streamed answer is read in blocks of this size. The library's own response from a descriptor
+ * reads anew for every 16 KiB record and costs twice the processor time. */
 enum { ANSWER_BLOCK_BYTES = 128 << 10 };
 
 void refusal_set(struct refusal *refusal, unsigned status, const char *text) {

@@ -1,6 +1,7 @@
 /*
- * What the client's own files share: client.c (setting up, the calls), transfer.c (one request as
- * libcurl runs it, its clock), client_error.c (what went wrong, in words).
+ * What the client's own files share: client.c (setting up, the calls), transfer_options.c
+ * and transfer.c (one request as libcurl runs it, its clock), client_error.c (what went wrong, in
+ * words).
  */
 #ifndef MYELIN_NET_CLIENT_PRIVATE_H
 #define MYELIN_NET_CLIENT_PRIVATE_H
@@ -67,6 +68,17 @@ struct transfer {
 /* Runs a request that is set up to its end: OK with an answer of a status below 400. */
 MUST_CHECK result transfer_run(struct transfer *transfer);
 void transfer_free(struct transfer *transfer);
+
+/* Gives libcurl the request: transfer_options.c. INVALID, NO_MEMORY, INTERNAL. */
+MUST_CHECK result transfer_set_up(struct transfer *transfer);
+
+/* libcurl's callbacks; the last argument is the transfer unless another type stands here. */
+int transfer_on_connected(void *transfer, char *a, char *b, int c, int d);
+int transfer_on_socket(void *client, curl_socket_t fd, curlsocktype purpose);
+int transfer_on_traffic(CURL *easy, curl_infotype kind, char *data, size_t size, void *traffic);
+size_t transfer_on_header(char *line, size_t size, size_t count, void *transfer);
+size_t transfer_on_pull(char *out, size_t size, size_t count, void *transfer);
+size_t transfer_on_body(char *data, size_t size, size_t count, void *transfer);
 
 /* Keeps the first failure, with this thread's error text; libcurl then ends the transfer. */
 void transfer_fail(struct transfer *transfer, result code);

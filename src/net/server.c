@@ -38,7 +38,7 @@ static void log_library(void *context, const char *format, va_list arguments) {
     log_event(LOG_DEBUG, "http_library", "text=\"%s\"", text);
 }
 
-/* MHD's threads must not die of a peer that hung up; keep-alive finds one that fell silent. */
+/* Keep-alive finds a peer that fell silent; answers are short, so nothing may wait for more. */
 static void prepare_socket(struct MHD_Connection *mhd) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);

@@ -546,6 +546,31 @@ static void broken_requests_leave_nothing_behind(void **state) {
     gnutls_certificate_free_credentials(credentials);
 }
 
+/* A handshake with `priorities`, and nothing more. */
+static int handshake(const char *priorities) {
+    gnutls_certificate_credentials_t credentials = NULL;
+    gnutls_session_t session = NULL;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(server_port(server))};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    AUTO_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    test_must(gnutls_certificate_allocate_credentials(&credentials));
+    test_must(gnutls_init(&session, GNUTLS_CLIENT));
+    test_must(gnutls_priority_set_direct(session, priorities, NULL));
+    test_must(gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials));
+    gnutls_transport_set_int(session, fd);
+    int code = gnutls_handshake(session);
+    gnutls_deinit(session);
+    gnutls_certificate_free_credentials(credentials);
+    return code;
+}
+
+static void older_tls_is_refused(void **state) {
+    (void)state;
+    assert_int_equal(handshake("NORMAL:-VERS-ALL:+VERS-TLS1.3"), GNUTLS_E_SUCCESS);
+    assert_int_not_equal(handshake("NORMAL:-VERS-ALL:+VERS-TLS1.2"), GNUTLS_E_SUCCESS);
+}
+
 static void wrong_servers_are_not_talked_to(void **state) {
     (void)state;
     struct http_client_options options = test_client_options(server_port(server));
@@ -911,6 +936,7 @@ int main(void) {
         cmocka_unit_test(no_or_foreign_certificate_is_refused),
         cmocka_unit_test(strangers_upload_is_refused_early),
         cmocka_unit_test(broken_requests_leave_nothing_behind),
+        cmocka_unit_test(older_tls_is_refused),
         cmocka_unit_test(wrong_servers_are_not_talked_to),
         cmocka_unit_test(expired_server_is_not_talked_to),
         cmocka_unit_test(hung_server_costs_the_connect_timeout),
