@@ -1,0 +1,221 @@
+/*
+ * The library's face over the flows: it translates, and does nothing of its own.
+ */
+#include "myelin.h"
+
+#include <stdlib.h>
+
+#include "flow/enrol.h"
+#include "flow/forward.h"
+#include "flow/get.h"
+#include "flow/inbox.h"
+#include "flow/list.h"
+#include "flow/put.h"
+#include "flow/remove.h"
+#include "flow/revoke.h"
+#include "flow/show.h"
+#include "flow/verify.h"
+
+_Static_assert((int)MYELIN_OK == (int)OK && (int)MYELIN_INVALID == (int)INVALID &&
+                   (int)MYELIN_NO_MEMORY == (int)NO_MEMORY && (int)MYELIN_IO == (int)IO &&
+                   (int)MYELIN_TIMEOUT == (int)TIMEOUT && (int)MYELIN_PROTOCOL == (int)PROTOCOL &&
+                   (int)MYELIN_DENIED == (int)DENIED && (int)MYELIN_INTEGRITY == (int)INTEGRITY &&
+                   (int)MYELIN_QUORUM == (int)QUORUM && (int)MYELIN_NOT_FOUND == (int)NOT_FOUND &&
+                   (int)MYELIN_CONFLICT == (int)CONFLICT && (int)MYELIN_CRYPTO == (int)CRYPTO &&
+                   (int)MYELIN_INTERNAL == (int)INTERNAL,
+               "the library's codes are the results");
+
+/* A session by the name that it has outside. */
+struct myelin_session {
+    struct session *inner;
+};
+
+const char *myelin_version(void) {
+    return MYELIN_VERSION;
+}
+
+const char *myelin_error_text(void) {
+    return error_text();
+}
+
+int myelin_start(void) {
+    return (int)secret_start();
+}
+
+/* ------------------------------------------------------------------ sessions */
+
+static result open_session(const char *system, const char *user, struct view text,
+                           struct myelin_session **out_session) {
+    AUTO_SECRET struct passphrase *passphrase = NULL;
+    TRY(passphrase_from(text, &passphrase));
+    struct session *inner = NULL;
+    TRY(session_open(system, user, passphrase, &inner));
+    struct myelin_session *session = calloc(1, sizeof *session);
+    if (session == NULL) {
+        session_close(inner);
+        return FAIL(NO_MEMORY, "out of memory");
+    }
+    session->inner = inner;
+    *out_session = session;
+    return OK;
+}
+
+int myelin_open(const char *system, const char *user, const void *passphrase, size_t passphrase_len,
+                struct myelin_session **out_session) {
+    return (int)open_session(system, user, view_of(passphrase, passphrase_len), out_session);
+}
+
+void myelin_close(struct myelin_session *session) {
+    if (session == NULL)
+        return;
+    session_close(session->inner);
+    free(session);
+}
+
+void myelin_set_progress(struct myelin_session *session, myelin_progress progress, void *context) {
+    session_set_progress(session->inner, progress, context);
+}
+
+void myelin_cancel(struct myelin_session *session) {
+    session_cancel(session->inner);
+}
+
+void myelin_take_warnings(struct myelin_session *session, myelin_line take, void *context) {
+    session_take_warnings(session->inner, take, context);
+}
+
+/* ------------------------------------------------------------------ enrolling */
+
+struct enrolling {
+    struct session *session;
+    myelin_line warn;
+    void *context;
+};
+
+static void follow_enrolment(void *context, struct session *session) {
+    struct enrolling *enrolling = context;
+    if (session == NULL && enrolling->session != NULL && enrolling->warn != NULL)
+        session_take_warnings(enrolling->session, enrolling->warn, enrolling->context);
+    enrolling->session = session;
+}
+
+static result enroll(const struct enrol_options *options, struct view text) {
+    AUTO_SECRET struct passphrase *passphrase = NULL;
+    TRY(passphrase_from(text, &passphrase));
+    struct enrol_options with_passphrase = *options;
+    with_passphrase.passphrase = passphrase;
+    return flow_enrol(&with_passphrase);
+}
+
+int myelin_enroll(const char *system, const char *user, const void *passphrase,
+                  size_t passphrase_len, myelin_line warn, void *context) {
+    struct enrolling enrolling = {.warn = warn, .context = context};
+    struct enrol_options options = {
+        .system = system, .user = user, .session = follow_enrolment, .context = &enrolling};
+    return (int)enroll(&options, view_of(passphrase, passphrase_len));
+}
+
+/* ------------------------------------------------------------------ images */
+
+static result put(struct myelin_session *session, const char *codec, struct put_options *options,
+                  const char *const paths[], size_t count) {
+    if (codec != NULL)
+        TRY(codec_kind_parse(codec, &options->codec));
+    return flow_put(session->inner, options, paths, count);
+}
+
+int myelin_put(struct myelin_session *session, const char *id, const char *codec,
+               const char *const paths[], size_t path_count, myelin_line done, void *context) {
+    struct put_options options = {.id = id, .codec = CODEC_AUTO, .done = done, .context = context};
+    return (int)put(session, codec, &options, paths, path_count);
+}
+
+int myelin_get(struct myelin_session *session, const char *id, const char *from,
+               const char *folder) {
+    return (int)flow_get(session->inner, id, from, folder);
+}
+
+int myelin_forward(struct myelin_session *session, const char *id, const char *const recipients[],
+                   size_t recipient_count) {
+    return (int)flow_forward(session->inner, id, recipients, recipient_count, NULL, NULL);
+}
+
+int myelin_revoke(struct myelin_session *session, const char *id, const char *recipient) {
+    return (int)flow_revoke(session->inner, id, recipient);
+}
+
+int myelin_remove(struct myelin_session *session, const char *id) {
+    return (int)flow_remove(session->inner, id);
+}
+
+/* ------------------------------------------------------------------ listing */
+
+int myelin_list(struct myelin_session *session, myelin_image_found found, void *context) {
+    AUTO_LIST struct list list = {0};
+    result listed = flow_list(session->inner, &list);
+    for (size_t i = 0; i < list.count; i++) {
+        const struct list_item *item = &list.items[i];
+        struct myelin_image image = {.id = item->id,
+                                     .owner = session->inner->user,
+                                     .time_ms = item->created_ms,
+                                     .objects = item->objects,
+                                     .sealed_bytes = item->sealed_bytes,
+                                     .recipients = (const char *const *)item->recipients,
+                                     .recipient_count = item->recipient_count};
+        found(context, &image);
+    }
+    return (int)listed;
+}
+
+int myelin_inbox(struct myelin_session *session, myelin_image_found found, void *context) {
+    AUTO_INBOX struct inbox inbox = {0};
+    result collected = inbox_collect(session->inner, NULL, &inbox);
+    for (size_t i = 0; i < inbox.count; i++) {
+        const struct inbox_item *item = &inbox.items[i];
+        struct myelin_image image = {.id = item->id,
+                                     .owner = item->owner->name,
+                                     .time_ms = item->serial_ms,
+                                     .objects = item->objects,
+                                     .sealed_bytes = item->sealed_bytes};
+        found(context, &image);
+    }
+    return (int)collected;
+}
+
+int myelin_show(struct myelin_session *session, const char *id, const char *from,
+                myelin_object_found found, void *context) {
+    AUTO_SHOWN struct shown shown = {0};
+    result opened = flow_show(session->inner, id, from, &shown);
+    for (size_t i = 0; i < shown.object_count; i++) {
+        const struct shown_object *object = &shown.objects[i];
+        struct myelin_object one = {.name = object->name,
+                                    .size = object->size,
+                                    .sealed_bytes = object->sealed_bytes,
+                                    .codec = codec_kind_name(object->codec)};
+        found(context, &one);
+    }
+    return (int)opened;
+}
+
+/* ------------------------------------------------------------------ checking */
+
+struct verifying {
+    myelin_finding_made found;
+    void *context;
+};
+
+static void hand_finding(void *context, const struct verify_finding *finding) {
+    const struct verifying *verifying = context;
+    struct myelin_finding one = {.id = finding->id,
+                                 .object = finding->object,
+                                 .server = finding->server,
+                                 .state = verify_state_name(finding->state),
+                                 .detail = finding->detail};
+    verifying->found(verifying->context, &one);
+}
+
+int myelin_verify(struct myelin_session *session, const char *id, myelin_finding_made found,
+                  void *context) {
+    struct verifying verifying = {.found = found, .context = context};
+    return (int)flow_verify(session->inner, id, hand_finding, &verifying);
+}
