@@ -22,6 +22,8 @@ result format_pack(const void *message, struct bytes *out_wire) {
     if (len > kind->limit)
         return FAIL(INVALID, "%s: %zu bytes, at most %zu are allowed", kind->name, len,
                     kind->limit);
+    if (len == 0) /* an empty page, say: `out_wire` may have no memory yet */
+        return OK;
     TRY(bytes_reserve(out_wire, out_wire->len + len));
     format_pack_to(message, out_wire->data + out_wire->len);
     out_wire->len += len;

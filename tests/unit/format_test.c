@@ -322,6 +322,8 @@ static void full_pages_parse(void **state) {
     expect_accepted(&m);
     m.n_user++;
     expect_refused(&m, "user: 4097 of them");
+    m.n_user = 0;
+    expect_accepted(&m);
 }
 
 /* 255 servers, k = 128: the largest records are within their limits. */
