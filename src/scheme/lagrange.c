@@ -15,7 +15,14 @@ static result check_indices(const uint32_t indices[], size_t count) {
 }
 
 result lagrange_at_zero(const uint32_t indices[], size_t count, struct scalar out_lambda[]) {
+    return lagrange_at(0, indices, count, out_lambda);
+}
+
+result lagrange_at(uint32_t point, const uint32_t indices[], size_t count,
+                   struct scalar out_lambda[]) {
     TRY(check_indices(indices, count));
+    struct scalar at;
+    scalar_from_u64(point, &at);
     for (size_t i = 0; i < count; i++) {
         struct scalar own, numerator, denominator;
         scalar_from_u64(indices[i], &own);
@@ -24,11 +31,12 @@ result lagrange_at_zero(const uint32_t indices[], size_t count, struct scalar ou
         for (size_t j = 0; j < count; j++) {
             if (j == i)
                 continue;
-            struct scalar other, difference;
+            struct scalar other, to_point, to_own;
             scalar_from_u64(indices[j], &other);
-            scalar_sub(&other, &own, &difference);
-            scalar_mul(&numerator, &other, &numerator);
-            scalar_mul(&denominator, &difference, &denominator);
+            scalar_sub(&other, &at, &to_point);
+            scalar_sub(&other, &own, &to_own);
+            scalar_mul(&numerator, &to_point, &numerator);
+            scalar_mul(&denominator, &to_own, &denominator);
         }
         scalar_inverse(&denominator, &denominator);
         scalar_mul(&numerator, &denominator, &out_lambda[i]);

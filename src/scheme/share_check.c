@@ -47,11 +47,9 @@ result share_public_f2(const struct share_commitments *commitments, uint32_t j, 
     return OK;
 }
 
-result share_check(const struct public_key *public_key, const struct share_commitments *commitments,
-                   unsigned t, unsigned m, const struct key_share *share) {
-    if (share->j < 1 || share->j > m)
-        return FAIL(INVALID, "share index %u: outside 1 to m = %u", share->j, m);
-    TRY(share_commitments_check(public_key, commitments, t));
+result share_check_fits(const struct public_key *public_key,
+                        const struct share_commitments *commitments,
+                        const struct key_share *share) {
     struct g1 expected1, given1;
     struct g2 expected2, given2;
     TRY(share_public_f1(commitments, share->j, &expected1));
@@ -63,4 +61,12 @@ result share_check(const struct public_key *public_key, const struct share_commi
     if (!g2_equal(&expected2, &given2))
         return FAIL(INTEGRITY, "share %u: f2(%u) does not fit the commitments", share->j, share->j);
     return OK;
+}
+
+result share_check(const struct public_key *public_key, const struct share_commitments *commitments,
+                   unsigned t, unsigned m, const struct key_share *share) {
+    if (share->j < 1 || share->j > m)
+        return FAIL(INVALID, "share index %u: outside 1 to m = %u", share->j, m);
+    TRY(share_commitments_check(public_key, commitments, t));
+    return share_check_fits(public_key, commitments, share);
 }

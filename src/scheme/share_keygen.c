@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/secret.h"
+#include "scheme/polynomial.h"
 #include "scheme/setup.h"
 
 void share_commitments_free(struct share_commitments *commitments) {
@@ -39,19 +40,6 @@ result share_keygen(const struct secret_key *secret, unsigned t, unsigned m,
     return share_keygen_with_polynomials(secret, t, m, poly, poly + (t - 1), out_shares, out);
 }
 
-/* constant + poly[0] x + poly[1] x^2 + ... by Horner's rule. */
-static void evaluate(const struct scalar *constant, const struct scalar poly[], unsigned t,
-                     uint32_t j, struct scalar *out) {
-    struct scalar x;
-    scalar_from_u64(j, &x);
-    scalar_from_u64(0, out);
-    for (unsigned i = t - 1; i-- > 0;) {
-        scalar_add(out, &poly[i], out);
-        scalar_mul(out, &x, out);
-    }
-    scalar_add(out, constant, out);
-}
-
 static void commit(const struct public_key *public_key, const struct scalar poly1[],
                    const struct scalar poly2[], struct share_commitments *out) {
     out->f1[0] = public_key->pk1;
@@ -76,8 +64,8 @@ result share_keygen_with_polynomials(const struct secret_key *secret, unsigned t
     for (uint32_t j = 1; j <= m; j++) {
         struct key_share *share = &out_shares[j - 1];
         share->j = j;
-        evaluate(&secret->a1, poly1, t, j, &share->s1);
-        evaluate(&inverse_a2, poly2, t, j, &share->s2);
+        polynomial_evaluate(&secret->a1, poly1, t, j, &share->s1);
+        polynomial_evaluate(&inverse_a2, poly2, t, j, &share->s2);
     }
     return OK;
 }

@@ -55,6 +55,12 @@ MUST_CHECK result share_check(const struct public_key *public_key,
 MUST_CHECK result share_commitments_check(const struct public_key *public_key,
                                           const struct share_commitments *commitments, unsigned t);
 
+/* The share's part: INTEGRITY unless it is what the commitments commit to; INVALID for an index
+ * outside 1 to 255. */
+MUST_CHECK result share_check_fits(const struct public_key *public_key,
+                                   const struct share_commitments *commitments,
+                                   const struct key_share *share);
+
 /* g^f1(j) and PK2^f2(j) from the commitments: what partials and parts are verified against. INVALID
  * for a j outside 1 to 255. */
 MUST_CHECK result share_public_f1(const struct share_commitments *commitments, uint32_t j,

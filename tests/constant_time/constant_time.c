@@ -18,6 +18,9 @@
 #include "scheme/enc.h"
 #include "scheme/key_recover.h"
 #include "scheme/share_dec.h"
+#include "scheme/share_refresh.h"
+#include "scheme/share_replace.h"
+#include "scheme/share_reshare.h"
 #include "scheme/threshold_rekeygen.h"
 #include "scheme/token.h"
 
@@ -125,6 +128,58 @@ static void run_share_dec(const struct user *owner, const struct g2 *tau) {
     }
 }
 
+static void publish_dealings(struct share_dealing dealings[]) {
+    for (size_t d = 0; d < T; d++)
+        publish_commitments(&dealings[d].commitments);
+}
+
+/* Server 1's shares after a refresh by, and a resharing of, servers 1 and 2. */
+static void run_new_shares(const struct user *owner) {
+    struct subshare subs[M], own[T];
+    struct share_dealing dealings[T];
+    struct share_commitments fresh;
+    struct key_share share;
+    for (uint32_t d = 0; d < T; d++) {
+        require(share_refresh_deal(&owner->public_key, d + 1, T, M, subs, &dealings[d]));
+        own[d] = subs[0];
+        SECRET(own[d].value.s1);
+        SECRET(own[d].value.s2);
+        require(share_dealing_check(&owner->public_key, &dealings[d], &own[d]));
+    }
+    require(share_refresh_apply(&owner->public_key, &owner->shares[0], &owner->commitments,
+                                dealings, own, T, &share, &fresh));
+    share_commitments_free(&fresh);
+    for (uint32_t d = 0; d < T; d++) {
+        share_dealing_free(&dealings[d]);
+        require(
+            share_reshare_deal(&owner->public_key, &owner->shares[d], T, M, subs, &dealings[d]));
+        own[d] = subs[0];
+    }
+    publish_dealings(dealings);
+    require(share_reshare_combine(&owner->public_key, dealings, own, T, T, &share, &fresh));
+    share_commitments_free(&fresh);
+    for (uint32_t d = 0; d < T; d++)
+        share_dealing_free(&dealings[d]);
+}
+
+/* Servers 1 and 2 make server 3's share again. */
+static void run_replacement(const struct user *owner) {
+    const uint32_t helpers[T] = {1, 2};
+    struct subshare subs[T][T];
+    struct share_dealing dealings[T];
+    struct key_share blinded[T], share;
+    for (uint32_t d = 0; d < T; d++)
+        require(share_replace_deal(&owner->public_key, helpers[d], 3, T, helpers, T, subs[d],
+                                   &dealings[d]));
+    for (size_t h = 0; h < T; h++) {
+        const struct subshare own[T] = {subs[0][h], subs[1][h]};
+        require(share_replace_blind(&owner->shares[h], T, own, T, &blinded[h]));
+    }
+    require(share_replace_combine(&owner->public_key, &owner->commitments, 3, blinded, T, &share));
+    for (uint32_t d = 0; d < T; d++)
+        share_dealing_free(&dealings[d]);
+}
+
 /* What the harness must not miss. */
 static int leak(void) {
     struct scalar s;
@@ -147,6 +202,8 @@ int main(int argc, char **argv) {
     run_enc(&owner, &tau);
     run_rekeygen(&owner, &recipient);
     run_share_dec(&owner, &tau);
+    run_new_shares(&owner);
+    run_replacement(&owner);
     share_commitments_free(&owner.commitments);
     share_commitments_free(&recipient.commitments);
     puts(RUNNING_ON_VALGRIND ? "all paths ran under valgrind" : "run me under valgrind");
