@@ -20,6 +20,7 @@
 #include "base/secret.h"
 #include "format/hash.h"
 #include "format/layout.h"
+#include "group/pairing.h"
 #include "scheme/codeword.h"
 #include "scheme/rekeygen.h"
 #include "scheme/token.h"
