@@ -73,25 +73,25 @@ static result append_opens(struct key_counters *counters, struct bytes *out) {
     unsigned long long ok = counters->opens_ok, refused = counters->opens_refused;
     unsigned long long us = counters->open_us;
     TRY(append_text(out,
-                    "# HELP myelin_keyd_opens_total Openings, by how they went.\n"
-                    "# TYPE myelin_keyd_opens_total counter\n"
-                    "myelin_keyd_opens_total{outcome=\"ok\"} %llu\n"
-                    "myelin_keyd_opens_total{outcome=\"refused\"} %llu\n",
+                    "# HELP myelin_key_opens_total Openings, by how they went.\n"
+                    "# TYPE myelin_key_opens_total counter\n"
+                    "myelin_key_opens_total{outcome=\"ok\"} %llu\n"
+                    "myelin_key_opens_total{outcome=\"refused\"} %llu\n",
                     ok, refused));
     return append_text(out,
-                       "# HELP myelin_keyd_open_seconds Time from request to answer.\n"
-                       "# TYPE myelin_keyd_open_seconds summary\n"
-                       "myelin_keyd_open_seconds_sum %llu.%06llu\n"
-                       "myelin_keyd_open_seconds_count %llu\n",
+                       "# HELP myelin_key_open_seconds Time from request to answer.\n"
+                       "# TYPE myelin_key_open_seconds summary\n"
+                       "myelin_key_open_seconds_sum %llu.%06llu\n"
+                       "myelin_key_open_seconds_count %llu\n",
                        us / 1000000, us % 1000000, ok + refused);
 }
 
 static result append_failures(struct storage_fleet *fleet, struct bytes *out) {
-    TRY(append_text(out, "# HELP myelin_keyd_storage_failures_total Symbols that a storage server "
+    TRY(append_text(out, "# HELP myelin_key_storage_failures_total Symbols that a storage server "
                          "did not give or gave wrong.\n"
-                         "# TYPE myelin_keyd_storage_failures_total counter\n"));
+                         "# TYPE myelin_key_storage_failures_total counter\n"));
     for (unsigned i = 0; i < storage_fleet_size(fleet); i++)
-        TRY(append_text(out, "myelin_keyd_storage_failures_total{server=\"%s\"} %" PRIu64 "\n",
+        TRY(append_text(out, "myelin_key_storage_failures_total{server=\"%s\"} %" PRIu64 "\n",
                         storage_fleet_name(fleet, i), storage_fleet_failures(fleet, i)));
     return OK;
 }
@@ -100,17 +100,17 @@ result service_metrics(struct key_service *service, struct bytes *out_text) {
     struct key_counters *counters = &service->counters;
     TRY(append_opens(counters, out_text));
     TRY(append_failures(service->fleet, out_text));
-    TRY(append_counter(out_text, "myelin_keyd_rekeys_total", "Parts of re-encryption keys given.",
+    TRY(append_counter(out_text, "myelin_key_rekeys_total", "Parts of re-encryption keys given.",
                        counters->rekeys));
-    TRY(append_counter(out_text, "myelin_keyd_revocations_total", "Revocations taken.",
+    TRY(append_counter(out_text, "myelin_key_revocations_total", "Revocations taken.",
                        counters->revocations));
-    TRY(append_counter(out_text, "myelin_keyd_enrolments_total", "Shares activated.",
+    TRY(append_counter(out_text, "myelin_key_enrolments_total", "Shares activated.",
                        counters->enrolments));
-    TRY(append_gauge(out_text, "myelin_keyd_shares", "Users with an active share.",
+    TRY(append_gauge(out_text, "myelin_key_shares", "Users with an active share.",
                      share_store_count(service->shares)));
-    TRY(append_gauge(out_text, "myelin_keyd_log_entries", "Sequence of the last access log entry.",
+    TRY(append_gauge(out_text, "myelin_key_log_entries", "Sequence of the last access log entry.",
                      access_log_last(service->log)));
-    return append_gauge(out_text, "myelin_keyd_log_damaged",
+    return append_gauge(out_text, "myelin_key_log_damaged",
                         "1 where a segment of the access log is damaged.",
                         access_log_damaged(service->log));
 }
