@@ -268,6 +268,7 @@ result image_hashes(struct storage *storage, const struct storage_caller *caller
     if (memcmp(root, signed_root, sizeof root) != 0)
         return FAIL(INTEGRITY, "%s: the slice table of object %s is damaged", storage->server,
                     object->hex);
+    bytes_free(out_hashes);
     *out_hashes = table;
     table = (struct bytes){0};
     return OK;

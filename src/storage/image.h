@@ -31,7 +31,8 @@ MUST_CHECK result image_open_symbol(struct storage *storage, const struct storag
                                     const struct image_id *image, const struct short_id *object,
                                     struct image_range *out_range);
 
-/* GET .../objects/{object}/hashes: the slice table, compared with the signed root. */
+/* GET .../objects/{object}/hashes: the slice table, compared with the signed root; in the place of
+ * what `out_hashes` held. */
 MUST_CHECK result image_hashes(struct storage *storage, const struct storage_caller *caller,
                                const struct image_id *image, const struct short_id *object,
                                struct bytes *out_hashes);

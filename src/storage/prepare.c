@@ -19,9 +19,11 @@ struct preparation {
     const Myelin__PreparePut *message;
     struct image_owner owner; /* of the image: the caller himself where the put creates it */
     struct put_record record; /* what will be kept of the put */
+    struct short_id *ids;     /* of the objects, in the order of the message's manifests */
 };
 
 static void preparation_clean_up(struct preparation *preparation) {
+    free(preparation->ids);
     put_record_clean_up(&preparation->record);
 }
 
@@ -141,7 +143,8 @@ static result check_manifest_here(const struct preparation *p, const struct shor
     return OK;
 }
 
-static result check_manifest(struct preparation *p, const Myelin__Signed *record) {
+static result check_manifest(struct preparation *p, size_t index) {
+    const Myelin__Signed *record = p->message->manifest[index];
     AUTO_FORMAT Myelin__Manifest *manifest = NULL;
     struct short_id id;
     struct format_layout layout;
@@ -154,7 +157,7 @@ static result check_manifest(struct preparation *p, const Myelin__Signed *record
     struct short_id *mine = &p->record.objects[object - p->put->objects];
     if (mine->hex[0] != '\0')
         return FAIL(PROTOCOL, "object %s has two manifests", id.hex);
-    *mine = id;
+    p->ids[index] = *mine = id;
     TRY(removal_check_newer(p->storage, &p->put->image, p->owner.name, manifest->created_ms));
     TRY(check_upload(p, manifest, object, &layout));
     TRY(check_manifest_here(p, &id, record));
@@ -169,11 +172,12 @@ static result check_manifests(struct preparation *p) {
         return FAIL(PROTOCOL, "%zu manifests for %zu objects", message->n_manifest,
                     p->put->object_count);
     p->record.objects = calloc(p->put->object_count + 1, sizeof *p->record.objects);
-    if (p->record.objects == NULL)
+    p->ids = calloc(p->put->object_count + 1, sizeof *p->ids);
+    if (p->record.objects == NULL || p->ids == NULL)
         return FAIL(NO_MEMORY, "no memory for %zu objects", p->put->object_count);
     p->record.object_count = p->put->object_count;
     for (size_t i = 0; i < message->n_manifest; i++)
-        TRY(check_manifest(p, message->manifest[i]));
+        TRY(check_manifest(p, i));
     return OK;
 }
 
@@ -199,13 +203,9 @@ static result write_symbol(const struct preparation *p) {
                       bytes_view(&body));
 }
 
-static result write_manifest(const struct preparation *p, const Myelin__Signed *record) {
-    AUTO_FORMAT Myelin__Manifest *manifest = NULL;
-    struct short_id id;
-    TRY(format_parse_manifest(format_view(record->body), &manifest));
-    TRY(short_id_from(format_view(manifest->object), &id));
-    struct place place = place_staged_object(&p->put->id, &id, PLACE_MANIFEST_SUFFIX);
-    return signed_put(p->storage->store, place.key, RECORD_MANIFEST, record);
+static result write_manifest(const struct preparation *p, size_t index) {
+    struct place place = place_staged_object(&p->put->id, &p->ids[index], PLACE_MANIFEST_SUFFIX);
+    return signed_put(p->storage->store, place.key, RECORD_MANIFEST, p->message->manifest[index]);
 }
 
 /* The record `prepared` is written last and says that all else is on disk. */
@@ -219,7 +219,7 @@ static result write_all(struct preparation *p) {
         TRY(write_symbol(p));
     }
     for (size_t i = 0; i < p->message->n_manifest; i++)
-        TRY(write_manifest(p, p->message->manifest[i]));
+        TRY(write_manifest(p, i));
     TRY(store_sync(store, place_staging(put).key));
     return put_record_replace(store, place_staged(put, PLACE_PREPARED).key, &p->record);
 }
