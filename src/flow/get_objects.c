@@ -13,9 +13,9 @@
 struct restoring {
     int fd;
     const char *name;
-    uint64_t size; /* written so far */
-    struct digest digest;
+    uint64_t size;                 /* written so far */
     struct codec_decoder *decoder; /* NULL: not compressed */
+    struct digest digest;          /* of what the decoder gives */
 };
 
 /* What a worker keeps between segments. */
@@ -147,7 +147,8 @@ static result open_segment(void *context, unsigned worker, const struct fetch_se
 static result write_bytes(void *context, struct view bytes) {
     struct restoring *restoring = context;
     TRY(file_write_all(restoring->fd, bytes, restoring->name));
-    digest_update(&restoring->digest, bytes);
+    if (restoring->decoder != NULL)
+        digest_update(&restoring->digest, bytes);
     restoring->size += bytes.len;
     return OK;
 }
@@ -157,22 +158,27 @@ static result start_object(struct get_objects *objects, size_t index, bool is_wh
     const Myelin__ObjectMeta *meta = objects->metas[index];
     restoring->name = meta->name;
     TRY(get_output_create(objects->output, index, &restoring->fd));
-    digest_start(&restoring->digest);
     if (meta->codec == CODEC_NONE)
         return OK;
+    digest_start(&restoring->digest);
     return codec_decoder_open((enum codec_kind)meta->codec, meta->size,
                               is_whole ? 1 : objects->workers, write_bytes, restoring,
                               &restoring->decoder);
 }
 
+/* What came out of a decoder is compared with the hash of the original. Without one the bytes are
+ * those that every segment's tag has vouched for, and their order and number too. */
 static result finish_object(struct get_objects *objects, size_t index) {
     struct restoring *restoring = &objects->restoring[index];
     const Myelin__ObjectMeta *meta = objects->metas[index];
-    if (restoring->decoder != NULL)
+    bool is_as_put = true;
+    if (restoring->decoder != NULL) {
+        uint8_t hash[DIGEST_BYTES];
         TRY(codec_decoder_finish(restoring->decoder));
-    uint8_t hash[DIGEST_BYTES];
-    digest_finish(&restoring->digest, hash);
-    if (restoring->size != meta->size || memcmp(hash, meta->sha256.data, DIGEST_BYTES) != 0)
+        digest_finish(&restoring->digest, hash);
+        is_as_put = memcmp(hash, meta->sha256.data, DIGEST_BYTES) == 0;
+    }
+    if (!is_as_put || restoring->size != meta->size)
         return FAIL(INTEGRITY, "is not what its owner put");
     restoring_end(restoring);
     return OK;
