@@ -4,17 +4,24 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#if defined(__has_feature) /* clang's way to say it; gcc defines a macro */
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define UNDER_SANITIZER
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNDER_SANITIZER
+#endif
+
 result secret_start(void) {
     if (sodium_init() < 0)
         return FAIL(INTERNAL, "libsodium does not start");
     struct rlimit none = {0, 0};
     if (setrlimit(RLIMIT_CORE, &none) != 0)
         return FAIL(INTERNAL, "core dumps cannot be forbidden");
-#ifndef __SANITIZE_THREAD__
-#ifndef __SANITIZE_ADDRESS__ /* the leak sanitizer traces its own process */
+#ifndef UNDER_SANITIZER /* the leak sanitizer traces its own process */
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return FAIL(INTERNAL, "tracing of this process cannot be forbidden");
-#endif
 #endif
     return OK;
 }

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/digest.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "system/ca.h"
 #include "system/paths.h"
 #include "system/x509.h"
@@ -102,30 +104,44 @@ result description_load(const char *path, const struct description_trust *trust,
 
 /* ------------------------------------------------------------------ versions */
 
+/* "<version> <SHA-256 of that number, in hexadecimal>": a flipped bit must not pass for a version
+ * that nobody will ever issue. */
+enum { SEEN_BYTES = 128 };
+
+static int seen_text(uint64_t version, char out[SEEN_BYTES]) {
+    uint8_t digest[DIGEST_BYTES];
+    char hex[2 * DIGEST_BYTES + 1];
+    int digits = snprintf(out, SEEN_BYTES, "%" PRIu64, version);
+    digest_sha256(view_of(out, (size_t)digits), digest);
+    hex_encode(view_of(digest, sizeof digest), hex);
+    return snprintf(out, SEEN_BYTES, "%" PRIu64 " %s\n", version, hex);
+}
+
+/* Whoever can damage the file can also remove it: a damaged one is none, and is said. */
 static result read_seen(const char *path, uint64_t *out_version) {
     AUTO_BYTES struct bytes text = {0};
-    char digits[24] = "";
+    char stored[SEEN_BYTES] = "", expected[SEEN_BYTES];
     *out_version = 0;
-    result read = file_read(path, sizeof digits - 1, &text);
+    result read = file_read(path, sizeof stored - 1, &text);
     if (read == NOT_FOUND)
         return OK;
-    if (read == INVALID)
-        return error_at(INTEGRITY, "the version seen last is damaged");
-    TRY(read);
-    if (text.len > 0)
-        memcpy(digits, text.data, text.len);
-    char *end = NULL;
-    errno = 0;
-    *out_version = strtoull(digits, &end, 10);
-    if (errno != 0 || digits[0] < '1' || digits[0] > '9' || strcmp(end, "\n") != 0)
-        return FAIL(INTEGRITY, "%s: the version seen last is damaged", path);
+    if (read != INVALID)
+        TRY(read);
+    if (read == OK && text.len > 0)
+        memcpy(stored, text.data, text.len);
+    uint64_t version = strtoull(stored, NULL, 10);
+    seen_text(version, expected);
+    if (read == OK && strcmp(stored, expected) == 0)
+        *out_version = version;
+    else
+        log_event(LOG_WARNING, "seen-version-damaged", "file=%s", path);
     return OK;
 }
 
 result description_check_version(const struct description *description, const char *folder) {
     char path[PATH_MAX];
     char name[SYSTEM_ID_HEX + 8];
-    char text[24];
+    char text[SEEN_BYTES];
     uint64_t seen;
     uint64_t version = description->system->version;
     snprintf(name, sizeof name, "%s.seen", description->id);
@@ -138,7 +154,7 @@ result description_check_version(const struct description *description, const ch
                     version, seen);
     if (version == seen)
         return OK;
-    int len = snprintf(text, sizeof text, "%" PRIu64 "\n", version);
+    int len = seen_text(version, text);
     TRY(file_make_folders(folder, 0700));
     return file_write_atomic(path, view_of(text, (size_t)len), 0600);
 }

@@ -65,7 +65,7 @@ MUST_CHECK result description_check_trust(const struct description *description,
 
 /* Remembers the highest version seen of this system in a file of `folder` (a user's MYELIN_HOME, a
  * server's store), which is made where missing. INTEGRITY where the description is older than one
- * seen before, or the remembered number is damaged; IO. */
+ * seen before; IO. A damaged file counts as none, with a warning in the log. */
 MUST_CHECK result description_check_version(const struct description *description,
                                             const char *folder);
 
