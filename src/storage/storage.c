@@ -206,10 +206,18 @@ static unsigned count_puts(struct storage *storage, bool prepared) {
     return count;
 }
 
-static result append_metric(struct bytes *out, const char *name, const char *type, double value) {
-    char text[256];
-    int len = snprintf(text, sizeof text, "# TYPE myelin_storage_%s %s\nmyelin_storage_%s %.17g\n",
-                       name, type, name, value);
+struct metric {
+    const char *name, *type, *help;
+    double value;
+};
+
+static result append_metric(struct bytes *out, const struct metric *metric) {
+    char text[512];
+    int len = snprintf(text, sizeof text,
+                       "# HELP myelin_storage_%s %s\n# TYPE myelin_storage_%s %s\n"
+                       "myelin_storage_%s %.17g\n",
+                       metric->name, metric->help, metric->name, metric->type, metric->name,
+                       metric->value);
     if (len < 0 || (size_t)len >= sizeof text)
         return FAIL(INTERNAL, "a metric is too long");
     return bytes_append(out, view_of(text, (size_t)len));
@@ -221,25 +229,28 @@ result storage_metrics_text(struct storage *storage, struct bytes *out_text) {
     uint64_t free_bytes = 0;
     if (store_free_bytes(storage->store, &free_bytes) != OK)
         free_bytes = 0;
-    const struct {
-        const char *name, *type;
-        double value;
-    } metrics[] = {
-        {"images", "gauge", (double)counters->images},
-        {"symbol_bytes", "gauge", (double)counters->symbol_bytes},
-        {"disk_free_bytes", "gauge", (double)free_bytes},
-        {"puts_open", "gauge", (double)count_puts(storage, false)},
-        {"puts_waiting", "gauge", (double)count_puts(storage, true)},
-        {"puts_prepared_total", "counter", (double)counters->prepared},
-        {"puts_committed_total", "counter", (double)counters->committed},
-        {"puts_aborted_total", "counter", (double)counters->aborted},
-        {"reencryptions_total", "counter", (double)counters->reencryptions},
-        {"uploaded_bytes_total", "counter", (double)counters->uploaded_bytes},
-        {"syncs_total", "counter", (double)waits.syncs},
-        {"sync_seconds_total", "counter", (double)waits.nanoseconds / 1e9},
-        {"uptime_seconds", "gauge", (double)(storage->now_ms() - storage->started_ms) / 1e3},
+    const struct metric metrics[] = {
+        {"images", "gauge", "Images kept.", (double)counters->images},
+        {"symbol_bytes", "gauge", "Bytes of slices kept.", (double)counters->symbol_bytes},
+        {"disk_free_bytes", "gauge", "Bytes free on the store's disk.", (double)free_bytes},
+        {"puts_open", "gauge", "Puts being uploaded.", (double)count_puts(storage, false)},
+        {"puts_waiting", "gauge", "Puts prepared that wait for their commit.",
+         (double)count_puts(storage, true)},
+        {"puts_prepared_total", "counter", "Puts prepared.", (double)counters->prepared},
+        {"puts_committed_total", "counter", "Puts published.", (double)counters->committed},
+        {"puts_aborted_total", "counter", "Puts aborted, swept or overruled.",
+         (double)counters->aborted},
+        {"reencryptions_total", "counter", "Symbols re-encrypted.",
+         (double)counters->reencryptions},
+        {"uploaded_bytes_total", "counter", "Bytes of slices received.",
+         (double)counters->uploaded_bytes},
+        {"syncs_total", "counter", "Times the store waited for the disk.", (double)waits.syncs},
+        {"sync_seconds_total", "counter", "Time that the store waited for the disk.",
+         (double)waits.nanoseconds / 1e9},
+        {"uptime_seconds", "gauge", "Time since the start.",
+         (double)(storage->now_ms() - storage->started_ms) / 1e3},
     };
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
-        TRY(append_metric(out_text, metrics[i].name, metrics[i].type, metrics[i].value));
+        TRY(append_metric(out_text, &metrics[i]));
     return OK;
 }
