@@ -170,7 +170,8 @@ static result start_over(struct enrolment *e) {
     if (done != OK) {
         uncertify(e);
         show_session(e, NULL);
-        return done;
+        return done == CONFLICT ? error_at(CONFLICT, "the name %s is taken", e->options->user)
+                                : done;
     }
     /* From here on doing it again completes it. */
     done = enrol_activate(session);

@@ -111,9 +111,12 @@ typedef result (*session_question)(void *context, struct session *session, unsig
 
 /*
  * Asks all servers of a role at once and waits until each has answered, but no longer than
- *   1 s    after `enough` of them gave OK,
- *   3 s    after `enough` of them have answered at all, refusals included,
- *   12 s   in all.
+ *   0.7 s   after `enough` of them gave OK,
+ *   1.5 s   after k storage or t key servers gave OK, where `enough` means all,
+ *   0.3 s   after either, or after all others, where only such are left as gave no answer to the
+ *           session's question before this one,
+ *   3 s     after `enough` of them have answered at all, refusals included,
+ *   12 s    in all.
  * Those that are late are cancelled and get TIMEOUT with "no answer in time". `enough` of 0, or
  * more than there are, means all. `answers` has room for session_server_count; `out_ok` counts OK.
  * INTERNAL where cancelled, NO_MEMORY; the servers' failures are in `answers`, not in the result.

@@ -8,7 +8,13 @@
 #include "flow/clock.h"
 #include "flow/session_state.h"
 
-enum { GRACE_OK_MS = 1000, GRACE_ANSWERED_MS = 3000, LIMIT_MS = 12000 };
+enum {
+    GRACE_SLOW_MS = 300,
+    GRACE_OK_MS = 700,
+    GRACE_ALL_MS = 1500,
+    GRACE_ANSWERED_MS = 3000,
+    LIMIT_MS = 12000
+};
 
 unsigned session_server_count(const struct session *session, enum session_role role) {
     return role == SESSION_STORAGE ? session->n : session->m;
@@ -121,7 +127,8 @@ struct round {
     pthread_mutex_t lock; /* of all below and of the asked ones' `client` and `done` */
     pthread_cond_t changed;
     unsigned ended, answered, ok;
-    bool late; /* whoever is not done is too late */
+    unsigned slow; /* of those that have not ended: gave no answer the last time either */
+    bool late;     /* whoever is not done is too late */
 };
 
 struct asked {
@@ -129,7 +136,7 @@ struct asked {
     struct session_answer *answer;
     unsigned server;
     pthread_t thread;
-    bool started, done;
+    bool started, done, was_slow;
     struct http_client *client; /* while the question runs */
 };
 
@@ -168,10 +175,15 @@ static result ask_one(struct asked *asked) {
     return answer;
 }
 
+static atomic_bool *slow_flag(const struct round *round, unsigned server) {
+    return &round->session->state->slow[round->role][server];
+}
+
 static void *ask_thread(void *argument) {
     struct asked *asked = argument;
     struct round *round = asked->round;
     result code = ask_one(asked);
+    *slow_flag(round, asked->server) = code == TIMEOUT;
     if (code != OK)
         answer_fail(asked, code, error_text());
     pthread_mutex_lock(&round->lock);
@@ -179,6 +191,7 @@ static void *ask_thread(void *argument) {
         answer_fail(asked, TIMEOUT, "no answer in time");
     asked->done = true;
     round->ended++;
+    round->slow -= asked->was_slow;
     round->ok += code == OK;
     round->answered += code != TIMEOUT;
     pthread_cond_signal(&round->changed);
@@ -191,18 +204,28 @@ static void earlier(uint64_t *deadline, uint64_t other) {
         *deadline = other;
 }
 
+/* Moves the deadline to what the answers so far leave: see session_ask. */
+static void set_deadline(const struct round *round, unsigned enough, uint64_t now,
+                         uint64_t *deadline) {
+    bool only_slow = round->ended + round->slow == round->count;
+    bool all = enough == round->count;
+    unsigned needed = round->role == SESSION_STORAGE ? round->session->k : round->session->t;
+    if (round->answered >= enough)
+        earlier(deadline, now + GRACE_ANSWERED_MS);
+    if (round->ok >= enough)
+        earlier(deadline, now + GRACE_OK_MS);
+    if (all && round->ok >= needed)
+        earlier(deadline, now + GRACE_ALL_MS);
+    if (only_slow && (all || round->ok >= enough))
+        earlier(deadline, now + GRACE_SLOW_MS);
+}
+
 /* Returns, with the lock held, once all have ended or the time is over. */
 static void wait_for_round(struct round *round, unsigned enough) {
     uint64_t deadline = clock_ms() + LIMIT_MS;
-    bool had_answered = false, had_ok = false;
     for (uint64_t now = clock_ms(); round->ended < round->count && now < deadline;
          now = clock_ms()) {
-        if (!had_answered && round->answered >= enough)
-            earlier(&deadline, now + GRACE_ANSWERED_MS);
-        if (!had_ok && round->ok >= enough)
-            earlier(&deadline, now + GRACE_OK_MS);
-        had_answered = round->answered >= enough;
-        had_ok = round->ok >= enough;
+        set_deadline(round, enough, now, &deadline);
         struct timespec until = {(time_t)(deadline / 1000), (long)(deadline % 1000) * 1000000};
         pthread_cond_timedwait(&round->changed, &round->lock, &until);
     }
@@ -212,13 +235,18 @@ static void start_round(struct round *round, struct asked asked[],
                         struct session_answer answers[]) {
     for (unsigned i = 0; i < round->count; i++) {
         answers[i] = (struct session_answer){0};
-        asked[i] = (struct asked){.round = round, .answer = &answers[i], .server = i};
+        asked[i] = (struct asked){
+            .round = round, .answer = &answers[i], .server = i, .was_slow = *slow_flag(round, i)};
+        pthread_mutex_lock(&round->lock);
+        round->slow += asked[i].was_slow;
+        pthread_mutex_unlock(&round->lock);
         asked[i].started = pthread_create(&asked[i].thread, NULL, ask_thread, &asked[i]) == 0;
         if (asked[i].started)
             continue;
         answer_fail(&asked[i], NO_MEMORY, "no thread to ask it on");
         pthread_mutex_lock(&round->lock);
         round->ended++;
+        round->slow -= asked[i].was_slow;
         asked[i].done = true;
         pthread_mutex_unlock(&round->lock);
     }

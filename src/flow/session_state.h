@@ -30,6 +30,7 @@ struct session_state {
     char *warnings[SESSION_WARNINGS_MAX];
     size_t warning_count, warnings_dropped;
     atomic_bool cancelled, shielded;
+    atomic_bool slow[2][FORMAT_SERVERS_MAX]; /* by role: gave no answer the last time */
 
     pthread_mutex_t progress_lock;
     session_progress progress;

@@ -1,7 +1,5 @@
 #include "flow/tell.h"
 
-#include <string.h>
-
 struct telling {
     const char *method, *path;
     struct view body;
@@ -34,11 +32,7 @@ unsigned tell_warn(struct session *session, enum session_role role, const char *
     for (unsigned i = 0; i < session_server_count(session, role); i++) {
         if (answers[i].code == OK || answers[i].code == fine)
             continue;
-        const char *name = session_server(session, role, i)->name;
-        const char *text = answers[i].text;
-        if (strncmp(text, name, strlen(name)) == 0)
-            text += strlen(name);
-        session_warn(session, "%s: not told of %s%s%s", name, what, *text == ':' ? "" : ": ", text);
+        session_warn(session, "%s; not told of %s", answers[i].text, what);
         untold++;
     }
     return untold;

@@ -13,8 +13,8 @@ MUST_CHECK result tell_all(struct session *session, enum session_role role, cons
                            const char *path, const Myelin__Signed *record,
                            struct session_answer answers[], unsigned *out_ok, uint64_t *out_bytes);
 
-/* A warning for each server that was not told, "storage-3: not told of <what>: ..."; their number.
- * `fine` is a refusal that needs no telling, such as NOT_FOUND; OK: none. */
+/* A warning for each server that was not told, "storage-3: connection refused; not told of <what>";
+ * their number. `fine` is a refusal that needs no telling, such as NOT_FOUND; OK: none. */
 unsigned tell_warn(struct session *session, enum session_role role, const char *what,
                    const struct session_answer answers[], result fine);
 
