@@ -19,9 +19,11 @@ static uint64_t wall_clock_ms(void) {
 }
 
 result storage_check_space(struct storage *storage, uint64_t wanted) {
-    uint64_t free_bytes = 0;
-    TRY(store_free_bytes(storage->store, &free_bytes));
-    if (free_bytes < storage->reserve_bytes || free_bytes - storage->reserve_bytes < wanted)
+    struct store_space space;
+    TRY(store_space(storage->store, &space));
+    uint64_t share = space.total_bytes / STORAGE_RESERVE_SHARE;
+    uint64_t reserve = share < storage->reserve_bytes ? share : storage->reserve_bytes;
+    if (space.free_bytes < reserve || space.free_bytes - reserve < wanted)
         return FAIL(IO, "%s: the disk is full", storage->server);
     return OK;
 }
@@ -226,13 +228,13 @@ static result append_metric(struct bytes *out, const struct metric *metric) {
 result storage_metrics_text(struct storage *storage, struct bytes *out_text) {
     const struct storage_counters *counters = &storage->counters;
     struct store_waits waits = store_waits(storage->store);
-    uint64_t free_bytes = 0;
-    if (store_free_bytes(storage->store, &free_bytes) != OK)
-        free_bytes = 0;
+    struct store_space space;
+    if (store_space(storage->store, &space) != OK)
+        space = (struct store_space){0};
     const struct metric metrics[] = {
         {"images", "gauge", "Images kept.", (double)counters->images},
         {"symbol_bytes", "gauge", "Bytes of slices kept.", (double)counters->symbol_bytes},
-        {"disk_free_bytes", "gauge", "Bytes free on the store's disk.", (double)free_bytes},
+        {"disk_free_bytes", "gauge", "Bytes free on the store's disk.", (double)space.free_bytes},
         {"puts_open", "gauge", "Puts being uploaded.", (double)count_puts(storage, false)},
         {"puts_waiting", "gauge", "Puts prepared that wait for their commit.",
          (double)count_puts(storage, true)},

@@ -27,14 +27,16 @@ struct storage_caller {
 struct storage_options {
     const char *server;         /* own name; copied */
     const struct sign_key *key; /* signs receipts; stays the caller's, must outlive the storage */
-    uint64_t reserve_bytes;     /* uploads stop when the disk has less: commits always have room */
+    uint64_t reserve_bytes;     /* uploads stop when the disk has less, so that commits have room;
+                                   at most a STORAGE_RESERVE_SHAREth of the disk */
     uint64_t (*now_ms)(void);   /* NULL: the wall clock */
 };
 
 enum {
     STORAGE_OVERRULE_MS = 30 * 1000,        /* a prepared put yields to the owner's next after it */
     STORAGE_SILENT_UPLOAD_MS = 3600 * 1000, /* an upload is forgotten after it */
-    STORAGE_PUTS_MAX = 1024,                /* under way at one time */
+    STORAGE_RESERVE_SHARE = 32,
+    STORAGE_PUTS_MAX = 1024, /* under way at one time */
     STORAGE_PUTS_OF_USER_MAX = 256,
 };
 #define STORAGE_RESERVE_BYTES (UINT64_C(64) << 20)

@@ -155,6 +155,6 @@ void store_names_free(struct store_names *names) {
     *names = (struct store_names){0};
 }
 
-result store_free_bytes(struct store *store, uint64_t *out_bytes) {
-    return store->methods->free_bytes(store, out_bytes);
+result store_space(struct store *store, struct store_space *out_space) {
+    return store->methods->space(store, out_space);
 }

@@ -103,8 +103,12 @@ void store_names_free(struct store_names *names);
 MUST_CHECK result store_list(struct store *store, const char *prefix, const char *suffix,
                              const char *after, struct store_names *out_names);
 
-/* What can still be written. IO. */
-MUST_CHECK result store_free_bytes(struct store *store, uint64_t *out_bytes);
+/* How much can still be written, and how much there is in all. IO. */
+struct store_space {
+    uint64_t free_bytes;
+    uint64_t total_bytes;
+};
+MUST_CHECK result store_space(struct store *store, struct store_space *out_space);
 
 /* For metrics: how often the store waited for the disk, and how long in all. */
 struct store_waits {

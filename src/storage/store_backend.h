@@ -29,7 +29,7 @@ struct store_methods {
     result (*sync_names)(struct store *store, const char *prefix);
     result (*list)(struct store *store, const char *prefix, const char *suffix, const char *after,
                    struct store_names *out_names);
-    result (*free_bytes)(struct store *store, uint64_t *out_bytes);
+    result (*space)(struct store *store, struct store_space *out_space);
 };
 
 /* The first member of a backend's own struct. */

@@ -295,11 +295,12 @@ static result file_list(struct store *store, const char *prefix, const char *suf
     return OK;
 }
 
-static result file_free_bytes(struct store *store, uint64_t *out_bytes) {
+static result file_space(struct store *store, struct store_space *out_space) {
     struct statvfs status;
     if (fstatvfs(root_of(store), &status) != 0)
         return write_error("looking at", "the store's file system");
-    *out_bytes = (uint64_t)status.f_bavail * status.f_frsize;
+    out_space->free_bytes = (uint64_t)status.f_bavail * status.f_frsize;
+    out_space->total_bytes = (uint64_t)status.f_blocks * status.f_frsize;
     return OK;
 }
 
@@ -405,7 +406,7 @@ static const struct store_methods file_methods = {
     .sync = file_sync,
     .sync_names = file_sync_names,
     .list = file_list,
-    .free_bytes = file_free_bytes,
+    .space = file_space,
 };
 
 static result open_folder(struct file_store *file, const char *folder) {

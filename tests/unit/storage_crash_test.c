@@ -212,9 +212,9 @@ static result fragile_list(struct store *store, const char *prefix, const char *
     return store_list(fragile_of(store)->below, prefix, suffix, after, out_names);
 }
 
-static result fragile_free_bytes(struct store *store, uint64_t *out_bytes) {
+static result fragile_space(struct store *store, struct store_space *out_space) {
     TRY(power(store));
-    return store_free_bytes(fragile_of(store)->below, out_bytes);
+    return store_space(fragile_of(store)->below, out_space);
 }
 
 static const struct store_methods fragile_methods = {
@@ -235,7 +235,7 @@ static const struct store_methods fragile_methods = {
     .sync = fragile_sync,
     .sync_names = fragile_sync_names,
     .list = fragile_list,
-    .free_bytes = fragile_free_bytes,
+    .space = fragile_space,
 };
 
 /* ------------------------------------------------------------------ the crash */
