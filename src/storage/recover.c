@@ -90,6 +90,8 @@ static result recover_put(struct storage *storage, const struct short_id *put) {
     if (got == INTEGRITY) /* whoever has the commit can bring it again */
         log_event(LOG_ERROR, "recover", "put=%s %s", put->hex, error_text());
     got = put_record_get(storage->store, place_staged(put, PLACE_PREPARED).key, &prepared);
+    if (got == NOT_FOUND)
+        return FAIL(NOT_FOUND, "it was not prepared");
     if (got == INTEGRITY)
         return FAIL(NOT_FOUND, "its record is damaged");
     TRY(got);
