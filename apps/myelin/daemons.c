@@ -1,5 +1,6 @@
 #include "daemons.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -72,19 +73,58 @@ static const char *argument_after(const char *line, size_t len, const char *name
     return NULL;
 }
 
-static bool is_daemon(const struct daemons *daemons, const struct daemon *daemon, pid_t pid) {
-    char path[64], store[PATH_MAX];
-    char line[COMMAND_LINE_MAX + 1];
+/* A process's command line: its length, or 0 for one that is gone, or has ended and was not waited
+ * for. */
+static size_t read_command_line(pid_t pid, char line[COMMAND_LINE_MAX + 1]) {
+    char path[64];
     snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
     AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t len = fd < 0 ? -1 : read(fd, line, COMMAND_LINE_MAX);
-    if (len <= 0 || local_store_path(daemons->dir, daemon->server->name, store, PATH_MAX) != OK)
-        return false; /* a process that has ended and was not waited for has no command line */
+    if (len <= 0)
+        return 0;
     line[len] = '\0';
+    return (size_t)len;
+}
+
+static bool is_line_of(const struct daemons *daemons, const struct daemon *daemon, const char *line,
+                       size_t len) {
+    char store[PATH_MAX];
+    if (len == 0 || local_store_path(daemons->dir, daemon->server->name, store, PATH_MAX) != OK)
+        return false;
     const char *slash = strrchr(line, '/');
-    const char *its_store = argument_after(line, (size_t)len, "--store");
+    const char *its_store = argument_after(line, len, "--store");
     return strcmp(slash == NULL ? line : slash + 1, launch_program(daemon)) == 0 &&
            its_store != NULL && strcmp(its_store, store) == 0;
+}
+
+static bool is_daemon(const struct daemons *daemons, const struct daemon *daemon, pid_t pid) {
+    char line[COMMAND_LINE_MAX + 1];
+    return is_line_of(daemons, daemon, line, read_command_line(pid, line));
+}
+
+static void find_by_line(const struct daemons *daemons, pid_t pid, pid_t pids[]) {
+    char line[COMMAND_LINE_MAX + 1];
+    size_t len = read_command_line(pid, line);
+    for (unsigned i = 0; i < daemons->count && len > 0; i++)
+        if (pids[i] == 0 && is_line_of(daemons, &daemons->of[i], line, len))
+            pids[i] = pid;
+}
+
+void daemons_find(const struct daemons *daemons, pid_t out_pids[]) {
+    unsigned missing = 0;
+    for (unsigned i = 0; i < daemons->count; i++) {
+        out_pids[i] = daemon_pid(daemons, &daemons->of[i]);
+        missing += out_pids[i] == 0;
+    }
+    DIR *processes = missing == 0 ? NULL : opendir("/proc");
+    if (processes == NULL)
+        return;
+    for (struct dirent *entry; (entry = readdir(processes)) != NULL;) {
+        long pid = strtol(entry->d_name, NULL, 10);
+        if (pid > 1 && pid <= INT_MAX)
+            find_by_line(daemons, (pid_t)pid, out_pids);
+    }
+    closedir(processes);
 }
 
 pid_t daemon_pid(const struct daemons *daemons, const struct daemon *daemon) {
@@ -157,12 +197,11 @@ static bool wait_for_end(struct daemons *daemons, const pid_t pids[], uint64_t l
 }
 
 result daemons_stop(struct daemons *daemons) {
-    pid_t pids[2 * FORMAT_SERVERS_MAX] = {0};
-    for (unsigned i = 0; i < daemons->count; i++) {
-        pids[i] = daemon_pid(daemons, &daemons->of[i]);
+    pid_t pids[2 * FORMAT_SERVERS_MAX];
+    daemons_find(daemons, pids);
+    for (unsigned i = 0; i < daemons->count; i++)
         if (pids[i] != 0)
             send_signal(pids[i], SIGTERM);
-    }
     if (!wait_for_end(daemons, pids, STOP_MS)) {
         for (unsigned i = 0; i < daemons->count; i++)
             if (pids[i] != 0 && !has_ended(daemons, &daemons->of[i], pids[i]))

@@ -38,8 +38,11 @@ MUST_CHECK result daemons_open(const char *dir, struct daemons *out_daemons);
 MUST_CHECK result daemons_lock(struct daemons *daemons);
 void daemons_unlock(struct daemons *daemons);
 
-/* The pid of a running server; 0 where it does not run. */
+/* The pid of a running server by its pid file; 0 where it does not run or the file does not say. */
 pid_t daemon_pid(const struct daemons *daemons, const struct daemon *daemon);
+
+/* The same of all servers, and where pid files do not say, by a look at all processes. */
+void daemons_find(const struct daemons *daemons, pid_t out_pids[]);
 
 /* Starts those that do not run and waits until they answer. INTERNAL, naming the server and with
  * the last line of its log, where one ends or does not answer in time; NOT_FOUND where its program

@@ -34,6 +34,13 @@ result launch_log_path(const struct daemons *daemons, const struct daemon *daemo
     return join(daemons->dir, daemon->server->name, ".log", out);
 }
 
+result launch_note_pid(const struct daemons *daemons, const struct daemon *daemon, pid_t pid) {
+    char path[PATH_MAX], text[32];
+    TRY(launch_pid_path(daemons, daemon, path));
+    int len = snprintf(text, sizeof text, "%d\n", (int)pid);
+    return file_write_atomic(path, view_of(text, (size_t)len), 0644);
+}
+
 /* The program beside this one, else its bare name, which is looked for in PATH. */
 static result program_path(const struct daemon *daemon, char out[PATH_MAX]) {
     char self[PATH_MAX];
@@ -98,7 +105,7 @@ static result spawn(const struct daemons *daemons, struct daemon *daemon, char *
 
 result launch(const struct daemons *daemons, struct daemon *daemon) {
     const char *name = daemon->server->name;
-    char program[PATH_MAX], config[PATH_MAX], store[PATH_MAX], system[PATH_MAX], path[PATH_MAX];
+    char program[PATH_MAX], config[PATH_MAX], store[PATH_MAX], system[PATH_MAX];
     TRY(program_path(daemon, program));
     TRY(local_config_path(daemons->dir, name, config, sizeof config));
     TRY(local_store_path(daemons->dir, name, store, sizeof store));
@@ -106,9 +113,6 @@ result launch(const struct daemons *daemons, struct daemon *daemon) {
     char config_option[] = "--config", system_option[] = "--system", store_option[] = "--store";
     char *const arguments[] = {program, config_option, config, system_option,
                                system,  store_option,  store,  NULL};
-    TRY(launch_pid_path(daemons, daemon, path));
     TRY(spawn(daemons, daemon, arguments));
-    char text[32];
-    int len = snprintf(text, sizeof text, "%d\n", (int)daemon->child);
-    return file_write_atomic(path, view_of(text, (size_t)len), 0644);
+    return launch_note_pid(daemons, daemon, daemon->child);
 }

@@ -15,6 +15,10 @@ MUST_CHECK result launch_pid_path(const struct daemons *daemons, const struct da
 MUST_CHECK result launch_log_path(const struct daemons *daemons, const struct daemon *daemon,
                                   char out[PATH_MAX]);
 
+/* Writes the pid file. IO, INVALID. */
+MUST_CHECK result launch_note_pid(const struct daemons *daemons, const struct daemon *daemon,
+                                  pid_t pid);
+
 /* Starts the server, in a session of its own and with its log for stdout and stderr, and writes its
  * pid file. The program is the one beside this one, else one in PATH. NOT_FOUND, IO. */
 MUST_CHECK result launch(const struct daemons *daemons, struct daemon *daemon);

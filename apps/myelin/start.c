@@ -85,9 +85,11 @@ result daemons_start(struct daemons *daemons) {
     AUTO_IDENTITY struct identity identity = {0};
     TRY(probe_identity(daemons, &daemons->of[0], &identity));
     struct failures failures = {0};
+    pid_t pids[2 * FORMAT_SERVERS_MAX];
+    daemons_find(daemons, pids);
     for (unsigned i = 0; i < daemons->count; i++)
-        if (daemon_pid(daemons, &daemons->of[i]) == 0)
-            note(&failures, launch(daemons, &daemons->of[i]));
+        note(&failures, pids[i] == 0 ? launch(daemons, &daemons->of[i])
+                                     : launch_note_pid(daemons, &daemons->of[i], pids[i]));
     for (unsigned i = 0; i < daemons->count; i++)
         if (daemons->of[i].child != 0)
             note(&failures, wait_until_ready(daemons, &daemons->of[i], &identity));

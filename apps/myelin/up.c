@@ -109,8 +109,8 @@ result command_up(struct cli *cli) {
     TRY(start(&daemons, detached));
     daemons_unlock(&daemons);
     const Myelin__System *system = daemons.description.system;
-    printf("%zu storage servers, any %u of which hold an image; %zu key servers, any %u of which "
-           "open it: MYELIN_SYSTEM=%s\n",
+    printf("storage servers: %zu, any %u hold an image; key servers: %zu, any %u open it; "
+           "MYELIN_SYSTEM=%s\n",
            system->n_storage, system->k, system->n_key, system->t, daemons.dir);
     fflush(stdout);
     return detached ? OK : watch(&daemons);

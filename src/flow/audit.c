@@ -150,6 +150,8 @@ result flow_audit(struct session *session, const char *id, const char *from,
     }
     AUTO_AUDIT struct audit audit = {0};
     TRY(read_logs(session, path, &audit));
+    if (id != NULL && audit.count == 0)
+        TRY(image_load(session, id, &image)); /* a removed image still has its past */
     if (id != NULL)
         name_items(&audit, image.tau_bytes, id);
     else

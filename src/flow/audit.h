@@ -26,7 +26,8 @@ void audit_free(struct audit *audit);
 /* The entries that the user made or whose image he owns, of all reachable key servers; of the image
  * `id` alone, his own or, with `from`, forwarded to him, where that is not NULL. Each entry's hash
  * is checked, and that it continues the entry before it where both are the user's to see. NOT_FOUND
- * where there is no such forward; QUORUM where fewer than t key servers answer. */
+ * where there is no such image or forward, nor was; QUORUM where fewer than t key servers answer.
+ */
 MUST_CHECK result flow_audit(struct session *session, const char *id, const char *from,
                              struct audit *out_audit);
 
