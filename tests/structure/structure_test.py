@@ -50,7 +50,7 @@ def check_layers(layers):
 
 def symbols(program):
     path = BINARY / "bin" / program
-    out = subprocess.run(["nm", "--defined-only", str(path)], capture_output=True, text=True,
+    out = subprocess.run(["nm", "--defined-only", "--extern-only", str(path)], capture_output=True, text=True,
                          check=True).stdout
     return {line.split()[-1] for line in out.splitlines() if line.strip()}
 
