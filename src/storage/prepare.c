@@ -226,11 +226,16 @@ static result write_all(struct preparation *p) {
 
 /* ------------------------------------------------------------------ the put's state */
 
+/* Also where the clock was set back by as much. */
+static bool is_stale(const struct put *other, uint64_t now_ms) {
+    uint64_t apart =
+        now_ms >= other->prepared_ms ? now_ms - other->prepared_ms : other->prepared_ms - now_ms;
+    return other->state == PUT_PREPARED && apart >= STORAGE_OVERRULE_MS;
+}
+
 /* The owner overrules anybody's put, others only their own. */
 static bool may_overrule(const struct put *put, const struct put *other, uint64_t now_ms) {
-    return other->state == PUT_PREPARED && now_ms >= other->prepared_ms &&
-           now_ms - other->prepared_ms >= STORAGE_OVERRULE_MS &&
-           (put->by_owner || strcmp(put->caller, other->caller) == 0);
+    return is_stale(other, now_ms) && (put->by_owner || strcmp(put->caller, other->caller) == 0);
 }
 
 /* Under the mutex: no other put of the image stands in the way. One that does and is stale is

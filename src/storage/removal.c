@@ -39,15 +39,19 @@ result removal_check_newer(struct storage *storage, const struct image_id *image
 static result removal_of_anyone(struct storage *storage, const struct image_id *image,
                                 Myelin__Signed **out_removal) {
     AUTO_NAMES struct store_names names = {0};
-    char prefix[sizeof "removed/00"] = "removed/", first[sizeof image->hex + 1];
-    memcpy(prefix + sizeof "removed/" - 1, image->hex, 2);
-    memcpy(first, image->hex, sizeof image->hex - 1);
-    memcpy(first + sizeof image->hex - 1, ".", 2);
+    char prefix[sizeof "removed/00"], first[sizeof image->hex + 1];
+    snprintf(prefix, sizeof prefix, "removed/%.2s", image->hex);
+    snprintf(first, sizeof first, "%s.", image->hex);
     TRY(store_list(storage->store, prefix, "", first, &names));
-    if (names.count == 0 || strncmp(names.names[0], first, sizeof image->hex) != 0)
-        return FAIL(NOT_FOUND, "%s has no image %s", storage->server, image->hex);
-    AUTO_FORMAT Myelin__Removal *removal = NULL;
-    return removal_get(storage, image, names.names[0] + sizeof image->hex, out_removal, &removal);
+    for (size_t i = 0; i < names.count && strncmp(names.names[i], first, sizeof first - 1) == 0;
+         i++) {
+        const char *owner = names.names[i] + sizeof first - 1;
+        AUTO_FORMAT Myelin__Removal *removal = NULL;
+        if (format_is_name(owner) &&
+            removal_get(storage, image, owner, out_removal, &removal) == OK)
+            return OK;
+    }
+    return FAIL(NOT_FOUND, "%s has no image %s", storage->server, image->hex);
 }
 
 result removal_for(struct storage *storage, const struct storage_caller *caller,
