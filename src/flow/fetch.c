@@ -137,7 +137,8 @@ static void *run_server(void *argument) {
         bytes_free(&delivery.table);
         char text[ERROR_TEXT_BYTES];
         snprintf(text, sizeof text, "%s", error_text());
-        if (fetch_window_leave(fetch->window, &job, delivered))
+        if (fetch_window_leave(fetch->window, &job, delivered) &&
+            !session_is_cancelled(fetch->session))
             session_warn(fetch->session, "%s", text);
     }
     return NULL;

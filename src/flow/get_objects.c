@@ -198,7 +198,9 @@ static result write_segment(void *context, unsigned worker, const struct fetch_s
     (void)worker;
     struct get_objects *objects = context;
     result written = restore(objects, segment);
-    return written == OK ? OK : error_at(written, "%s", objects->metas[segment->object]->name);
+    if (written == OK || written == IO) /* which names the file itself */
+        return written;
+    return error_at(written, "%s", objects->metas[segment->object]->name);
 }
 
 struct fetch_sink get_objects_sink(struct get_objects *objects) {
