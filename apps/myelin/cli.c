@@ -114,7 +114,7 @@ void cli_watch(void *context, struct session *session) {
     if (session == NULL) {
         progress_end();
         interrupt_watch(NULL);
-        if (cli->session != NULL)
+        if (cli->session != NULL && !interrupt_has_come())
             session_take_warnings(cli->session, print_warning, NULL);
         cli->session = NULL;
         return;

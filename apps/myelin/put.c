@@ -4,10 +4,12 @@
 
 #include "cli.h"
 #include "print.h"
+#include "progress.h"
 
 /* The ID itself, not made safe: it is the user's own, and scripts take it from here. */
 static void print_id(void *context, const char *id) {
     (void)context;
+    progress_end();
     puts(id);
     fflush(stdout);
 }

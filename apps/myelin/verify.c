@@ -1,6 +1,7 @@
 #include "flow/verify.h"
 #include "cli.h"
 #include "print.h"
+#include "progress.h"
 
 static void add_finding(void *context, const struct verify_finding *finding) {
     json_array_append_new(context, json_pack("{s:o, s:s?, s:s, s:s, s:o}", "id",
@@ -15,6 +16,7 @@ static void print_finding(void *context, const struct verify_finding *finding) {
     (void)context;
     if (finding->state == VERIFY_GOOD)
         return;
+    progress_end();
     printf("%s  %-11s  ", finding->server, verify_state_name(finding->state));
     print_safe(stdout, finding->id);
     if (finding->object != NULL)
