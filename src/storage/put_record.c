@@ -27,22 +27,22 @@ static result append_be64(struct bytes *out, uint64_t value) {
     return bytes_append(out, view_of(text, sizeof text));
 }
 
-static result encode(const struct put_record *record, struct bytes *out) {
+result put_record_encode(const struct put_record *record, struct bytes *out_body) {
     const uint8_t head[2] = {FORMAT_VERSION, record->creates ? FLAG_CREATES : 0};
     const uint8_t caller_len = (uint8_t)strlen(record->caller);
-    TRY(bytes_append(out, view_of(head, sizeof head)));
-    TRY(bytes_append(out, view_of(record->image.bytes, sizeof record->image.bytes)));
-    TRY(bytes_append(out, view_of(record->contents, sizeof record->contents)));
-    TRY(append_be64(out, record->prepared_ms));
-    TRY(append_be64(out, record->sealed_bytes));
-    TRY(append_be64(out, record->symbol_bytes));
-    TRY(bytes_append(out, view_of(&caller_len, 1)));
-    TRY(bytes_append(out, view_of(record->caller, caller_len)));
-    TRY(append_be32(out, record->object_count));
+    TRY(bytes_append(out_body, view_of(head, sizeof head)));
+    TRY(bytes_append(out_body, view_of(record->image.bytes, sizeof record->image.bytes)));
+    TRY(bytes_append(out_body, view_of(record->contents, sizeof record->contents)));
+    TRY(append_be64(out_body, record->prepared_ms));
+    TRY(append_be64(out_body, record->sealed_bytes));
+    TRY(append_be64(out_body, record->symbol_bytes));
+    TRY(bytes_append(out_body, view_of(&caller_len, 1)));
+    TRY(bytes_append(out_body, view_of(record->caller, caller_len)));
+    TRY(append_be32(out_body, record->object_count));
     for (size_t i = 0; i < record->object_count; i++)
-        TRY(bytes_append(out, view_of(record->objects[i].bytes, FORMAT_ID_BYTES)));
-    TRY(append_be32(out, record->commit.len));
-    return bytes_append(out, bytes_view(&record->commit));
+        TRY(bytes_append(out_body, view_of(record->objects[i].bytes, FORMAT_ID_BYTES)));
+    TRY(append_be32(out_body, record->commit.len));
+    return bytes_append(out_body, bytes_view(&record->commit));
 }
 
 static bool take_be32(struct view *cursor, uint32_t *out) {
@@ -78,7 +78,9 @@ static bool take_fixed(struct view *cursor, struct put_record *record) {
         !take_be64(cursor, &record->symbol_bytes) || !take_bytes(cursor, &caller_len, 1) ||
         caller_len > FORMAT_NAME_MAX || !take_bytes(cursor, (uint8_t *)record->caller, caller_len))
         return false;
-    record->creates = (head[1] & FLAG_CREATES) != 0;
+    if (head[1] > FLAG_CREATES || strlen(record->caller) != caller_len)
+        return false;
+    record->creates = head[1] == FLAG_CREATES;
     hex_encode(view_of(record->image.bytes, DIGEST_BYTES), record->image.hex);
     return format_is_name(record->caller);
 }
@@ -110,26 +112,29 @@ static result decode(struct view body, struct put_record *record) {
     return bytes_append(&record->commit, commit);
 }
 
+result put_record_parse(struct view body, struct put_record *out_record) {
+    AUTO_PUT_RECORD struct put_record record = {0};
+    TRY(decode(body, &record));
+    *out_record = record;
+    record = (struct put_record){0};
+    return OK;
+}
+
 result put_record_put(struct store *store, const char *key, const struct put_record *record) {
     AUTO_BYTES struct bytes body = {0};
-    TRY(encode(record, &body));
+    TRY(put_record_encode(record, &body));
     return record_put(store, key, kind, bytes_view(&body));
 }
 
 result put_record_replace(struct store *store, const char *key, const struct put_record *record) {
     AUTO_BYTES struct bytes body = {0};
-    TRY(encode(record, &body));
+    TRY(put_record_encode(record, &body));
     return record_replace(store, key, kind, bytes_view(&body));
 }
 
 result put_record_get(struct store *store, const char *key, struct put_record *out_record) {
     AUTO_BYTES struct bytes body = {0};
-    AUTO_PUT_RECORD struct put_record record = {0};
     TRY(record_get(store, key, kind, PUT_RECORD_LIMIT, &body));
-    result decoded = decode(bytes_view(&body), &record);
-    if (decoded != OK)
-        return error_at(decoded, "%s", key);
-    *out_record = record;
-    record = (struct put_record){0};
-    return OK;
+    result parsed = put_record_parse(bytes_view(&body), out_record);
+    return parsed == OK ? OK : error_at(parsed, "%s", key);
 }

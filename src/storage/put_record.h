@@ -33,6 +33,12 @@ struct put_record {
 void put_record_clean_up(struct put_record *record);
 #define AUTO_PUT_RECORD __attribute__((cleanup(put_record_clean_up)))
 
+/* The body as a byte string, appended to `out_body`: one form for each record. NO_MEMORY. */
+MUST_CHECK result put_record_encode(const struct put_record *record, struct bytes *out_body);
+
+/* INTEGRITY where it is anything else; NO_MEMORY. */
+MUST_CHECK result put_record_parse(struct view body, struct put_record *out_record);
+
 /* As record_put, record_replace and record_get. */
 MUST_CHECK result put_record_put(struct store *store, const char *key,
                                  const struct put_record *record);
