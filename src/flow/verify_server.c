@@ -137,6 +137,20 @@ static bool verify_object(struct verify_server *verify, const struct manifest_en
     return true;
 }
 
+/* What a server that would not list the image's objects is. */
+static enum verify_state state_of(result code) {
+    switch (code) {
+    case NOT_FOUND:
+    case DENIED: /* it does not know the owner as the owner */
+        return VERIFY_LOST;
+    case TIMEOUT:
+    case NO_MEMORY: /* busy */
+        return VERIFY_UNREACHABLE;
+    default:
+        return VERIFY_BAD;
+    }
+}
+
 void verify_server(struct verify_server *verify) {
     const struct manifests *manifests = verify->manifests;
     const char *name = session_server(verify->session, SESSION_STORAGE, verify->server)->name;
@@ -146,8 +160,7 @@ void verify_server(struct verify_server *verify) {
     if (slot < 0)
         return; /* it joined the system later */
     if (answer->code != OK) {
-        bool is_lost = answer->code == NOT_FOUND || answer->code == DENIED;
-        fault(verify, NULL, is_lost ? VERIFY_LOST : VERIFY_UNREACHABLE, answer->text);
+        fault(verify, NULL, state_of(answer->code), answer->text);
         return;
     }
     bool is_there = verify_envelope(verify, slot);
