@@ -19,7 +19,7 @@
 
 enum { SEGMENT = 1 << 20 };
 
-/* One server's slice of a segment, as the encoder writes it: every slice is looked at. */
+/* One server's slice of a segment, as long as the encoder that put uses writes it. */
 static size_t slice_bytes(size_t sealed, unsigned n, unsigned k) {
     uint8_t rows[CODE_SYMBOLS_MAX * CODE_SYMBOLS_MAX];
     uint8_t *slices[CODE_SYMBOLS_MAX];
