@@ -166,7 +166,7 @@ def test_health_and_metrics(shared, tmp_path):
     c.put("alice", "measured", c.make("m.bin", 1000))
     c.get("alice", "measured")
     person = issue(c, "watcher", "user", tmp_path, days=2)
-    for server, metric in (("storage-1", "myelin_storaged_"), ("key-1", "myelin_key_")):
+    for server, metric in (("storage-1", "myelin_storage_"), ("key-1", "myelin_key_")):
         where = address(c, server, "alice")
         assert request(where, *person, path="/healthz")[0] == 200
         status, text = request(where, *person, path="/metrics")
