@@ -1,0 +1,208 @@
+/* Opening an envelope though key servers lie, refuse or hang: the key or a clear no, and names. */
+#include "cli_liars.h"
+
+#include "flow/clock.h"
+
+/* ------------------------------------------------------------------ helpers */
+
+static int all_honest(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < M; i++)
+        world.keys[i].lie = HONEST;
+    return 0;
+}
+
+struct lines {
+    char text[2048];
+};
+
+static void take_line(void *context, const char *line) {
+    struct lines *lines = context;
+    size_t used = strlen(lines->text);
+    snprintf(lines->text + used, sizeof lines->text - used, "%s\n", line);
+}
+
+/* Opens the image as its owner or its recipient; the key, where there is one, must be the right
+ * one. */
+static result open_as(struct person *person, struct lines *out_warnings) {
+    struct image image = world.image; /* borrows */
+    image.is_own = person == &world.alice;
+    if (!image.is_own)
+        assert_int_equal(session_find_user(person->session, "alice", &image.owner), OK);
+    AUTO_SECRET struct content_key_secret *key = NULL;
+    *out_warnings = (struct lines){0};
+    session_take_warnings(person->session, take_line, out_warnings); /* of the tests before */
+    *out_warnings = (struct lines){0};
+    result opened = flow_open_envelope(person->session, &image, &key);
+    if (opened == OK)
+        assert_memory_equal(key->bytes, world.content_key->bytes, CONTENT_KEY_BYTES);
+    else
+        assert_null(key);
+    session_take_warnings(person->session, take_line, out_warnings);
+    return opened;
+}
+
+static struct person *const people[] = {&world.alice, &world.bob};
+
+#define FOR_BOTH(person)                                                                           \
+    for (struct person *const *at_ = people, *person; at_ < people + 2 && (person = *at_); at_++)
+
+/* ------------------------------------------------------------------ tests */
+
+static void honest_servers_open_in_silence(void **state) {
+    (void)state;
+    FOR_BOTH(person) {
+        struct lines warnings;
+        assert_int_equal(open_as(person, &warnings), OK);
+        assert_string_equal(warnings.text, "");
+    }
+}
+
+static void a_wrong_partial_is_named(void **state) {
+    (void)state;
+    world.keys[0].lie = WRONG_PARTIAL;
+    world.keys[2].lie = WRONG_PARTIAL;
+    FOR_BOTH(person) {
+        struct lines warnings;
+        assert_int_equal(open_as(person, &warnings), OK);
+        assert_non_null(strstr(warnings.text, "key-1: its partial is wrong"));
+        assert_non_null(strstr(warnings.text, "key-3: its partial is wrong"));
+        assert_null(strstr(warnings.text, "key-2"));
+        assert_null(strstr(warnings.text, "key-4"));
+    }
+}
+
+static void made_up_commitments_do_not_help_a_liar(void **state) {
+    (void)state;
+    world.keys[0].lie = OWN_COMMITMENTS;
+    FOR_BOTH(person) {
+        struct lines warnings;
+        assert_int_equal(open_as(person, &warnings), OK);
+        assert_non_null(strstr(warnings.text, "key-1: its partial is wrong"));
+        assert_non_null(strstr(warnings.text, "key-1: its entry of user"));
+        assert_null(strstr(warnings.text, "key-2"));
+    }
+}
+
+static void too_few_right_partials(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < M - T + 1; i++)
+        world.keys[i].lie = WRONG_PARTIAL;
+    FOR_BOTH(person) {
+        struct lines warnings;
+        assert_int_equal(open_as(person, &warnings), QUORUM);
+        assert_non_null(strstr(error_text(), "1 of the 2 key servers"));
+    }
+}
+
+static void altered_symbols_are_traced(void **state) {
+    (void)state;
+    world.keys[0].lie = ALTERED_SYMBOLS;
+    FOR_BOTH(person) {
+        struct lines warnings;
+        assert_int_equal(open_as(person, &warnings), OK);
+        assert_non_null(strstr(warnings.text, "key-1: altered the envelope symbol of storage-1"));
+        assert_null(strstr(warnings.text, "key-2"));
+    }
+    for (unsigned i = 0; i < M; i++)
+        world.keys[i].lie = ALTERED_SYMBOLS;
+    FOR_BOTH(person) {
+        struct lines warnings;
+        assert_int_equal(open_as(person, &warnings), OK);
+        assert_non_null(strstr(warnings.text, "storage-1: its envelope symbol is not what alice"));
+        assert_non_null(strstr(warnings.text, "storage-2: its envelope symbol is not what alice"));
+        assert_null(strstr(warnings.text, "storage-3"));
+    }
+}
+
+static void too_few_symbols(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < M; i++)
+        world.keys[i].lie = FEW_SYMBOLS;
+    FOR_BOTH(person) {
+        struct lines warnings;
+        assert_int_equal(open_as(person, &warnings), QUORUM);
+        assert_non_null(strstr(error_text(), "1 of the 2 storage servers"));
+        assert_non_null(strstr(error_text(), "storage-2 storage-3 storage-4"));
+    }
+}
+
+static void another_servers_index_is_refused(void **state) {
+    (void)state;
+    world.keys[0].lie = OTHER_INDEX;
+    FOR_BOTH(person) {
+        struct lines warnings;
+        assert_int_equal(open_as(person, &warnings), OK);
+        assert_non_null(strstr(warnings.text, "key-1"));
+    }
+}
+
+static void a_forged_forward_is_refused(void **state) {
+    (void)state;
+    struct lines warnings;
+    world.keys[1].lie = FORGED_FORWARD;
+    assert_int_equal(open_as(&world.bob, &warnings), OK);
+    assert_non_null(strstr(warnings.text, "key-2"));
+    for (unsigned i = 0; i < M; i++)
+        world.keys[i].lie = FORGED_FORWARD;
+    assert_int_equal(open_as(&world.bob, &warnings), QUORUM);
+}
+
+static void refusals_are_handed_on(void **state) {
+    (void)state;
+    static const struct {
+        enum lie lie;
+        result expected;
+    } cases[] = {{HAS_NONE, NOT_FOUND}, {REFUSES, DENIED}};
+    for (size_t i = 0; i < 2; i++)
+        FOR_BOTH(person) {
+            struct lines warnings;
+            for (unsigned j = 0; j < M; j++)
+                world.keys[j].lie = (int)cases[i].lie;
+            assert_int_equal(open_as(person, &warnings), cases[i].expected);
+            world.keys[0].lie = HONEST; /* one honest server more changes nothing */
+            assert_int_equal(open_as(person, &warnings), cases[i].expected);
+            world.keys[3].lie = HONEST; /* but t of them do */
+            assert_int_equal(open_as(person, &warnings), OK);
+        }
+}
+
+static void a_hung_server_is_done_without(void **state) {
+    (void)state;
+    world.keys[3].lie = HANGS;
+    FOR_BOTH(person) {
+        struct lines warnings;
+        uint64_t start = clock_ms();
+        assert_int_equal(open_as(person, &warnings), OK);
+        assert_true(clock_ms() - start < 3000);
+        assert_non_null(strstr(warnings.text, "key-4: no answer in time"));
+    }
+}
+
+static void a_cancelled_session_opens_nothing(void **state) {
+    (void)state;
+    struct lines warnings;
+    session_cancel(world.alice.session);
+    assert_int_equal(open_as(&world.alice, &warnings), INTERNAL);
+    assert_string_equal(error_text(), "interrupted");
+    session_shield(world.alice.session, true); /* what cleans up may still ask */
+    assert_int_equal(open_as(&world.alice, &warnings), OK);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(honest_servers_open_in_silence, all_honest),
+        /* Before any other that looks at commitments, which a session does once. */
+        cmocka_unit_test_setup(made_up_commitments_do_not_help_a_liar, all_honest),
+        cmocka_unit_test_setup(a_wrong_partial_is_named, all_honest),
+        cmocka_unit_test_setup(too_few_right_partials, all_honest),
+        cmocka_unit_test_setup(altered_symbols_are_traced, all_honest),
+        cmocka_unit_test_setup(too_few_symbols, all_honest),
+        cmocka_unit_test_setup(another_servers_index_is_refused, all_honest),
+        cmocka_unit_test_setup(a_forged_forward_is_refused, all_honest),
+        cmocka_unit_test_setup(refusals_are_handed_on, all_honest),
+        cmocka_unit_test_setup(a_hung_server_is_done_without, all_honest),
+        cmocka_unit_test_setup(a_cancelled_session_opens_nothing, all_honest),
+    };
+    return cmocka_run_group_tests(tests, start_world, end_world);
+}
