@@ -97,6 +97,11 @@ size_t put_batch_files_max(unsigned n, unsigned k);
  * QUORUM. */
 MUST_CHECK result put_batch_begin(struct put_batch *batch);
 
+/* CONFLICT where an answer is CONFLICT and its server shows the owner's own record of what would be
+ * there twice: nobody is believed without. */
+MUST_CHECK result put_batch_prove_conflicts(const struct put_batch *batch,
+                                            const struct put_answer answers[]);
+
 /* IO, QUORUM, INTERNAL where cancelled. */
 MUST_CHECK result put_batch_stream(struct put_batch *batch);
 

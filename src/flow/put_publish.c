@@ -1,5 +1,5 @@
 /*
- * Put's ends: begin, and prepare and commit, by which all of a put becomes visible at once
+ * Put's last step: prepare and commit, by which all of a put becomes visible at once
  * (docs/PROTOCOL.md, a put).
  */
 #include <pthread.h>
@@ -9,14 +9,11 @@
 
 #include "base/log.h"
 #include "flow/clock.h"
-#include "flow/manifests.h"
 #include "flow/put_batch.h"
 
 static const char PROTOBUF[] = "application/protobuf";
 
 enum {
-    BEGIN_GRACE_MS = 2000,
-    BEGIN_LIMIT_MS = 12000,
     PREPARE_GRACE_MS = 5000,
     PREPARE_LIMIT_MS = 300000, /* a disk may take long to have gigabytes down */
     COMMIT_GRACE_MS = 3000,
@@ -30,114 +27,6 @@ enum {
     RIVAL_MS = 33000,
     RIVAL_PAUSE_MS = 300,
 };
-
-/* ------------------------------------------------------------------ begin */
-
-struct beginning {
-    struct put_batch *batch;
-    struct bytes wire;
-};
-
-static result ask_begin(void *context, unsigned slot, struct http_client *client) {
-    (void)slot;
-    struct beginning *beginning = context;
-    char path[PUT_PATH_BYTES];
-    put_batch_path(beginning->batch, "", path);
-    return http_call(client, "POST", path, bytes_view(&beginning->wire), PROTOBUF, 0, NULL);
-}
-
-static result pack_begin(struct beginning *beginning) {
-    const struct put_batch *batch = beginning->batch;
-    ProtobufCBinaryData *ids = calloc(batch->count, sizeof *ids);
-    if (ids == NULL)
-        return FAIL(NO_MEMORY, "no memory for %zu object ids", batch->count);
-    for (size_t i = 0; i < batch->count; i++)
-        ids[i] = format_bytes(view_of(batch->objects[i].id, FORMAT_ID_BYTES));
-    Myelin__BeginPut message = MYELIN__BEGIN_PUT__INIT;
-    message.tau = format_bytes(view_of(batch->image->tau_bytes, FORMAT_TAU_BYTES));
-    message.creates = batch->envelope != NULL;
-    message.n_object = batch->count;
-    message.object = ids;
-    result packed = format_pack(&message, &beginning->wire);
-    free(ids);
-    return packed;
-}
-
-/* The name of the object in this batch that `manifest`, the owner's own, is of. */
-static const char *name_of(const struct put_batch *batch, const Myelin__Manifest *manifest) {
-    for (size_t i = 0; i < batch->count; i++)
-        if (memcmp(batch->objects[i].id, manifest->object.data, FORMAT_ID_BYTES) == 0)
-            return batch->objects[i].file->name;
-    return NULL;
-}
-
-static result check_page(const struct put_batch *batch, const Myelin__ManifestPage *page) {
-    for (size_t i = 0; i < page->n_manifest; i++) {
-        AUTO_FORMAT Myelin__Manifest *manifest = NULL;
-        if (format_open_manifest(page->manifest[i], batch->session->signing->public_key,
-                                 &manifest) != OK ||
-            memcmp(manifest->tau.data, batch->image->tau_bytes, FORMAT_TAU_BYTES) != 0)
-            continue;
-        const char *name = name_of(batch, manifest);
-        if (name != NULL)
-            return FAIL(CONFLICT, "the image already holds an object named %s", name);
-    }
-    return OK;
-}
-
-/* CONFLICT where this server has the owner's own manifest of one of the batch's objects: nobody is
- * believed without. */
-static result prove_object(const struct put_batch *batch, unsigned slot) {
-    AUTO_MANIFEST_PAGES struct manifest_pages pages = {0};
-    if (manifest_pages_fetch(batch->slots->slot[slot].client, batch->image, &pages) != OK)
-        return OK;
-    for (size_t i = 0; i < pages.count; i++)
-        TRY(check_page(batch, pages.page[i]));
-    return OK;
-}
-
-/* Likewise where this server has the image that is to be made. */
-static result prove_image(const struct put_batch *batch, unsigned slot) {
-    char path[PUT_PATH_BYTES];
-    snprintf(path, sizeof path, "/v1/images/%s", batch->image->hex);
-    AUTO_BYTES struct bytes wire = {0};
-    AUTO_FORMAT Myelin__ImageAnswer *answer = NULL;
-    AUTO_FORMAT Myelin__Envelope *envelope = NULL;
-    if (http_call(batch->slots->slot[slot].client, "GET", path, view_of(NULL, 0), NULL,
-                  FORMAT_LIMIT_IMAGE_ANSWER, &wire) != OK ||
-        format_parse_image_answer(bytes_view(&wire), &answer) != OK || answer->envelope == NULL ||
-        format_open_envelope(answer->envelope, batch->session->signing->public_key, &envelope) !=
-            OK ||
-        memcmp(envelope->tau.data, batch->image->tau_bytes, FORMAT_TAU_BYTES) != 0)
-        return OK;
-    return FAIL(CONFLICT, "another put has just made this image: try again");
-}
-
-static result prove_conflicts(const struct put_batch *batch, const struct put_answer answers[]) {
-    for (unsigned i = 0; i < batch->slots->n; i++) {
-        if (!answers[i].was_asked || answers[i].code != CONFLICT)
-            continue;
-        TRY(prove_object(batch, i));
-        if (batch->envelope != NULL)
-            TRY(prove_image(batch, i));
-    }
-    return OK;
-}
-
-static result begin(struct put_batch *batch, struct put_answer answers[]) {
-    AUTO_BYTES struct bytes unused = {0};
-    struct beginning beginning = {.batch = batch};
-    result begun = pack_begin(&beginning);
-    struct put_patience patience = {batch->slots->quorum, BEGIN_GRACE_MS, BEGIN_LIMIT_MS};
-    if (begun == OK)
-        begun = put_slots_ask(batch->slots, NULL, ask_begin, &beginning, patience, answers);
-    bytes_free(&beginning.wire);
-    TRY(begun);
-    TRY(session_check_cancel(batch->session));
-    TRY(prove_conflicts(batch, answers));
-    put_slots_lose_failed(batch->slots, answers);
-    return put_slots_check(batch->slots, "put");
-}
 
 /* ------------------------------------------------------------------ manifests */
 
@@ -322,7 +211,8 @@ static result outwait_rivals(struct publishing *publishing, uint64_t started_ms,
         if (has_quorum && (clock_ms() >= grace_end_ms || left < DECIDE_MS / 2))
             return OK;
         if (!has_quorum && (is_lower || left == 0))
-            return FAIL(CONFLICT, "another put of this image is under way: try again after it");
+            return FAIL(CONFLICT,
+                        "another put of this image is under way: try again in half a minute");
         nanosleep(&(struct timespec){.tv_nsec = RIVAL_PAUSE_MS * 1000000L}, NULL);
         struct put_patience patience = {batch->slots->n, 0, left > 1000 ? left : 1000};
         TRY(put_slots_ask(batch->slots, waits, ask_prepare, publishing, patience, fresh));
@@ -346,7 +236,7 @@ static result prepare(struct publishing *publishing) {
     TRY(prepared);
     TRY(session_check_cancel(batch->session));
     if (put_answers_ok(batch->slots, publishing->answers) < batch->slots->quorum)
-        TRY(prove_conflicts(batch, publishing->answers));
+        TRY(put_batch_prove_conflicts(batch, publishing->answers));
     put_slots_lose_failed(batch->slots, publishing->answers);
     TRY(put_slots_check(batch->slots, "put"));
     if (time_left(publishing, started_ms) == 0)
@@ -391,15 +281,6 @@ result put_batch_publish(struct put_batch *batch) {
     __attribute__((cleanup(publishing_free))) struct publishing publishing = {
         .batch = batch, .lock = PTHREAD_MUTEX_INITIALIZER};
     return publish(&publishing);
-}
-
-result put_batch_begin(struct put_batch *batch) {
-    struct put_answer *answers = calloc(batch->slots->n, sizeof *answers);
-    if (answers == NULL)
-        return FAIL(NO_MEMORY, "no memory to ask %u servers", batch->slots->n);
-    result begun = begin(batch, answers);
-    free(answers);
-    return begun;
 }
 
 static result ask_abort(void *context, unsigned slot, struct http_client *client) {
