@@ -76,7 +76,9 @@ static result check_server(struct storage *storage) {
     char text[FORMAT_NAME_MAX + 32];
     snprintf(text, sizeof text, "storage 1 %s\n", storage->server);
     result got = record_get(storage->store, "format", "format", sizeof text, &body);
-    if (got == NOT_FOUND)
+    if (got == INTEGRITY) /* one flipped bit of a note must not keep all images away */
+        log_event(LOG_ERROR, "store-format-damaged", "reason=\"%s\"", error_text());
+    if (got == NOT_FOUND || got == INTEGRITY)
         return record_replace(storage->store, "format", "format", view_of_string(text));
     TRY(got);
     if (!view_equal(bytes_view(&body), view_of_string(text)))
