@@ -4,6 +4,7 @@
 
 #include "format/limits.h"
 #include "storage/check.h"
+#include "storage/draw.h"
 #include "storage/forward.h"
 #include "storage/image.h"
 #include "storage/listing.h"
@@ -113,6 +114,44 @@ static void object_abandon(struct server_exchange *exchange) {
     upload_abandon(exchange_state(exchange));
 }
 
+static result post_draw(struct server_exchange *exchange) {
+    struct request r;
+    AUTO_BYTES struct bytes drawn = {0};
+    TRY(request_read(exchange, IMAGE | PUT, &r));
+    return answer(exchange,
+                  put_draw(r.storage, &r.caller, &r.image, &r.put, exchange_body(exchange), &drawn),
+                  &drawn);
+}
+
+static result blocks_begin(struct server_exchange *exchange) {
+    struct request r;
+    struct blocks_options options = {0};
+    struct blocks *blocks = NULL;
+    uint64_t length = exchange_body_length(exchange);
+    TRY(request_read(exchange, IMAGE | PUT | OBJECT, &r));
+    TRY(exchange_query_number(exchange, "draw", 0, &options.draw));
+    TRY(exchange_query_number(exchange, "row", 0, &options.row));
+    TRY(exchange_query_number(exchange, "slice", 0, &options.slice_bytes));
+    options.object = r.object;
+    options.expected_bytes = length == SERVER_LENGTH_UNKNOWN ? 0 : length;
+    TRY(blocks_open(r.storage, &r.caller, &r.image, &r.put, &options, &blocks));
+    exchange_set_state(exchange, blocks);
+    return OK;
+}
+
+static result blocks_part(struct server_exchange *exchange, struct view part) {
+    return blocks_append(exchange_state(exchange), part);
+}
+
+static result blocks_end(struct server_exchange *exchange) {
+    AUTO_BYTES struct bytes receipt = {0};
+    return answer(exchange, blocks_finish(exchange_state(exchange), &receipt), &receipt);
+}
+
+static void blocks_cut(struct server_exchange *exchange) {
+    blocks_abandon(exchange_state(exchange));
+}
+
 static result post_prepare(struct server_exchange *exchange) {
     struct request r;
     TRY(request_read(exchange, IMAGE | PUT, &r));
@@ -202,7 +241,11 @@ static result get_envelope_symbol(struct server_exchange *exchange) {
     if (user == NULL)
         return FAIL(INVALID, "?for= is missing");
     TRY(request_read(exchange, IMAGE, &r));
-    return answer(exchange, forward_symbol(r.storage, &r.caller, &r.image, user, &body), &body);
+    bool is_signed = exchange_query(exchange, "signed") != NULL;
+    return answer(exchange,
+                  (is_signed ? forward_symbol_signed : forward_symbol)(r.storage, &r.caller,
+                                                                       &r.image, user, &body),
+                  &body);
 }
 
 static result put_forward(struct server_exchange *exchange) {
@@ -238,6 +281,9 @@ const struct server_route storaged_routes[] = {
     {"POST", PUTS, BUFFERED(FORMAT_LIMIT_BEGIN_PUT), .end = post_put},
     {"PUT", PUTS "/objects/{object}", .body = SERVER_BODY_STREAMED, .begin = object_begin,
      .part = object_part, .end = object_end, .abandon = object_abandon},
+    {"POST", PUTS "/draw", BUFFERED(FORMAT_LIMIT_DRAW_REQUEST), .end = post_draw},
+    {"PUT", PUTS "/objects/{object}/blocks", .body = SERVER_BODY_STREAMED, .begin = blocks_begin,
+     .part = blocks_part, .end = blocks_end, .abandon = blocks_cut},
     {"POST", PUTS "/prepare", BUFFERED(FORMAT_LIMIT_PREPARE_PUT), .end = post_prepare},
     {"POST", PUTS "/commit", BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .end = post_commit},
     {"GET", PUTS, .end = get_put},

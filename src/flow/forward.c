@@ -8,6 +8,7 @@
 #include "scheme/threshold_rekeygen.h"
 
 struct rekeying {
+    const struct session_user *self;
     struct rekey_request request;
     struct bytes wire; /* RekeyRequest */
     struct {
@@ -47,56 +48,86 @@ static result pack_request(const struct image *image, const char *recipient,
     return format_pack(&message, out_wire);
 }
 
-/* RK from the parts of the key servers for which `given` holds. QUORUM, INTEGRITY. */
+/* RK from the parts that `is_used` names. INTEGRITY where one of them is wrong. */
 static result combine_parts(const struct session *session, const struct rekeying *rekeying,
-                            const struct session_user *self, struct rekey *out_rekey) {
+                            const bool is_used[], struct rekey *out_rekey) {
     struct rekey_part parts[FORMAT_SERVERS_MAX];
     size_t count = 0;
     for (unsigned i = 0; i < session->m; i++)
-        if (rekeying->of[i].given)
+        if (is_used[i])
             parts[count++] = rekeying->of[i].part;
     TRY(threshold_rekeygen_combine(parts, count, session->t, out_rekey));
-    return threshold_rekeygen_check(&self->public_key, &rekeying->request, out_rekey);
+    return threshold_rekeygen_check(&rekeying->self->public_key, &rekeying->request, out_rekey);
 }
 
-/* Drops and names the parts that are not what their servers' shares make of the request. */
-static void drop_wrong_parts(struct session *session, struct rekeying *rekeying,
-                             const struct session_user *self) {
-    for (unsigned i = 0; i < session->m; i++) {
-        if (!rekeying->of[i].given ||
-            threshold_rekeygen_check_part(&self->commitments, &rekeying->request,
-                                          &rekeying->of[i].part) == OK)
-            continue;
-        rekeying->of[i].given = false;
-        session_warn(session, "%s: its part of the re-encryption key is wrong",
-                     session_server(session, SESSION_KEY, i)->name);
-    }
+/* Each key server's part once; what it gave before stays. `answers` gives who failed. */
+static result ask_parts(struct session *session, struct rekeying *rekeying, unsigned enough,
+                        struct session_answer answers[], uint64_t *bytes) {
+    unsigned ok = 0;
+    TRY(session_ask(session, SESSION_KEY, ask_part, rekeying, enough, answers, &ok));
+    *bytes += (uint64_t)rekeying->wire.len * session->m;
+    if (ok < session->t)
+        return session_fail_quorum(session, SESSION_KEY, "making the re-encryption key", answers,
+                                   session->t);
+    return OK;
+}
+
+/* RK from the parts that are what these commitments say. The others' servers are named where that
+ * gives it, or where there are no other commitments to go by. */
+static result combine_checked(struct session *session, const struct rekeying *rekeying,
+                              const struct share_commitments *commitments,
+                              struct rekey *out_rekey) {
+    bool is_right[FORMAT_SERVERS_MAX];
+    for (unsigned i = 0; i < session->m; i++)
+        is_right[i] =
+            rekeying->of[i].given && threshold_rekeygen_check_part(commitments, &rekeying->request,
+                                                                   &rekeying->of[i].part) == OK;
+    result combined = combine_parts(session, rekeying, is_right, out_rekey);
+    if (combined != OK && rekeying->self->other_count > 0)
+        return combined;
+    for (unsigned i = 0; i < session->m; i++)
+        if (rekeying->of[i].given && !is_right[i])
+            session_warn(session, "%s: its part of the re-encryption key is wrong",
+                         session_server(session, SESSION_KEY, i)->name);
+    return combined;
+}
+
+/* Somebody's part is wrong: all are asked again, for liars may have been the first to answer, and
+ * each part is looked at by itself, against whichever of the commitments that are told fit. */
+static result rekey_carefully(struct session *session, struct rekeying *rekeying,
+                              struct rekey *out_rekey, uint64_t *bytes) {
+    const struct session_user *self = rekeying->self;
+    struct session_answer answers[FORMAT_SERVERS_MAX];
+    TRY(ask_parts(session, rekeying, 0, answers, bytes));
+    result combined = combine_checked(session, rekeying, &self->commitments, out_rekey);
+    for (unsigned v = 0; combined != OK && v < self->other_count; v++)
+        combined = combine_checked(session, rekeying, &self->others[v], out_rekey);
+    if (combined == QUORUM)
+        return FAIL(QUORUM,
+                    "making the re-encryption key: fewer than the %u key servers needed gave a "
+                    "right part",
+                    session->t);
+    return combined;
 }
 
 static result rekey(struct session *session, const struct image *image, const char *id,
                     const struct session_user *recipient, struct rekey *out_rekey,
                     uint64_t *bytes) {
-    const struct session_user *self = NULL;
-    TRY(session_find_user(session, session->user, &self));
     struct rekeying rekeying = {0};
+    TRY(session_find_user(session, session->user, &rekeying.self));
     TRY(threshold_rekeygen_request(session->a3, view_of_string(id), &recipient->public_key,
                                    &rekeying.request));
     AUTO_BYTES struct bytes wire = {0};
     TRY(pack_request(image, recipient->name, &rekeying.request, &wire));
     rekeying.wire = wire;
     struct session_answer answers[FORMAT_SERVERS_MAX];
-    unsigned ok = 0;
-    TRY(session_ask(session, SESSION_KEY, ask_part, &rekeying, session->t, answers, &ok));
-    *bytes += (uint64_t)wire.len * session->m;
-    if (ok < session->t)
-        return session_fail_quorum(session, SESSION_KEY, "making the re-encryption key", answers,
-                                   session->t);
+    TRY(ask_parts(session, &rekeying, session->t, answers, bytes));
     session_warn_failed(session, SESSION_KEY, answers, OK);
-    result combined = combine_parts(session, &rekeying, self, out_rekey);
-    if (combined != INTEGRITY)
-        return combined;
-    drop_wrong_parts(session, &rekeying, self);
-    return combine_parts(session, &rekeying, self, out_rekey);
+    bool is_given[FORMAT_SERVERS_MAX];
+    for (unsigned i = 0; i < session->m; i++)
+        is_given[i] = rekeying.of[i].given;
+    result combined = combine_parts(session, &rekeying, is_given, out_rekey);
+    return combined == INTEGRITY ? rekey_carefully(session, &rekeying, out_rekey, bytes) : combined;
 }
 
 static result sign_forward(struct session *session, const struct image *image, const char *id,

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/hash.h"
 #include "format/layout.h"
+#include "format/statement.h"
 
 void open_answers_free(struct open_answers *answers) {
     for (unsigned i = 0; answers->of != NULL && i < answers->servers; i++) {
@@ -19,6 +21,7 @@ void open_answers_free(struct open_answers *answers) {
 struct asking {
     const struct image *image;
     const uint8_t *owner_identity;
+    uint8_t image_id[DIGEST_BYTES];
     struct bytes request;
     struct open_answer *of;
 };
@@ -59,47 +62,68 @@ static result check_head(const struct session *session, const struct asking *ask
                          &answer->partial);
 }
 
-static result parse_symbol(const struct image *image, const struct open_answer *answer,
-                           const Myelin__ServedSymbol *served, struct open_symbol *out_symbol) {
-    const Myelin__Envelope *envelope = image->envelope;
-    const Myelin__Symbol *symbol = served->symbol;
-    int slot = format_slot_of(envelope->servers, envelope->n_servers, served->server);
-    if (slot < 0 || (uint32_t)slot != symbol->slot)
-        return FAIL(PROTOCOL, "it is of slot %u, not this server's", symbol->slot);
+/* Whether the storage server signed that it gave this symbol for this user. One that it signed for
+ * another forward proves nothing: there it may be right. */
+static bool is_vouched(const struct session *session, const struct asking *asking,
+                       const Myelin__OpenAnswer *wire, const Myelin__ServedSymbol *served,
+                       unsigned server) {
+    const struct format_statement statement = {served->server, session->user, asking->image_id,
+                                               served->symbol};
+    return served->signature.len > 0 && served->symbol->b == wire->b &&
+           view_equal(format_view(served->symbol->beta), format_view(wire->beta)) &&
+           format_statement_verify(session_server(session, SESSION_STORAGE, server)->identity.data,
+                                   &statement, format_view(served->signature)) == OK;
+}
+
+static result parse_value(const struct image *image, const struct open_answer *answer,
+                          const Myelin__Symbol *symbol, unsigned slot,
+                          struct codeword_symbol *out_value) {
+    unsigned k = image->envelope->k;
     struct view coefficients[FORMAT_SERVERS_MAX];
-    if (symbol->n_coefficient != envelope->k)
-        return FAIL(PROTOCOL, "%zu coefficients", symbol->n_coefficient);
-    for (size_t i = 0; i < symbol->n_coefficient; i++)
+    if (symbol->slot != slot || symbol->n_coefficient != k)
+        return FAIL(PROTOCOL, "slot %u, %zu coefficients", symbol->slot, symbol->n_coefficient);
+    for (unsigned i = 0; i < k; i++)
         coefficients[i] = format_view(symbol->coefficient[i]);
     AUTO_SYMBOL struct codeword_symbol value = {0};
     TRY(codeword_symbol_parse("symbol", symbol->b, format_view(symbol->alpha),
                               format_view(symbol->beta), format_view(symbol->gamma), coefficients,
-                              symbol->n_coefficient, envelope->k, &value));
+                              k, k, &value));
     if (value.value.b != answer->b || !g2_equal(&value.value.beta, &answer->beta))
         return FAIL(PROTOCOL, "its b and beta are not the answer's");
-    out_symbol->slot = (unsigned)slot;
-    out_symbol->value = value;
+    *out_value = value;
     value = (struct codeword_symbol){0};
     return OK;
 }
 
-static result parse_symbols(struct session *session, const struct image *image,
-                            const Myelin__OpenAnswer *wire, const char *key_server,
-                            struct open_answer *answer) {
-    if (wire->n_symbol == 0)
+/* A symbol of a server that the envelope does not name, such as a new one, is passed over. */
+static result parse_symbol(const struct session *session, const struct asking *asking,
+                           const Myelin__OpenAnswer *wire, const Myelin__ServedSymbol *served,
+                           struct open_answer *answer) {
+    const Myelin__Envelope *envelope = asking->image->envelope;
+    int slot = format_slot_of(envelope->servers, envelope->n_servers, served->server);
+    int server = description_find_storage(&session->description, served->server);
+    if (slot < 0 || server < 0)
         return OK;
-    answer->symbols = calloc(wire->n_symbol, sizeof *answer->symbols);
+    struct open_symbol *symbol = &answer->symbols[answer->symbol_count];
+    symbol->server = (unsigned)server;
+    symbol->slot = (unsigned)slot;
+    symbol->is_vouched = is_vouched(session, asking, wire, served, symbol->server);
+    result parsed =
+        parse_value(asking->image, answer, served->symbol, symbol->slot, &symbol->value);
+    if (parsed == NO_MEMORY)
+        return parsed;
+    symbol->is_formed = parsed == OK;
+    answer->symbol_count++;
+    return OK;
+}
+
+static result parse_symbols(const struct session *session, const struct asking *asking,
+                            const Myelin__OpenAnswer *wire, struct open_answer *answer) {
+    answer->symbols = calloc(wire->n_symbol + 1, sizeof *answer->symbols);
     if (answer->symbols == NULL)
         return FAIL(NO_MEMORY, "out of memory");
-    for (size_t i = 0; i < wire->n_symbol; i++) {
-        result parsed =
-            parse_symbol(image, answer, wire->symbol[i], &answer->symbols[answer->symbol_count]);
-        if (parsed == OK)
-            answer->symbol_count++;
-        else
-            session_warn(session, "%s: its envelope symbol, as %s passed it on: %s",
-                         wire->symbol[i]->server, key_server, error_text());
-    }
+    for (size_t i = 0; i < wire->n_symbol; i++)
+        TRY(parse_symbol(session, asking, wire, wire->symbol[i], answer));
     return OK;
 }
 
@@ -120,27 +144,28 @@ static result ask_open(void *context, struct session *session, unsigned server,
         memcpy(answer->proof, wire->proof.data, sizeof answer->proof);
         answer->proven = true;
     }
-    TRY(parse_symbols(session, asking->image, wire, http_client_name(client), answer));
+    TRY(parse_symbols(session, asking, wire, answer));
     answer->given = true;
     return OK;
 }
 
-static result pack_request(const struct image *image, unsigned u, bool prove,
-                           struct bytes *out_wire) {
+static result pack_request(const struct open_question *question, struct bytes *out_wire) {
+    const struct image *image = question->image;
     Myelin__OpenRequest request = MYELIN__OPEN_REQUEST__INIT;
     char owner[FORMAT_NAME_MAX + 1];
     memcpy(owner, image->owner_name, sizeof owner);
     request.owner = owner;
     request.tau = format_bytes(view_of(image->tau_bytes, FORMAT_TAU_BYTES));
-    request.u = u;
-    request.prove = prove;
+    request.u = question->u;
+    request.prove = question->prove;
     return format_pack(&request, out_wire);
 }
 
-result open_answers_ask(struct session *session, const struct image *image, unsigned u, bool prove,
+result open_answers_ask(struct session *session, const struct open_question *question,
                         struct open_answers *out_answers) {
+    const struct image *image = question->image;
     AUTO_BYTES struct bytes request = {0};
-    TRY(pack_request(image, u, prove, &request));
+    TRY(pack_request(question, &request));
     AUTO_OPEN_ANSWERS struct open_answers all = {.servers = session->m};
     all.of = calloc(session->m, sizeof *all.of);
     all.answers = calloc(session->m, sizeof *all.answers);
@@ -151,7 +176,9 @@ result open_answers_ask(struct session *session, const struct image *image, unsi
                                                             : image->owner->identity,
                             .request = request,
                             .of = all.of};
-    TRY(session_ask(session, SESSION_KEY, ask_open, &asking, session->t, all.answers, &all.ok));
+    format_image_id(image->tau_bytes, asking.image_id);
+    TRY(session_ask(session, SESSION_KEY, ask_open, &asking, question->enough, all.answers,
+                    &all.ok));
     *out_answers = all;
     all = (struct open_answers){0};
     return OK;

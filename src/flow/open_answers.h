@@ -11,7 +11,11 @@
 
 /* An envelope symbol as one key server passed it on. */
 struct open_symbol {
-    unsigned slot;
+    unsigned server; /* the storage server that it is said to be from */
+    unsigned slot;   /* that server's in the envelope */
+    bool is_vouched; /* the storage server signed it */
+    bool is_formed;  /* `value` is set: a symbol of that slot, with the answer's b and beta */
+    bool is_right;   /* set by open_blame: it has the hash that the owner signed */
     struct codeword_symbol value;
 };
 
@@ -38,9 +42,15 @@ struct open_answers {
 #define AUTO_OPEN_ANSWERS __attribute__((cleanup(open_answers_free)))
 void open_answers_free(struct open_answers *answers);
 
-/* Asks all key servers to open `image`, each asking `u` storage servers; with proofs where `prove`.
- * Symbols that do not parse cost a warning. INTERNAL, NO_MEMORY. */
-MUST_CHECK result open_answers_ask(struct session *session, const struct image *image, unsigned u,
-                                   bool prove, struct open_answers *out_answers);
+struct open_question {
+    const struct image *image;
+    unsigned u;      /* storage servers that each key server asks */
+    bool prove;      /* with proofs of the partials and signatures of the symbols */
+    unsigned enough; /* answers after which others are not waited for long: session_ask */
+};
+
+/* Asks all key servers. INTERNAL, NO_MEMORY. */
+MUST_CHECK result open_answers_ask(struct session *session, const struct open_question *question,
+                                   struct open_answers *out_answers);
 
 #endif

@@ -145,11 +145,14 @@ struct session_user {
     struct public_key public_key;
     struct share_commitments commitments; /* t; checked against public_key. As most key servers have
                                              them: a liar's could pass the check too */
+    unsigned other_count;
+    struct share_commitments *others; /* that pass the check as well, as fewer key servers have
+                                         them */
 };
 
 /* Looks a user up in the key servers' directory, once a session. Forged or damaged entries cost a
- * warning that names the key server. NOT_FOUND where no reachable key server knows him, INVALID
- * where `name` is no name, QUORUM where none is reachable. */
+ * warning that names the key server. NOT_FOUND where more than m - t key servers do not know him,
+ * and none does; INVALID where `name` is no name, QUORUM where too few are reachable to know. */
 MUST_CHECK result session_find_user(struct session *session, const char *name,
                                     const struct session_user **out_user);
 

@@ -9,10 +9,17 @@
 #include "flow/session_state.h"
 #include "system/user.h"
 
+static void user_clean_up(struct session_user *user) {
+    share_commitments_free(&user->commitments);
+    for (unsigned i = 0; i < user->other_count; i++)
+        share_commitments_free(&user->others[i]);
+    free(user->others);
+}
+
 void session_users_free(struct session_state *state) {
     while (state->users != NULL) {
         struct session_directory_entry *next = state->users->next;
-        share_commitments_free(&state->users->user.commitments);
+        user_clean_up(&state->users->user);
         free(state->users);
         state->users = next;
     }
@@ -69,16 +76,21 @@ static result ask_entry(void *context, struct session *session, unsigned server,
     return OK;
 }
 
-static bool same_entry(const struct session_user *a, const struct session_user *b) {
-    if (memcmp(a->identity, b->identity, sizeof a->identity) != 0 ||
-        !g1_equal(&a->public_key.pk1, &b->public_key.pk1) ||
-        !g2_equal(&a->public_key.pk2, &b->public_key.pk2))
-        return false;
-    for (unsigned i = 0; i < a->commitments.t; i++)
-        if (!g1_equal(&a->commitments.f1[i], &b->commitments.f1[i]) ||
-            !g2_equal(&a->commitments.f2[i], &b->commitments.f2[i]))
+static bool same_person(const struct session_user *a, const struct session_user *b) {
+    return memcmp(a->identity, b->identity, sizeof a->identity) == 0 &&
+           g1_equal(&a->public_key.pk1, &b->public_key.pk1) &&
+           g2_equal(&a->public_key.pk2, &b->public_key.pk2);
+}
+
+static bool same_commitments(const struct share_commitments *a, const struct share_commitments *b) {
+    for (unsigned i = 0; i < a->t; i++)
+        if (!g1_equal(&a->f1[i], &b->f1[i]) || !g2_equal(&a->f2[i], &b->f2[i]))
             return false;
     return true;
+}
+
+static bool same_entry(const struct session_user *a, const struct session_user *b) {
+    return same_person(a, b) && same_commitments(&a->commitments, &b->commitments);
 }
 
 /* The key server whose entry most others share; `count` where there is none. */
@@ -100,12 +112,43 @@ static void warn_entries(struct session *session, const struct lookup *lookup,
                          const struct session_answer answers[], unsigned best) {
     for (unsigned i = 0; i < session->m; i++) {
         result code = answers[i].code;
+        const char *name = session_server(session, SESSION_KEY, i)->name;
         if (code == OK && best < session->m && !same_entry(&lookup->found[i], &lookup->found[best]))
             session_warn(session, "%s: its entry of user %s differs from the other key servers'",
-                         session_server(session, SESSION_KEY, i)->name, lookup->name);
+                         name, lookup->name);
+        else if (code == NOT_FOUND && best < session->m)
+            session_warn(session, "%s: does not know user %s, whom other key servers know", name,
+                         lookup->name);
         else if (code != OK && code != NOT_FOUND && code != TIMEOUT)
             session_warn(session, "%s", answers[i].text);
     }
+}
+
+static bool has_commitments(const struct session_user *user, const struct share_commitments *some) {
+    bool has = same_commitments(&user->commitments, some);
+    for (unsigned i = 0; i < user->other_count; i++)
+        has = has || same_commitments(&user->others[i], some);
+    return has;
+}
+
+/* Moves the entry of `best` to the caller, and other commitments of the same person beside it. */
+static result take_entry(struct lookup *lookup, unsigned count, unsigned best,
+                         struct session_user *out_user) {
+    struct share_commitments *others = calloc(count, sizeof *others);
+    if (others == NULL)
+        return FAIL(NO_MEMORY, "out of memory");
+    *out_user = lookup->found[best];
+    out_user->others = others;
+    lookup->found[best].commitments = (struct share_commitments){0};
+    for (unsigned i = 0; i < count; i++) {
+        struct session_user *found = &lookup->found[i];
+        if (i == best || found->name[0] == '\0' || !same_person(found, out_user) ||
+            has_commitments(out_user, &found->commitments))
+            continue;
+        others[out_user->other_count++] = found->commitments;
+        found->commitments = (struct share_commitments){0};
+    }
+    return OK;
 }
 
 static result look_up(struct session *session, struct lookup *lookup,
@@ -115,17 +158,16 @@ static result look_up(struct session *session, struct lookup *lookup,
     TRY(session_ask(session, SESSION_KEY, ask_entry, lookup, session->t, answers, &ok));
     unsigned best = commonest_entry(lookup->found, session->m);
     warn_entries(session, lookup, answers, best);
-    if (best < session->m) {
-        entry->user = lookup->found[best];
-        lookup->found[best].commitments = (struct share_commitments){0};
-        return OK;
-    }
+    if (best < session->m)
+        return take_entry(lookup, session->m, best, &entry->user);
+    unsigned absent = 0;
     for (unsigned i = 0; i < session->m; i++)
-        if (answers[i].code == NOT_FOUND)
-            return FAIL(NOT_FOUND, "no user %s is enrolled in this system", lookup->name);
+        absent += answers[i].code == NOT_FOUND;
+    if (absent > session->m - session->t)
+        return FAIL(NOT_FOUND, "no user %s is enrolled in this system", lookup->name);
     char what[32 + FORMAT_NAME_MAX];
     snprintf(what, sizeof what, "looking up user %s", lookup->name);
-    return session_fail_quorum(session, SESSION_KEY, what, answers, 1);
+    return session_fail_quorum(session, SESSION_KEY, what, answers, session->t);
 }
 
 static const struct session_user *find_known(struct session_state *state, const char *name) {

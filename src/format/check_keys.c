@@ -46,6 +46,7 @@ static result check_served(const Myelin__OpenAnswer *m) {
         const Myelin__ServedSymbol *served = m->symbol[i];
         TRY(check_name("symbol: server", served->server));
         TRY(check_symbol("symbol", served->symbol));
+        TRY(check_optional("symbol: signature", served->signature, FORMAT_SIGNATURE_BYTES));
         if (served->symbol->b != m->b)
             return FAIL(PROTOCOL, "symbol: %s: b is %u, expected %u", served->server,
                         served->symbol->b, m->b);

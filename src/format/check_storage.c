@@ -114,6 +114,7 @@ result format_check_inbox_page(const void *message) {
 result format_check_symbol_answer(const void *message) {
     const Myelin__SymbolAnswer *m = message;
     TRY(check_symbol("symbol", m->symbol));
+    TRY(check_optional("signature", m->signature, FORMAT_SIGNATURE_BYTES));
     if (m->symbol->b == 1)
         return check_signed("forward", m->forward, FORMAT_LIMIT_FORWARD);
     if (m->forward != NULL)

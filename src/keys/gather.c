@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "format/hash.h"
+#include "format/statement.h"
 
 enum { CALL_STACK_BYTES = 512 << 10, CALLS_MAX = 2048, PATH_BYTES = 256 };
 
@@ -33,6 +34,7 @@ struct call {
 struct gathering {
     struct gatherer *gatherer;
     struct symbol_terms terms;
+    uint8_t image[DIGEST_BYTES];
     char path[PATH_BYTES];
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -113,7 +115,6 @@ void gathered_free(struct gathered *gathered) {
 
 static result gathering_new(struct gatherer *gatherer, const struct symbol_terms *terms,
                             struct gathering **out_gathering) {
-    uint8_t image[DIGEST_BYTES];
     char digits[2 * DIGEST_BYTES + 1];
     struct gathering *gathering = calloc(1, sizeof *gathering);
     if (gathering == NULL)
@@ -122,10 +123,10 @@ static result gathering_new(struct gatherer *gatherer, const struct symbol_terms
     gathering->terms = *terms;
     gathering->references = 1;
     gathering->n = storage_fleet_size(gatherer->fleet);
-    format_image_id(terms->tau, image);
-    hex_encode(view_of(image, sizeof image), digits);
-    snprintf(gathering->path, sizeof gathering->path, "/v1/images/%s/symbol?for=%s", digits,
-             terms->user);
+    format_image_id(terms->tau, gathering->image);
+    hex_encode(view_of(gathering->image, sizeof gathering->image), digits);
+    snprintf(gathering->path, sizeof gathering->path, "/v1/images/%s/symbol?for=%s%s", digits,
+             terms->user, terms->prove ? "&signed=1" : "");
     storage_fleet_order(gatherer->fleet, gathering->order);
     pthread_mutex_init(&gathering->lock, NULL);
     cond_init_monotonic(&gathering->changed);
@@ -153,6 +154,16 @@ static void gathering_release_at(struct gathering **gathering) {
     gathering_release_locked(*gathering);
 }
 
+/* What is not signed is not passed on: its reader would take this server for the liar. */
+static result check_signature(const struct gathering *gathering, unsigned server,
+                              const Myelin__SymbolAnswer *answer) {
+    const struct storage_fleet *fleet = gathering->gatherer->fleet;
+    const struct format_statement statement = {
+        storage_fleet_name(fleet, server), gathering->terms.user, gathering->image, answer->symbol};
+    return format_statement_verify(storage_fleet_identity(fleet, server), &statement,
+                                   format_view(answer->signature));
+}
+
 /* One server's symbol, fetched and checked. */
 static result fetch_one(const struct gathering *gathering, unsigned server,
                         Myelin__SymbolAnswer **out_answer, uint64_t *out_serial_ms) {
@@ -162,6 +173,8 @@ static result fetch_one(const struct gathering *gathering, unsigned server,
     TRY(storage_fleet_get(fleet, server, gathering->path, FORMAT_LIMIT_SYMBOL_ANSWER, &wire));
     TRY(format_parse_symbol_answer(bytes_view(&wire), &answer));
     TRY(symbol_check(&gathering->terms, storage_fleet_name(fleet, server), answer, out_serial_ms));
+    if (gathering->terms.prove)
+        TRY(check_signature(gathering, server, answer));
     *out_answer = answer;
     answer = NULL;
     return OK;
@@ -263,27 +276,51 @@ static bool slot_is_its_own(const struct gathering *gathering, unsigned server) 
     return true;
 }
 
-/* Which servers' symbols belong to the largest set that agrees on beta, on distinct slots: the
- * newest forward's where two are as large. Gives the size of the set. */
+/* One server's symbol and all that agree with it on beta. */
+struct generation {
+    unsigned example; /* a server of it */
+    unsigned size;
+    uint64_t serial_ms; /* of its forward */
+};
+
+static struct generation generation_of(const struct gathering *gathering, const bool counted[],
+                                       unsigned server) {
+    struct generation generation = {server, 0, gathering->calls[server].serial_ms};
+    for (unsigned i = 0; i < gathering->n; i++)
+        generation.size += counted[i] && same_beta(&gathering->calls[server], &gathering->calls[i]);
+    return generation;
+}
+
+/* The newest of those that can be decoded; else the largest, and the newest of those. */
+static bool is_better(const struct gathering *gathering, const struct generation *a,
+                      const struct generation *b) {
+    unsigned k = gathering->terms.k;
+    if ((a->size >= k) != (b->size >= k))
+        return a->size >= k;
+    if (a->size < k && a->size != b->size)
+        return a->size > b->size;
+    return a->serial_ms > b->serial_ms;
+}
+
+/* Which servers' symbols are the best generation's, on distinct slots (but all of them where their
+ * servers signed them: a reader then sees who claims another's slot). Gives their number. */
 static unsigned find_best(const struct gathering *gathering, bool out_chosen[FORMAT_SERVERS_MAX]) {
     bool counted[FORMAT_SERVERS_MAX];
-    unsigned best = 0, most = 0;
+    struct generation best = {0};
     for (unsigned i = 0; i < gathering->n; i++)
-        counted[i] = is_good(&gathering->calls[i]) && slot_is_its_own(gathering, i);
+        counted[i] = is_good(&gathering->calls[i]) &&
+                     (gathering->terms.prove || slot_is_its_own(gathering, i));
     for (unsigned i = 0; i < gathering->n; i++) {
-        unsigned agreeing = 0;
-        for (unsigned j = 0; counted[i] && j < gathering->n; j++)
-            agreeing += counted[j] && same_beta(&gathering->calls[i], &gathering->calls[j]);
-        if (agreeing > most || (agreeing > 0 && agreeing == most &&
-                                gathering->calls[i].serial_ms > gathering->calls[best].serial_ms)) {
-            best = i;
-            most = agreeing;
-        }
+        struct generation its = {0};
+        if (counted[i])
+            its = generation_of(gathering, counted, i);
+        if (its.size > 0 && (best.size == 0 || is_better(gathering, &its, &best)))
+            best = its;
     }
     for (unsigned i = 0; i < gathering->n; i++)
-        out_chosen[i] =
-            most > 0 && counted[i] && same_beta(&gathering->calls[i], &gathering->calls[best]);
-    return most;
+        out_chosen[i] = best.size > 0 && counted[i] &&
+                        same_beta(&gathering->calls[i], &gathering->calls[best.example]);
+    return best.size;
 }
 
 /* Running calls that were given their time, and when the next of the others will have been. */
@@ -328,7 +365,7 @@ static void run_calls(struct gathering *gathering, unsigned u) {
         if (gathering->running == 0)
             return;
         bool all_slow = gathering->asked == gathering->n && gathering->running == overdue;
-        if (all_slow && good >= gathering->terms.k)
+        if (all_slow && good >= gathering->terms.k && !gathering->terms.prove)
             return; /* enough to decode; what is missing are spares */
         wait_until(gathering, next_ms);
     }

@@ -4,9 +4,12 @@
  *
  * A server that is dead, lies or does not have it is replaced by a spare at once, one that is slow
  * after GATHER_PATIENCE_MS without being given up. Slow servers are waited for only until there are
- * k symbols, and nothing waits longer than GATHER_DEADLINE_MS. A
- * recipient may meet two generations of a forward; the symbols that agree on beta and are most
- * count.
+ * k symbols, and nothing waits longer than GATHER_DEADLINE_MS. Where symbols must be proven, some
+ * of those that came may be lies: then slow servers are waited for until they have answered or
+ * failed.
+ *
+ * A recipient may meet several generations of a forward: of those with k symbols or more the newest
+ * counts, so that key servers that ask everybody agree; else the one with most symbols.
  */
 #ifndef MYELIN_KEYS_GATHER_H
 #define MYELIN_KEYS_GATHER_H

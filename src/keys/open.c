@@ -16,7 +16,8 @@ static uint64_t monotonic_us(void) {
 static result set_terms(struct key_service *service, const struct tls_peer *peer,
                         const Myelin__OpenRequest *request, struct symbol_terms *out) {
     const Myelin__System *system = service->description->system;
-    *out = (struct symbol_terms){.n = (unsigned)system->n_storage, .k = system->k};
+    *out = (struct symbol_terms){
+        .n = (unsigned)system->n_storage, .k = system->k, .prove = request->prove};
     memcpy(out->owner, request->owner, strlen(request->owner) + 1);
     memcpy(out->user, peer->name, strlen(peer->name) + 1);
     memcpy(out->tau, request->tau.data, sizeof out->tau);
@@ -67,6 +68,8 @@ static result pack_answer(const struct gathered *gathered, const struct opened *
         myelin__served_symbol__init(&served[i]);
         served[i].server = names[i];
         served[i].symbol = gathered->symbols[i].answer->symbol;
+        if (prove)
+            served[i].signature = gathered->symbols[i].answer->signature;
         listed[i] = &served[i];
     }
     answer.index = opened->partial.j;

@@ -67,6 +67,10 @@ const char *storage_fleet_name(const struct storage_fleet *fleet, unsigned serve
     return fleet->servers[server].entry->name;
 }
 
+const uint8_t *storage_fleet_identity(const struct storage_fleet *fleet, unsigned server) {
+    return fleet->servers[server].entry->identity.data;
+}
+
 static void shuffle(unsigned order[], unsigned n) {
     for (unsigned i = n; i > 1; i--) {
         uint64_t random;

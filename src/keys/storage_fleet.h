@@ -24,6 +24,8 @@ void storage_fleet_free_at(struct storage_fleet **fleet);
 
 unsigned storage_fleet_size(const struct storage_fleet *fleet);
 const char *storage_fleet_name(const struct storage_fleet *fleet, unsigned server);
+/* Its identity key: SIGN_PUBLIC_BYTES. */
+const uint8_t *storage_fleet_identity(const struct storage_fleet *fleet, unsigned server);
 
 /* All servers, 0 to n - 1, in random order, those that timed out lately at the end. */
 void storage_fleet_order(struct storage_fleet *fleet, unsigned out_order[]);

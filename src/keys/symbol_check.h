@@ -16,6 +16,7 @@ struct symbol_terms {
     uint8_t owner_identity[SIGN_PUBLIC_BYTES]; /* of this server's own directory */
     uint64_t revoked_ms;                       /* forwards with a higher serial only */
     unsigned n, k;
+    bool prove; /* only symbols that their servers have signed, and no haste */
 };
 
 /* The owner reads his original envelope, anybody else the one re-encrypted to him. */

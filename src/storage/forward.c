@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "format/statement.h"
 #include "scheme/reenc.h"
 #include "storage/image.h"
 #include "storage/record.h"
@@ -203,20 +204,44 @@ result forward_revoke(struct storage *storage, const struct storage_caller *call
 
 /* ------------------------------------------------------------------ serving symbols */
 
-static result answer_original(struct storage *storage, const struct image_id *image,
-                              struct bytes *out_answer) {
-    AUTO_FORMAT Myelin__Symbol *symbol = NULL;
-    TRY(image_symbol(storage, image, &symbol));
+/* Which symbol is asked for, and how. */
+struct wanted {
+    const struct image_id *image;
+    const char *user;
+    bool is_signed;
+};
+
+/* `symbol` and, with a re-encrypted one, `forward` as an answer. */
+static result pack_symbol(struct storage *storage, const struct wanted *wanted,
+                          Myelin__Symbol *symbol, Myelin__Signed *forward,
+                          struct bytes *out_answer) {
+    uint8_t signature[SIGN_BYTES];
     Myelin__SymbolAnswer answer = MYELIN__SYMBOL_ANSWER__INIT;
     answer.symbol = symbol;
+    answer.forward = forward;
+    if (wanted->is_signed) {
+        const struct format_statement statement = {storage->server, wanted->user,
+                                                   wanted->image->bytes, symbol};
+        TRY(format_statement_sign(storage->key, &statement, signature));
+        answer.signature = format_bytes(view_of(signature, sizeof signature));
+    }
     return format_pack(&answer, out_answer);
 }
 
-static result answer_forward(struct storage *storage, const struct image_id *image,
-                             const char *user, struct bytes *out_answer) {
+static result answer_original(struct storage *storage, const struct wanted *wanted,
+                              struct bytes *out_answer) {
+    AUTO_FORMAT Myelin__Symbol *symbol = NULL;
+    TRY(image_symbol(storage, wanted->image, &symbol));
+    return pack_symbol(storage, wanted, symbol, NULL, out_answer);
+}
+
+static result answer_forward(struct storage *storage, const struct wanted *wanted,
+                             struct bytes *out_answer) {
     AUTO_ENTRY struct entry entry = {0};
     AUTO_FORMAT Myelin__Signed *forward = NULL;
     AUTO_FORMAT Myelin__Symbol *symbol = NULL;
+    const struct image_id *image = wanted->image;
+    const char *user = wanted->user;
     result got = entry_get(storage, image, user, &entry);
     if (got == NOT_FOUND || (got == OK && entry.kind != ENTRY_FORWARD))
         return FAIL(DENIED, "%s: image %s is not forwarded to %s", storage->server, image->hex,
@@ -225,15 +250,14 @@ static result answer_forward(struct storage *storage, const struct image_id *ima
     if (format_parse_signed(entry.record, &forward) != OK ||
         format_parse_symbol(entry.symbol, &symbol) != OK)
         return error_at(INTEGRITY, "%s", place_of_forward(image, user).key);
-    Myelin__SymbolAnswer answer = MYELIN__SYMBOL_ANSWER__INIT;
-    answer.symbol = symbol;
-    answer.forward = forward;
-    return format_pack(&answer, out_answer);
+    return pack_symbol(storage, wanted, symbol, forward, out_answer);
 }
 
-result forward_symbol(struct storage *storage, const struct storage_caller *caller,
-                      const struct image_id *image, const char *user, struct bytes *out_answer) {
+static result answer_symbol(struct storage *storage, const struct storage_caller *caller,
+                            const struct wanted *wanted, struct bytes *out_answer) {
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
+    const struct image_id *image = wanted->image;
+    const char *user = wanted->user;
     struct image_owner owner;
     if (!format_is_name(user))
         return FAIL(INVALID, "?for= is not a user's name");
@@ -243,6 +267,19 @@ result forward_symbol(struct storage *storage, const struct storage_caller *call
     if (!himself && caller->role != STORAGE_ROLE_KEY_SERVER)
         return FAIL(DENIED, "%s: only key servers ask for somebody else", storage->server);
     if (strcmp(user, owner.name) == 0)
-        return answer_original(storage, image, out_answer);
-    return answer_forward(storage, image, user, out_answer);
+        return answer_original(storage, wanted, out_answer);
+    return answer_forward(storage, wanted, out_answer);
+}
+
+result forward_symbol(struct storage *storage, const struct storage_caller *caller,
+                      const struct image_id *image, const char *user, struct bytes *out_answer) {
+    const struct wanted wanted = {image, user, false};
+    return answer_symbol(storage, caller, &wanted, out_answer);
+}
+
+result forward_symbol_signed(struct storage *storage, const struct storage_caller *caller,
+                             const struct image_id *image, const char *user,
+                             struct bytes *out_answer) {
+    const struct wanted wanted = {image, user, true};
+    return answer_symbol(storage, caller, &wanted, out_answer);
 }

@@ -28,6 +28,12 @@ MUST_CHECK result forward_symbol(struct storage *storage, const struct storage_c
                                  const struct image_id *image, const char *user,
                                  struct bytes *out_answer);
 
+/* GET .../symbol?for={user}&signed=1: the same, signed by this server (format/statement.h). */
+MUST_CHECK result forward_symbol_signed(struct storage *storage,
+                                        const struct storage_caller *caller,
+                                        const struct image_id *image, const char *user,
+                                        struct bytes *out_answer);
+
 /* ------------------------------------------------------------------ for src/storage */
 
 /* Under the image's lock. */

@@ -33,17 +33,22 @@ static void assert_log(const struct person *person, const char *expected) {
     assert_string_equal(log, expected);
 }
 
-static result open_as(const struct person *person, unsigned u, Myelin__OpenAnswer **out_answer) {
+static result open_how(const struct person *person, unsigned u, bool prove,
+                       Myelin__OpenAnswer **out_answer) {
     AUTO_BYTES struct bytes wire = {0}, answer = {0};
     Myelin__OpenRequest request = MYELIN__OPEN_REQUEST__INIT;
     request.owner = world.alice.name;
     request.tau = field(world.tau_bytes, G2_BYTES);
     request.u = u;
-    request.prove = true;
+    request.prove = prove;
     assert_int_equal(format_pack(&request, &wire), OK);
     TRY(service_open(&world.service, &person->peer, bytes_view(&wire), &answer));
     assert_int_equal(format_parse_open_answer(bytes_view(&answer), out_answer), OK);
     return OK;
+}
+
+static result open_as(const struct person *person, unsigned u, Myelin__OpenAnswer **out_answer) {
+    return open_how(person, u, true, out_answer);
 }
 
 /* Opens and drops the answer. */
@@ -272,8 +277,8 @@ static void test_fan_out_bounds(void **state) {
 
 /* Every kind of liar is passed over, and blamed. */
 static void test_liars_are_passed_over(void **state) {
-    static const int kinds[] = {SAYS_NONSENSE, LIES_ON_BETA, LIES_ON_GAMMA, NO_FORWARD,
-                                OTHERS_FORWARD};
+    static const int kinds[] = {SAYS_NONSENSE, LIES_ON_BETA,   LIES_ON_GAMMA,
+                                NO_FORWARD,    OTHERS_FORWARD, UNSIGNED};
     (void)state;
     enrol_all();
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
@@ -299,13 +304,15 @@ static void test_all_lie(void **state) {
     assert_log(&world.alice, "enroll:ok open:too few servers ");
 }
 
-/* Two servers claim one slot: the one whose place it is counts. */
+/* Two servers claim one slot: the one whose place it is counts. Who asks for proofs gets both. */
 static void test_slots_are_distinct(void **state) {
-    AUTO_FORMAT Myelin__OpenAnswer *answer = NULL;
+    AUTO_FORMAT Myelin__OpenAnswer *answer = NULL, *proven = NULL;
     (void)state;
     enrol_all();
     world.storage[2].behaviour = LIES_ON_SLOT;
-    assert_int_equal(open_as(&world.alice, N, &answer), OK);
+    assert_int_equal(open_as(&world.alice, N, &proven), OK);
+    assert_int_equal(proven->n_symbol, N);
+    assert_int_equal(open_how(&world.alice, N, false, &answer), OK);
     assert_int_equal(answer->n_symbol, N - 1);
     for (size_t i = 0; i < answer->n_symbol; i++)
         assert_string_not_equal(answer->symbol[i]->server, "storage-3");
@@ -324,6 +331,40 @@ static void test_dead_and_hanging_servers(void **state) {
     assert_true(test_clock_ms() - started < 2000); /* the hanging one was not waited for */
 }
 
+/* A symbol is passed on with its server's word for it, where proofs are asked for, else without. */
+static void test_symbols_are_signed(void **state) {
+    AUTO_FORMAT Myelin__OpenAnswer *proven = NULL, *plain = NULL;
+    uint8_t image[DIGEST_BYTES];
+    (void)state;
+    enrol_all();
+    format_image_id(world.tau_bytes, image);
+    assert_int_equal(open_as(&world.bob, N, &proven), OK);
+    for (size_t i = 0; i < proven->n_symbol; i++) {
+        const Myelin__ServedSymbol *served = proven->symbol[i];
+        const uint8_t *identity = world.storage[served->symbol->slot].identity.key->public_key;
+        struct format_statement statement = {served->server, "bob", image, served->symbol};
+        assert_int_equal(
+            format_statement_verify(identity, &statement, format_view(served->signature)), OK);
+        statement.user = "alice";
+        assert_int_equal(
+            format_statement_verify(identity, &statement, format_view(served->signature)),
+            INTEGRITY);
+    }
+    assert_int_equal(open_how(&world.bob, N, false, &plain), OK);
+    assert_int_equal(plain->symbol[0]->signature.len, 0);
+}
+
+/* Where proofs are asked for, servers that hang may be those that tell the truth. */
+static void test_proofs_are_waited_for(void **state) {
+    AUTO_FORMAT Myelin__OpenAnswer *answer = NULL;
+    (void)state;
+    enrol_all();
+    for (unsigned i = K; i < N; i++)
+        world.storage[i].behaviour = IS_SLOW;
+    assert_int_equal(open_as(&world.bob, N, &answer), OK);
+    assert_int_equal(answer->n_symbol, N);
+}
+
 /* With k symbols there, nobody waits for servers that hang. */
 static void test_spares_that_hang_are_not_waited_for(void **state) {
     AUTO_FORMAT Myelin__OpenAnswer *answer = NULL;
@@ -332,7 +373,7 @@ static void test_spares_that_hang_are_not_waited_for(void **state) {
     for (unsigned i = K; i < N; i++)
         world.storage[i].behaviour = HANGS;
     uint64_t started = test_clock_ms();
-    assert_int_equal(open_as(&world.bob, N, &answer), OK);
+    assert_int_equal(open_how(&world.bob, N, false, &answer), OK);
     assert_int_equal(answer->n_symbol, K);
     assert_true(test_clock_ms() - started < FLEET_CALL_TIMEOUT_MS - 200);
 }
@@ -504,7 +545,7 @@ static void test_damaged_log_is_told(void **state) {
     service_reopen();
     assert_int_equal(service_metrics(&world.service, &text), OK);
     assert_int_equal(bytes_append(&text, view_of("", 1)), OK);
-    assert_non_null(strstr((char *)text.data, "myelin_keyd_log_damaged 1\n"));
+    assert_non_null(strstr((char *)text.data, "myelin_key_log_damaged 1\n"));
     assert_int_equal(try_open(&world.alice, 0), OK);
     assert_log(&world.alice, "open:ok ");
 }
@@ -553,13 +594,13 @@ static void test_metrics(void **state) {
     assert_int_equal(service_metrics(&world.service, &text), OK);
     assert_int_equal(bytes_append(&text, view_of("", 1)), OK);
     static const char *const lines[] = {
-        "myelin_keyd_opens_total{outcome=\"ok\"} 1\n",
-        "myelin_keyd_opens_total{outcome=\"refused\"} 1\n",
-        "myelin_keyd_open_seconds_count 2\n",
-        "myelin_keyd_shares 3\n",
-        "myelin_keyd_log_entries 5\n",
-        "myelin_keyd_log_damaged 0\n",
-        "myelin_keyd_storage_failures_total{server=\"storage-1\"} 0\n",
+        "myelin_key_opens_total{outcome=\"ok\"} 1\n",
+        "myelin_key_opens_total{outcome=\"refused\"} 1\n",
+        "myelin_key_open_seconds_count 2\n",
+        "myelin_key_shares 3\n",
+        "myelin_key_log_entries 5\n",
+        "myelin_key_log_damaged 0\n",
+        "myelin_key_storage_failures_total{server=\"storage-1\"} 0\n",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         if (strstr((char *)text.data, lines[i]) == NULL)
@@ -585,6 +626,8 @@ int main(void) {
         SERVICE_TEST(test_all_lie),
         SERVICE_TEST(test_slots_are_distinct),
         SERVICE_TEST(test_dead_and_hanging_servers),
+        SERVICE_TEST(test_symbols_are_signed),
+        SERVICE_TEST(test_proofs_are_waited_for),
         SERVICE_TEST(test_spares_that_hang_are_not_waited_for),
         SERVICE_TEST(test_few_are_left),
         SERVICE_TEST(test_nobody_answers),

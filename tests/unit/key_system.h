@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "format/statement.h"
 #include "keys/service.h"
 #include "net/server.h"
 #include "scheme/enc.h"
@@ -39,6 +40,7 @@ enum behaviour {
     REFUSES,       /* 403 */
     HAS_NONE,      /* 404 */
     HANGS,         /* longer than a key server waits */
+    IS_SLOW,       /* not as long */
     SAYS_NONSENSE, /* no SymbolAnswer */
     LIES_ON_BETA,  /* another valid point */
     LIES_ON_GAMMA, /* outside GT */
@@ -46,6 +48,7 @@ enum behaviour {
     NO_FORWARD,
     OTHERS_FORWARD, /* signed by somebody else */
     OLD_FORWARD,    /* an older generation */
+    UNSIGNED,       /* its symbol right, but without its word that it is */
 };
 
 struct storage {
@@ -246,6 +249,7 @@ static inline result storage_answer(struct server_exchange *exchange) {
     AUTO_BYTES struct bytes wire = {0};
     struct told told;
     int behaviour = storage->behaviour;
+    uint8_t image[DIGEST_BYTES], signature[SIGN_BYTES];
     storage->asked++;
     if (exchange_peer(exchange)->role != TLS_ROLE_KEY || user == NULL)
         return FAIL(INTERNAL, "a key server asks, and for somebody");
@@ -256,7 +260,16 @@ static inline result storage_answer(struct server_exchange *exchange) {
         return FAIL(NOT_FOUND, "no such image");
     if (behaviour == HANGS)
         nanosleep(&(struct timespec){.tv_sec = 3}, NULL);
+    if (behaviour == IS_SLOW)
+        nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
     tell(storage, to_owner, behaviour, &told);
+    if (exchange_query(exchange, "signed") != NULL && behaviour != UNSIGNED &&
+        hex_decode(exchange_param(exchange, "image"), image, sizeof image) == OK) {
+        const struct format_statement statement = {storage->identity.name, user, image,
+                                                   &told.symbol};
+        if (format_statement_sign(storage->identity.key, &statement, signature) == OK)
+            told.answer.signature = field(signature, sizeof signature);
+    }
     result packed = behaviour == SAYS_NONSENSE ? bytes_append(&wire, view_of_string("nonsense"))
                                                : format_pack(&told.answer, &wire);
     return packed == OK ? exchange_answer(exchange, "application/protobuf", &wire) : packed;
