@@ -7,7 +7,7 @@ foreach(part IN LISTS library_parts)
 endforeach()
 list(APPEND library_objects $<TARGET_OBJECTS:myelin_proto>)
 set(library_needs deps::sodium deps::gnutls deps::microhttpd deps::curl deps::isal deps::zstd
-    deps::charls deps::dcmdata deps::jansson deps::protobufc deps::blst Threads::Threads)
+    deps::charls deps::dcmdata deps::jansson deps::protobufc deps::blst Threads::Threads m)
 
 add_library(libmyelin SHARED ${library_objects})
 set_target_properties(libmyelin PROPERTIES

@@ -88,6 +88,11 @@ result code_encoder_init(unsigned n, unsigned k, const uint8_t rows[],
     return map_init(n, k, rows, out_encoder);
 }
 
+result code_row_init(unsigned blocks, const uint8_t row[], struct code_map *out_encoder) {
+    TRY(code_check(blocks, blocks));
+    return map_init(1, blocks, row, out_encoder);
+}
+
 result code_decoder_init(unsigned k, const uint8_t rows[], struct code_map *out_decoder) {
     TRY(code_check(k, k));
     uint8_t *inverse;

@@ -66,6 +66,10 @@ void code_map_clean_up(struct code_map *map);
 MUST_CHECK result code_encoder_init(unsigned n, unsigned k, const uint8_t rows[],
                                     struct code_map *out_encoder);
 
+/* Some blocks to one slice by a storage server's own coefficients: `row` has one for each of the
+ * `blocks` blocks at hand, 1 <= blocks <= CODE_SYMBOLS_MAX. INVALID, NO_MEMORY. */
+MUST_CHECK result code_row_init(unsigned blocks, const uint8_t row[], struct code_map *out_encoder);
+
 /* Slices to blocks: `rows` (k x k) are the rows of the k slices at hand, in the order in which the
  * slices will be given. CRYPTO where they are singular (ask for another slice); INVALID,
  * NO_MEMORY. */

@@ -154,6 +154,29 @@ result format_check_receipt(const void *message) {
     return check_bytes("symbol_root", m->symbol_root, FORMAT_HASH_BYTES);
 }
 
+/* Rows and coefficients are of the same k blocks. */
+static result check_drawn(const Myelin__Draw *m) {
+    TRY(check_count("row", m->n_row, 1, FORMAT_DRAWN_ROWS_MAX));
+    TRY(check_between("row", m->row[0], 1, FORMAT_SERVERS_MAX));
+    TRY(check_each("row", m->row, m->n_row, m->row[0].len));
+    if (m->n_coefficient == 0)
+        return check_bytes("symbol_hash", m->symbol_hash, 0);
+    TRY(check_count("coefficient", m->n_coefficient, m->row[0].len, m->row[0].len));
+    TRY(check_each("coefficient", m->coefficient, m->n_coefficient, FORMAT_SCALAR_BYTES));
+    return check_bytes("symbol_hash", m->symbol_hash, FORMAT_HASH_BYTES);
+}
+
+result format_check_draw(const void *message) {
+    const Myelin__Draw *m = message;
+    TRY(check_name("server", m->server));
+    TRY(check_bytes("tau", m->tau, FORMAT_TAU_BYTES));
+    TRY(check_bytes("put", m->put, FORMAT_ID_BYTES));
+    TRY(check_number("slot", m->slot, 0, FORMAT_SERVERS_MAX - 1));
+    TRY(check_number("draw", m->draw, 1, FORMAT_DRAWS_MAX));
+    TRY(check_bytes("request", m->request, FORMAT_HASH_BYTES));
+    return check_drawn(m);
+}
+
 result format_check_certificate_request(const void *message) {
     const Myelin__CertificateRequest *m = message;
     TRY(check_name("user", m->user));

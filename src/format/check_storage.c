@@ -26,6 +26,32 @@ result format_check_begin_put(const void *message) {
     return check_distinct("object", m->object, m->n_object, FORMAT_ID_BYTES);
 }
 
+static result check_held(const Myelin__DrawRequest *m) {
+    TRY(check_between("held", m->held, 1, m->k));
+    for (size_t i = 0; i < m->held.len; i++)
+        if (m->held.data[i] >= m->k || (i > 0 && m->held.data[i] <= m->held.data[i - 1]))
+            return FAIL(PROTOCOL, "held: %u is out of order, or no block of %u", m->held.data[i],
+                        m->k);
+    return OK;
+}
+
+result format_check_draw_request(const void *message) {
+    const Myelin__DrawRequest *m = message;
+    TRY(check_bytes("tau", m->tau, FORMAT_TAU_BYTES));
+    TRY(check_number("slot", m->slot, 0, FORMAT_SERVERS_MAX - 1));
+    TRY(check_number("k", m->k, 1, FORMAT_SERVERS_MAX));
+    TRY(check_held(m));
+    TRY(check_number("draw", m->draw, 1, FORMAT_DRAWS_MAX));
+    TRY(check_number("rows", m->rows, 1, FORMAT_DRAWN_ROWS_MAX));
+    if (m->n_ciphertext > 0)
+        TRY(check_count("ciphertext", m->n_ciphertext, m->held.len, m->held.len));
+    for (size_t i = 0; i < m->n_ciphertext; i++) {
+        TRY(check_bytes("ciphertext: alpha", m->ciphertext[i]->alpha, FORMAT_ALPHA_BYTES));
+        TRY(check_bytes("ciphertext: gamma", m->ciphertext[i]->gamma, FORMAT_GAMMA_BYTES));
+    }
+    return OK;
+}
+
 static result check_records(const char *field, Myelin__Signed *const records[], size_t count,
                             size_t limit) {
     for (size_t i = 0; i < count; i++) {
@@ -39,10 +65,11 @@ static result check_records(const char *field, Myelin__Signed *const records[], 
 result format_check_prepare_put(const void *message) {
     const Myelin__PreparePut *m = message;
     TRY(check_bytes("tau", m->tau, FORMAT_TAU_BYTES));
-    if ((m->envelope != NULL) != (m->symbol != NULL))
-        return FAIL(PROTOCOL, "%s: missing beside the other", m->symbol ? "envelope" : "symbol");
-    if (m->envelope != NULL) {
+    if (m->envelope == NULL && m->symbol != NULL)
+        return FAIL(PROTOCOL, "envelope: missing beside its symbol");
+    if (m->envelope != NULL)
         TRY(check_signed("envelope", m->envelope, FORMAT_LIMIT_ENVELOPE));
+    if (m->symbol != NULL) {
         TRY(check_symbol("symbol", m->symbol));
         TRY(check_number("symbol: b", m->symbol->b, 0, 0));
     }

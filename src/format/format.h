@@ -65,9 +65,9 @@ size_t format_packed_bytes(const void *message);
 void format_pack_to(const void *message, uint8_t *out_wire);
 
 /* Signs a record (System, Envelope, Manifest, Commit, Forward, Revocation, Removal, Receipt,
- * CertificateRequest) under its own domain. The bytes in out_signed->body are the record from here
- * on: store and send those, never a new encoding. Free with AUTO_FORMAT. INVALID as format_pack;
- * NO_MEMORY. */
+ * Draw, CertificateRequest) under its own domain. The bytes in out_signed->body are the record from
+ * here on: store and send those, never a new encoding. Free with AUTO_FORMAT. INVALID as
+ * format_pack; NO_MEMORY. */
 MUST_CHECK result format_sign(const struct sign_key *key, const void *record,
                               Myelin__Signed **out_signed);
 
@@ -92,6 +92,8 @@ MUST_CHECK result format_open_removal(const Myelin__Signed *record, const uint8_
                                       Myelin__Removal **out_removal);
 MUST_CHECK result format_open_receipt(const Myelin__Signed *record, const uint8_t identity[32],
                                       Myelin__Receipt **out_receipt);
+MUST_CHECK result format_open_draw(const Myelin__Signed *record, const uint8_t identity[32],
+                                   Myelin__Draw **out_draw);
 /* By the identity key in the request itself. */
 MUST_CHECK result format_open_certificate_request(const Myelin__Signed *record,
                                                   Myelin__CertificateRequest **out_request);
@@ -106,6 +108,7 @@ MUST_CHECK result format_parse_forward(struct view body, Myelin__Forward **out_f
 MUST_CHECK result format_parse_revocation(struct view body, Myelin__Revocation **out_revocation);
 MUST_CHECK result format_parse_removal(struct view body, Myelin__Removal **out_removal);
 MUST_CHECK result format_parse_receipt(struct view body, Myelin__Receipt **out_receipt);
+MUST_CHECK result format_parse_draw(struct view body, Myelin__Draw **out_draw);
 
 /* ------------------------------------------------------------------ messages */
 
@@ -116,6 +119,7 @@ MUST_CHECK result format_parse_signed(struct view wire, Myelin__Signed **out_sig
 MUST_CHECK result format_parse_object_meta(struct view wire, Myelin__ObjectMeta **out_meta);
 MUST_CHECK result format_parse_symbol(struct view wire, Myelin__Symbol **out_symbol);
 MUST_CHECK result format_parse_begin_put(struct view wire, Myelin__BeginPut **out_begin);
+MUST_CHECK result format_parse_draw_request(struct view wire, Myelin__DrawRequest **out_request);
 MUST_CHECK result format_parse_prepare_put(struct view wire, Myelin__PreparePut **out_prepare);
 MUST_CHECK result format_parse_image_answer(struct view wire, Myelin__ImageAnswer **out_answer);
 MUST_CHECK result format_parse_image_page(struct view wire, Myelin__ImagePage **out_page);

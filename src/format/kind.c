@@ -13,6 +13,7 @@ static const struct format_kind kinds[] = {
     RECORD(revocation, FORMAT_LIMIT_REVOCATION),
     RECORD(removal, FORMAT_LIMIT_REMOVAL),
     RECORD(receipt, FORMAT_LIMIT_RECEIPT),
+    RECORD(draw, FORMAT_LIMIT_DRAW),
     {DESCRIPTOR(certificate_request), "certificate_request", "myelin request v1",
      FORMAT_LIMIT_CERTIFICATE_REQUEST, true, false, format_check_certificate_request},
 
@@ -20,6 +21,7 @@ static const struct format_kind kinds[] = {
     { DESCRIPTOR(name), #name, NULL, limit, false, false, format_check_##name }
     MESSAGE(symbol, FORMAT_LIMIT_SYMBOL),
     MESSAGE(begin_put, FORMAT_LIMIT_BEGIN_PUT),
+    MESSAGE(draw_request, FORMAT_LIMIT_DRAW_REQUEST),
     MESSAGE(prepare_put, FORMAT_LIMIT_PREPARE_PUT),
     MESSAGE(image_answer, FORMAT_LIMIT_IMAGE_ANSWER),
     MESSAGE(image_page, FORMAT_LIMIT_PAGE),

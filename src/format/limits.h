@@ -41,6 +41,8 @@ enum {
     FORMAT_RECIPIENTS_MAX = 4096,     /* active forwards of an image */
     FORMAT_CHECKED_MAX = 65536,       /* objects in a CheckAnswer */
     FORMAT_FAULT_MAX = 200,           /* characters that explain a fault */
+    FORMAT_DRAWS_MAX = 1 << 16,       /* of one server for one put */
+    FORMAT_DRAWN_ROWS_MAX = 64,       /* in one draw */
     FORMAT_SEGMENT_BYTES_MIN = 4 << 10,
     FORMAT_SEGMENT_BYTES_MAX = 16 << 20,
     FORMAT_SEGMENTS_MAX = 1 << 20, /* so a slice table is at most 32 MiB */
@@ -66,6 +68,7 @@ enum {
     FORMAT_LIMIT_REVOCATION = 4 << 10,
     FORMAT_LIMIT_REMOVAL = 4 << 10,
     FORMAT_LIMIT_RECEIPT = 4 << 10,
+    FORMAT_LIMIT_DRAW = 32 << 10,
     FORMAT_LIMIT_OBJECT_META = 2 << 10,
 
     /* Any record above in a Signed, and a small one (commit to receipt) in a Signed. */
@@ -74,6 +77,7 @@ enum {
 
     FORMAT_LIMIT_SYMBOL = 16 << 10,
     FORMAT_LIMIT_BEGIN_PUT = 128 << 10,
+    FORMAT_LIMIT_DRAW_REQUEST = 256 << 10,
     FORMAT_LIMIT_PREPARE_PUT = 32 << 20,
     FORMAT_LIMIT_IMAGE_ANSWER = 80 << 10,
     FORMAT_LIMIT_SYMBOL_ANSWER = 32 << 10,

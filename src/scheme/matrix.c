@@ -88,3 +88,8 @@ bool matrix_span_add(struct matrix_span *span, const struct scalar row[]) {
     }
     return false;
 }
+
+void matrix_span_drop(struct matrix_span *span) {
+    if (span->rank > 0)
+        span->rank--;
+}

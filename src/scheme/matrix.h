@@ -24,4 +24,7 @@ void matrix_span_free(struct matrix_span *span);
 /* Adds `row` (k scalars) where it is independent; whether it was. */
 bool matrix_span_add(struct matrix_span *span, const struct scalar row[]);
 
+/* Takes the row that was added last back. */
+void matrix_span_drop(struct matrix_span *span);
+
 #endif

@@ -1,5 +1,7 @@
 #include "scheme/setup.h"
 
+#include <math.h>
+
 static result check_pair(const char *kind, unsigned needed, const char *needed_name, unsigned all,
                          const char *all_name) {
     if (all < 1 || all > SCHEME_MAX_SERVERS)
@@ -26,7 +28,19 @@ result setup_check_copies(const struct setup *setup, unsigned v) {
                     "v = %u copies of each block: between 1 and the n = %u storage servers "
                     "can hold one",
                     v, setup->n);
+    if (v + setup->k <= setup->n)
+        return FAIL(INVALID,
+                    "v = %u copies of each block: some %u of the %u storage servers would lack a "
+                    "block, and any %u must suffice; at least n - k + 1 = %u copies are needed",
+                    v, setup->k, setup->n, setup->k, setup->n - setup->k + 1);
     return OK;
+}
+
+unsigned setup_default_copies(const struct setup *setup) {
+    double bound = 5.0 * setup->n / setup->k * log(setup->k);
+    unsigned least = setup->n - setup->k + 1;
+    unsigned v = bound >= setup->n ? setup->n : (unsigned)bound + 1;
+    return v < least ? least : v;
 }
 
 result setup_check_fan_out(const struct setup *setup, unsigned u) {

@@ -20,8 +20,12 @@ struct setup {
  * and why. */
 MUST_CHECK result setup_check(const struct setup *setup);
 
-/* v, the copies of each block in the `blocks` dispersal: 1 <= v <= n. INVALID. */
+/* v, the copies of each block in the `blocks` dispersal: n - k + 1 <= v <= n, for fewer copies
+ * leave k servers none of which has the block, whatever their coefficients. INVALID. */
 MUST_CHECK result setup_check_copies(const struct setup *setup, unsigned v);
+
+/* The paper's v = b ln k for the least b above 5 n / k, at most n; but never below n - k + 1. */
+unsigned setup_default_copies(const struct setup *setup);
 
 /* u, the storage servers that each key server asks: t * u >= k, or t answers can never hold the
  * symbols of k servers, and u <= n. INVALID. */

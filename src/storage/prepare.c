@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "format/hash.h"
 #include "scheme/codeword.h"
+#include "storage/draw.h"
 #include "storage/image.h"
 #include "storage/put.h"
 #include "storage/put_table.h"
@@ -17,9 +18,10 @@ struct preparation {
     const struct storage_caller *caller;
     struct put *put;
     const Myelin__PreparePut *message;
-    struct image_owner owner; /* of the image: the caller himself where the put creates it */
-    struct put_record record; /* what will be kept of the put */
-    struct short_id *ids;     /* of the objects, in the order of the message's manifests */
+    struct image_owner owner;     /* of the image: the caller himself where the put creates it */
+    const Myelin__Symbol *symbol; /* of the envelope: the message's, or what was drawn; or NULL */
+    struct put_record record;     /* what will be kept of the put */
+    struct short_id *ids;         /* of the objects, in the order of the message's manifests */
 };
 
 static void preparation_clean_up(struct preparation *preparation) {
@@ -61,7 +63,7 @@ static result check_common(const struct preparation *p, const char *what, const 
 /* ------------------------------------------------------------------ envelope */
 
 static result check_symbol(const struct preparation *p, const Myelin__Envelope *envelope) {
-    const Myelin__Symbol *symbol = p->message->symbol;
+    const Myelin__Symbol *symbol = p->symbol;
     AUTO_SYMBOL struct codeword_symbol parsed = {0};
     struct view coefficients[FORMAT_SERVERS_MAX];
     uint8_t hash[DIGEST_BYTES];
@@ -198,7 +200,7 @@ static result check_all(struct preparation *p) {
 
 static result write_symbol(const struct preparation *p) {
     AUTO_BYTES struct bytes body = {0};
-    TRY(format_pack(p->message->symbol, &body));
+    TRY(format_pack(p->symbol, &body));
     return record_put(p->storage->store, place_staged(&p->put->id, PLACE_SYMBOL).key, RECORD_SYMBOL,
                       bytes_view(&body));
 }
@@ -341,6 +343,9 @@ result put_prepare(struct storage *storage, const struct storage_caller *caller,
     if (again)
         return OK;
     TRY(claim(storage, use.put));
+    p.symbol = message->symbol;
+    if (p.symbol == NULL && use.put->drawn != NULL)
+        p.symbol = use.put->drawn->symbol;
     p.record.prepared_ms = storage->now_ms();
     result prepared = check_all(&p);
     if (prepared == OK)

@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "storage/draw.h"
 
 void put_free(struct put *put) {
     if (put == NULL)
         return;
     free(put->objects);
+    put_drawn_free(put->drawn);
     free(put);
 }
 

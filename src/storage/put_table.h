@@ -43,6 +43,8 @@ struct put {
     uint64_t touched_ms;
     uint64_t prepared_ms;
     uint8_t contents[DIGEST_BYTES];
+    struct put_drawn *drawn; /* NULL: no draw; owned. Constant from PREPARING on */
+    bool is_drawing;         /* for one request, which alone replaces `drawn` */
     struct put *next;
 
     atomic_bool doomed;

@@ -25,6 +25,7 @@ static const ProtobufCMessageDescriptor *const descriptors[] = {
     &myelin__audit_page__descriptor,    &myelin__audit_entry__descriptor,
     &myelin__audit_body__descriptor,    &myelin__certificate_request__descriptor,
     &myelin__share_file__descriptor,    &myelin__keystore_secrets__descriptor,
+    &myelin__draw__descriptor,          &myelin__draw_request__descriptor,
 };
 
 static void check_accepted(const ProtobufCMessage *message, struct view wire) {

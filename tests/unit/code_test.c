@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/secret.h"
 #include "code/code.h"
+#include "code/span.h"
 
 enum { MAX = CODE_SYMBOLS_MAX };
 
@@ -259,6 +260,60 @@ static void bounds(void **state) {
     assert_ptr_equal(blocks[2], segment + 4);
 }
 
+/* One server's own encoding of some blocks is the slice of a row that is 0 elsewhere. */
+static void a_row_of_its_own(void **state) {
+    (void)state;
+    struct sample sample;
+    sample_make(6, 4, 1000, &sample);
+    const uint8_t *blocks[MAX];
+    code_cut(sample.segment, sample.len, 4, blocks);
+    const uint8_t whole[4] = {7, 0, 0, 201}, held[2] = {7, 201};
+    uint8_t *expected = malloc(sample.block_len), *slice = malloc(sample.block_len);
+    uint8_t *outputs[2][1] = {{expected}, {slice}};
+    AUTO_CODE_MAP struct code_map all = {0}, some = {0};
+    assert_int_equal(code_row_init(4, whole, &all), OK);
+    assert_int_equal(code_row_init(2, held, &some), OK);
+    code_apply(&all, blocks, sample.block_len, outputs[0]);
+    code_apply(&some, (const uint8_t *[]){blocks[0], blocks[3]}, sample.block_len, outputs[1]);
+    assert_memory_equal(slice, expected, sample.block_len);
+    struct code_map none;
+    assert_int_equal(code_row_init(0, held, &none), INVALID);
+    assert_int_equal(code_row_init(256, held, &none), INVALID);
+    free(expected);
+    free(slice);
+    sample_free(&sample);
+}
+
+static void a_span_agrees_with_the_decoder(void **state) {
+    (void)state;
+    enum { K = 3 };
+    unsigned singular = 0;
+    for (unsigned i = 0; i < 20000; i++) {
+        uint8_t rows[K * K];
+        secret_random(rows, sizeof rows);
+        for (unsigned j = 0; j < sizeof rows; j++)
+            rows[j] &= 3; /* so that many are singular */
+        AUTO_CODE_SPAN struct code_span span = {0};
+        assert_int_equal(code_span_init(K, &span), OK);
+        bool all = true;
+        for (unsigned j = 0; j < K; j++) {
+            unsigned rank = span.rank;
+            bool added = code_span_add(&span, rows + j * K);
+            assert_int_equal(span.rank, rank + added);
+            all = all && added;
+            if (added && j == 1) { /* taken back and added again: the same */
+                code_span_drop(&span);
+                assert_false(rank > 0 && code_span_add(&span, rows));
+                assert_true(code_span_add(&span, rows + K));
+            }
+        }
+        assert_int_equal(all, code_decodable(K, rows));
+        assert_false(all && code_span_add(&span, rows));
+        singular += !all;
+    }
+    assert_in_range(singular, 1000, 19000);
+}
+
 int main(void) {
     if (secret_start() != OK)
         return 1;
@@ -272,6 +327,8 @@ int main(void) {
         cmocka_unit_test(singular_rows_are_refused),
         cmocka_unit_test(random_rows_decode_or_are_singular),
         cmocka_unit_test(bounds),
+        cmocka_unit_test(a_row_of_its_own),
+        cmocka_unit_test(a_span_agrees_with_the_decoder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

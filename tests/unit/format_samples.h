@@ -170,6 +170,27 @@ static inline Myelin__Receipt sample_receipt(void) {
     return m;
 }
 
+static inline Myelin__Draw sample_draw(void) {
+    static ProtobufCBinaryData rows[2], coefficients[SAMPLE_K];
+    Myelin__Draw m = MYELIN__DRAW__INIT;
+    m.server = sample_servers()[0];
+    m.tau = sample_bytes(1, 96);
+    m.put = sample_bytes(2, 16);
+    m.slot = 2;
+    m.draw = 3;
+    m.request = sample_bytes(3, 32);
+    for (int i = 0; i < 2; i++)
+        rows[i] = sample_bytes((uint8_t)(40 + i), SAMPLE_K);
+    for (int i = 0; i < SAMPLE_K; i++)
+        coefficients[i] = sample_bytes((uint8_t)(60 + i), 32);
+    m.row = rows;
+    m.n_row = 2;
+    m.coefficient = coefficients;
+    m.n_coefficient = SAMPLE_K;
+    m.symbol_hash = sample_bytes(4, 32);
+    return m;
+}
+
 static inline Myelin__CertificateRequest sample_certificate_request(void) {
     Myelin__CertificateRequest m = MYELIN__CERTIFICATE_REQUEST__INIT;
     m.user = sample_alice;
@@ -206,6 +227,26 @@ static inline Myelin__BeginPut sample_begin_put(void) {
     objects[1] = sample_bytes(3, 16);
     m.object = objects;
     m.n_object = 2;
+    return m;
+}
+
+static inline Myelin__DrawRequest sample_draw_request(void) {
+    static Myelin__Ciphertext parts[2];
+    static Myelin__Ciphertext *ciphertexts[2] = {&parts[0], &parts[1]};
+    Myelin__DrawRequest m = MYELIN__DRAW_REQUEST__INIT;
+    m.tau = sample_bytes(1, 96);
+    m.slot = 1;
+    m.k = 3;
+    m.held = sample_bytes(1, 2); /* blocks 1 and 2 */
+    m.draw = 3;
+    m.rows = 5;
+    for (int i = 0; i < 2; i++) {
+        myelin__ciphertext__init(&parts[i]);
+        parts[i].alpha = sample_bytes(2, 48);
+        parts[i].gamma = sample_bytes(3, 576);
+    }
+    m.ciphertext = ciphertexts;
+    m.n_ciphertext = 2;
     return m;
 }
 

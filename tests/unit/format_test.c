@@ -101,6 +101,8 @@ static void visit_records(visit each) {
     each(&removal);
     Myelin__Receipt receipt = sample_receipt();
     each(&receipt);
+    Myelin__Draw draw = sample_draw();
+    each(&draw);
     Myelin__CertificateRequest request = sample_certificate_request();
     each(&request);
 }
@@ -124,6 +126,8 @@ static void visit_messages(visit each) {
     each(sample_symbol());
     Myelin__BeginPut begin = sample_begin_put();
     each(&begin);
+    Myelin__DrawRequest draw = sample_draw_request();
+    each(&draw);
     Myelin__PreparePut prepare = sample_prepare_put();
     each(&prepare);
     Myelin__ImageAnswer image = sample_image_answer();
@@ -565,6 +569,22 @@ static void small_records_rules(void **state) {
     RECEIPT(m.symbol_bytes = 0, "symbol_bytes: 0");
     RECEIPT(m.symbol_bytes = (UINT64_C(1) << 40) + 1, "symbol_bytes");
     RECEIPT(m.symbol_root.len = 33, "symbol_root");
+#define DRAW(breach, text) REFUSES(Myelin__Draw, sample_draw(), breach, text)
+    DRAW(m.server = bad_name, "draw: server");
+    DRAW(m.tau.len = 95, "tau");
+    DRAW(m.put.len = 15, "put");
+    DRAW(m.slot = 255, "slot: 255");
+    DRAW(m.draw = 0, "draw: 0");
+    DRAW(m.draw = FORMAT_DRAWS_MAX + 1, "draw: 65537");
+    DRAW(m.request.len = 31, "request");
+    DRAW(m.n_row = 0, "row");
+    DRAW(m.row[1].len = 1, "row");
+    DRAW(m.row[0].len = 0, "row");
+    DRAW(m.n_coefficient = 1, "coefficient");
+    DRAW(m.coefficient[1].len = 31, "coefficient");
+    DRAW(m.symbol_hash.len = 31, "symbol_hash");
+    DRAW(m.n_coefficient = 0, "symbol_hash");
+    ACCEPTS(Myelin__Draw, sample_draw(), m.n_coefficient = 0; m.symbol_hash.len = 0);
 }
 
 static void forward_and_request_rules(void **state) {
@@ -611,15 +631,31 @@ static void put_rules(void **state) {
     BEGIN((m.object = many, m.n_object = FORMAT_OBJECTS_MAX + 1), "object: 4097 of them");
     BEGIN(m.object[1].len = 15, "object[1]: 15 bytes");
     BEGIN(m.object[1] = m.object[0], "object: one stands there twice");
+#define DRAWN_BY(breach, text) REFUSES(Myelin__DrawRequest, sample_draw_request(), breach, text)
+    DRAWN_BY(m.tau.len = 95, "draw_request: tau");
+    DRAWN_BY(m.slot = 255, "slot: 255");
+    DRAWN_BY(m.k = 0, "k: 0");
+    DRAWN_BY(m.k = 256, "k: 256");
+    DRAWN_BY(m.k = 2, "held: 2 is out of order, or no block of 2");
+    DRAWN_BY(m.held.len = 0, "held: 0 bytes");
+    DRAWN_BY(m.held.len = 4, "held: 4 bytes");
+    DRAWN_BY(m.held.data[1] = 1, "held: 1 is out of order");
+    DRAWN_BY(m.draw = 0, "draw: 0");
+    DRAWN_BY(m.rows = 0, "rows: 0");
+    DRAWN_BY(m.rows = FORMAT_DRAWN_ROWS_MAX + 1, "rows: 65");
+    DRAWN_BY(m.n_ciphertext = 1, "ciphertext: 1 of them");
+    DRAWN_BY(m.ciphertext[1]->alpha.len = 47, "ciphertext: alpha: 47 bytes");
+    DRAWN_BY(m.ciphertext[1]->gamma.len = 577, "ciphertext: gamma: 577 bytes");
+    ACCEPTS(Myelin__DrawRequest, sample_draw_request(), m.n_ciphertext = 0);
 #define PREPARE(breach, text) REFUSES(Myelin__PreparePut, sample_prepare_put(), breach, text)
     PREPARE(m.tau.len = 0, "prepare_put: tau");
     PREPARE(m.envelope = NULL, "envelope: missing");
-    PREPARE(m.symbol = NULL, "symbol: missing");
     PREPARE(m.symbol->b = 1, "symbol: b: 1");
     PREPARE(m.symbol->alpha.len = 47, "symbol: alpha: 47 bytes");
     PREPARE(m.envelope->signature.len = 63, "envelope: signature: 63 bytes");
     PREPARE((m.envelope = NULL, m.symbol = NULL, m.n_manifest = 0), "manifest: 0 of them");
     ACCEPTS(Myelin__PreparePut, sample_prepare_put(), m.n_manifest = 0);
+    ACCEPTS(Myelin__PreparePut, sample_prepare_put(), m.symbol = NULL); /* the server made it */
     ACCEPTS(Myelin__PreparePut, sample_prepare_put(), (m.envelope = NULL, m.symbol = NULL));
     static Myelin__Signed empty = MYELIN__SIGNED__INIT;
     PREPARE(m.manifest[1] = &empty, "1: manifest: body: 0 bytes");
@@ -826,6 +862,7 @@ static void domains_are_as_documented(void **state) {
     Myelin__Revocation revocation = sample_revocation();
     Myelin__Removal removal = sample_removal();
     Myelin__Receipt receipt = sample_receipt();
+    Myelin__Draw draw = sample_draw();
     Myelin__CertificateRequest request = sample_certificate_request();
     const struct {
         const void *message;
@@ -835,7 +872,7 @@ static void domains_are_as_documented(void **state) {
         {&manifest, "myelin manifest v1"}, {&commit, "myelin commit v1"},
         {&forward, "myelin forward v1"},   {&revocation, "myelin revocation v1"},
         {&removal, "myelin removal v1"},   {&receipt, "myelin receipt v1"},
-        {&request, "myelin request v1"},
+        {&draw, "myelin draw v1"},         {&request, "myelin request v1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         AUTO_FORMAT Myelin__Signed *record = NULL;

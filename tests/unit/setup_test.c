@@ -35,10 +35,34 @@ static void test_copies(void **state) {
     (void)state;
     const struct setup setup = {.n = 6, .k = 3, .m = 5, .t = 3};
     assert_int_equal(setup_check_copies(&setup, 0), INVALID);
-    assert_int_equal(setup_check_copies(&setup, 1), OK);
+    assert_int_equal(setup_check_copies(&setup, 3), INVALID);
+    assert_error_says("at least n - k + 1 = 4");
+    assert_int_equal(setup_check_copies(&setup, 4), OK);
     assert_int_equal(setup_check_copies(&setup, 6), OK);
     assert_int_equal(setup_check_copies(&setup, 7), INVALID);
     assert_error_says("v = 7");
+}
+
+static unsigned default_copies(unsigned n, unsigned k) {
+    return setup_default_copies(&(struct setup){.n = n, .k = k, .m = 1, .t = 1});
+}
+
+/* v = b ln k with b > 5a, n = ak: all servers for a small k, ever fewer of them for a large one. */
+static void test_default_copies(void **state) {
+    (void)state;
+    assert_int_equal(default_copies(6, 3), 6);
+    assert_int_equal(default_copies(14, 10), 14);
+    assert_int_equal(default_copies(24, 12), 24);
+    assert_int_equal(default_copies(40, 20), 30);   /* 5 * 2 * ln 20 = 29.96 */
+    assert_int_equal(default_copies(255, 200), 56); /* 33.8 would do for chance, not for all */
+    assert_int_equal(default_copies(255, 250), 29);
+    assert_int_equal(default_copies(3, 1), 3);
+    assert_int_equal(default_copies(1, 1), 1);
+    for (unsigned n = 1; n <= 255; n++)
+        for (unsigned k = 1; k <= n; k++) {
+            const struct setup setup = {.n = n, .k = k, .m = 1, .t = 1};
+            assert_int_equal(setup_check_copies(&setup, setup_default_copies(&setup)), OK);
+        }
 }
 
 static void test_fan_out(void **state) {
@@ -57,6 +81,7 @@ int main(void) {
         cmocka_unit_test(test_the_bounds_themselves_are_fine),
         cmocka_unit_test(test_beyond_the_bounds),
         cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_default_copies),
         cmocka_unit_test(test_fan_out),
     };
     return cmocka_run_group_tests(tests, setup_fixture, teardown_fixture);
