@@ -61,7 +61,7 @@ def main():
     for name in options.names or CLAIMS:
         start = time.monotonic()
         contents = CLAIMS[name](options)
-        insert(document, name, f"<!-- {machine()}; seed {options.seed} -->\n\n{contents}\n")
+        insert(document, name, f"\nOn {machine()}, seed {options.seed}.\n\n{contents}\n")
         print(f"\n== {name} ({time.monotonic() - start:.0f} s)\n\n{contents}", flush=True)
     print(f"{len(missed)} statements not borne out")
     return 1 if missed else 0

@@ -45,5 +45,5 @@ def size(count):
 def times(microseconds):
     """A time for a human."""
     if microseconds < 999.5:
-        return f"{microseconds:.3g} us"
+        return f"{microseconds:.3g} µs"
     return f"{microseconds / 1e3:.3g} ms" if microseconds < 999.5e3 else f"{microseconds / 1e6:.3g} s"

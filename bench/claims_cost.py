@@ -2,7 +2,7 @@
 import claims_svg as svg
 from claims_common import measure, size, stated, table, times
 
-# name: (who, section of docs/SCHEME.md, what the definition asks literally, {kind: formula})
+# name: (who runs it, {what is counted: formula})
 PAIRING = {"miller": "1", "final": "1"}
 SMALL = {"g1_small": "t - 1", "g2_small": "t - 1"}
 ALGORITHMS = {
@@ -89,7 +89,7 @@ def cost(options):
         small, *others = (found[shape][i] for shape in shapes)
         rows.append([f"`{name}`", who, pairings(formulas), *(exponentiations(formulas, g) for g in ("g1", "g2", "gt")),
                      counted(small), f"{small['us']:.0f}", *(f"{o['us']:.0f}" for o in others)])
-    heads = [f"us at k={k}, t={t}, m={m}" for k, t, m in shapes]
+    heads = [f"µs at k={k}, t={t}, m={m}" for k, t, m in shapes]
     out = table(["algorithm", "at", "pairings", "G1", "G2", "GT", f"counted at k={shapes[0][0]}, t={shapes[0][1]}", *heads],
                 rows)
     total = len(shapes) * len(ALGORITHMS) * len(KINDS)
