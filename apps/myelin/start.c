@@ -94,8 +94,7 @@ result daemons_start(struct daemons *daemons) {
         if (daemons->of[i].child != 0)
             note(&failures, wait_until_ready(daemons, &daemons->of[i], &identity));
     if (failures.count > 1)
-        return FAIL(failures.first, "%s; %u more servers do not run", failures.text,
-                    failures.count - 1);
+        return FAIL(failures.first, "%s (and %u more)", failures.text, failures.count - 1);
     return failures.count == 0 ? OK : FAIL(failures.first, "%s", failures.text);
 }
 
