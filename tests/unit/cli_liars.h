@@ -1,7 +1,7 @@
 /*
  * A system for the tests of opening: key servers in this process that lie as they are told, two
  * users, and one image of alice's that she has forwarded to bob. There are no storage servers: the
- * key servers have the envelope symbols at hand.
+ * key servers have the envelope symbols at hand, and the storage servers' keys to sign them with.
  */
 #ifndef MYELIN_TESTS_CLI_LIARS_H
 #define MYELIN_TESTS_CLI_LIARS_H
@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "flow/open.h"
 #include "flow/put_envelope.h"
+#include "format/statement.h"
 #include "net/server.h"
 #include "scheme/reenc.h"
 #include "scheme/share_dec.h"
@@ -34,13 +35,15 @@ enum { N = 4, K = 2, M = 4, T = 2 };
 enum lie {
     HONEST,
     WRONG_PARTIAL,
-    ALTERED_SYMBOLS, /* two of them have each other's alpha */
-    OTHER_INDEX,     /* answers as the next key server */
-    FORGED_FORWARD,  /* signed by the recipient himself */
-    OWN_COMMITMENTS, /* its directory entries are made up; and WRONG_PARTIAL */
-    FEW_SYMBOLS,     /* one, of the same storage server as the others */
-    HAS_NONE,        /* 404 */
-    REFUSES,         /* 403 */
+    ALTERED_SYMBOLS,  /* two of them have others' alpha */
+    LYING_STORAGE,    /* the same, and their servers have signed it */
+    ALTERED_AT_FIRST, /* the same, until proofs are asked for */
+    OTHER_INDEX,      /* answers as the next key server */
+    FORGED_FORWARD,   /* signed by the recipient himself */
+    OWN_COMMITMENTS,  /* its directory entries are made up; and WRONG_PARTIAL */
+    FEW_SYMBOLS,      /* one, of the same storage server as the others */
+    HAS_NONE,         /* 404 */
+    REFUSES,          /* 403 */
     HANGS,
 };
 
@@ -65,6 +68,7 @@ struct world {
     char dir[64];
     struct description description;
     struct key_server keys[M];
+    struct identity storage[N];
     struct person alice, bob;
     struct image image;
     struct content_key_secret *content_key;
@@ -122,11 +126,24 @@ static result make_partial(const struct key_server *self, const struct person *p
     return OK;
 }
 
+/* The storage server's word for its symbol: a key server that alters it has the one for the right
+ * symbol only. */
+static result sign_symbol(struct server_exchange *exchange, const struct key_server *self,
+                          unsigned slot, const Myelin__Symbol *right, const Myelin__Symbol *sent,
+                          uint8_t out_signature[SIGN_BYTES]) {
+    uint8_t image[DIGEST_BYTES];
+    format_image_id(world.image.tau_bytes, image);
+    const struct format_statement statement = {world.storage[slot].name, caller_of(exchange)->name,
+                                               image, self->lie == LYING_STORAGE ? sent : right};
+    return format_statement_sign(world.storage[slot].key, &statement, out_signature);
+}
+
 static result send_answer(struct server_exchange *exchange, const struct key_server *self, bool b,
-                          Myelin__Symbol *symbols[N]) {
+                          Myelin__Symbol *right[N], Myelin__Symbol *symbols[N], bool prove) {
     static const char *const names[N] = {"storage-1", "storage-2", "storage-3", "storage-4"};
     uint8_t d[G2_BYTES], proof[PARTIAL_PROOF_BYTES], rk2[G2_BYTES], beta[G2_BYTES];
     char copies[N][16];
+    uint8_t signatures[N][SIGN_BYTES];
     Myelin__ServedSymbol served[N], *list[N];
     for (unsigned i = 0; i < N; i++) {
         served[i] = (Myelin__ServedSymbol)MYELIN__SERVED_SYMBOL__INIT;
@@ -134,6 +151,10 @@ static result send_answer(struct server_exchange *exchange, const struct key_ser
         served[i].server = copies[i];
         served[i].symbol = symbols[i];
         list[i] = &served[i];
+        if (!prove)
+            continue;
+        TRY(sign_symbol(exchange, self, i, right[i], symbols[i], signatures[i]));
+        served[i].signature = format_bytes(view_of(signatures[i], SIGN_BYTES));
     }
     TRY(make_partial(self, caller_of(exchange), b, d, proof));
     g2_to_bytes(&world.image.tau, beta);
@@ -163,19 +184,23 @@ static result answer_open(struct server_exchange *exchange) {
         return FAIL(DENIED, "the forward was revoked");
     if (self->lie == HANGS)
         nanosleep(&(struct timespec){.tv_sec = 4}, NULL);
-    Myelin__Symbol copies[N], *symbols[N];
+    AUTO_FORMAT Myelin__OpenRequest *request = NULL;
+    TRY(format_parse_open_request(exchange_body(exchange), &request));
+    Myelin__Symbol copies[N], *symbols[N], *right[N];
     Myelin__Symbol *parsed[N] = {NULL};
     for (unsigned i = 0; i < N; i++) {
         if (b)
             TRY(format_parse_symbol(bytes_view(&world.re_encrypted[i]), &parsed[i]));
-        copies[i] = b ? *parsed[i] : *world.original[i];
+        right[i] = b ? parsed[i] : world.original[i];
+        copies[i] = *right[i];
         symbols[i] = &copies[i];
     }
-    if (self->lie == ALTERED_SYMBOLS) {
+    if (self->lie == ALTERED_SYMBOLS || self->lie == LYING_STORAGE ||
+        (self->lie == ALTERED_AT_FIRST && !request->prove)) {
         copies[0].alpha = symbols[2]->alpha;
         copies[1].alpha = symbols[3]->alpha;
     }
-    result sent = send_answer(exchange, self, b, symbols);
+    result sent = send_answer(exchange, self, b, right, symbols, request->prove);
     for (unsigned i = 0; i < N; i++)
         format_free(parsed[i]);
     return sent;
@@ -189,6 +214,15 @@ static const struct server_route routes[] = {
      .body_limit = FORMAT_LIMIT_OPEN_REQUEST,
      .end = answer_open},
 };
+
+static void load_storage_server(unsigned slot) {
+    const Myelin__Server *server = world.description.system->storage[slot];
+    char config[PATH_MAX];
+    assert_int_equal(local_config_path(world.dir, server->name, config, sizeof config), OK);
+    assert_int_equal(
+        identity_load_server(config, TLS_ROLE_STORAGE, &world.description, &world.storage[slot]),
+        OK);
+}
 
 static void start_key_server(unsigned index) {
     struct key_server *self = &world.keys[index];
@@ -317,6 +351,8 @@ static int start_world(void **state) {
     assert_int_equal(description_load(world.dir, NULL, &world.description), OK);
     for (unsigned i = 0; i < M; i++)
         start_key_server(i);
+    for (unsigned slot = 0; slot < N; slot++)
+        load_storage_server(slot);
     make_person(&world.alice, "alice");
     make_person(&world.bob, "bob");
     make_image();
@@ -342,6 +378,7 @@ static int end_world(void **state) {
     drop_person(&world.alice);
     drop_person(&world.bob);
     for (unsigned i = 0; i < N; i++) {
+        identity_free(&world.storage[i]);
         format_free(world.original[i]);
         bytes_free(&world.re_encrypted[i]);
     }

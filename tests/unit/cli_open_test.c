@@ -101,17 +101,33 @@ static void altered_symbols_are_traced(void **state) {
     FOR_BOTH(person) {
         struct lines warnings;
         assert_int_equal(open_as(person, &warnings), OK);
-        assert_non_null(strstr(warnings.text, "key-1: altered the envelope symbol of storage-1"));
+        assert_non_null(strstr(warnings.text, "key-1: passed on"));
         assert_null(strstr(warnings.text, "key-2"));
+        assert_null(strstr(warnings.text, "storage-2:"));
     }
     for (unsigned i = 0; i < M; i++)
-        world.keys[i].lie = ALTERED_SYMBOLS;
+        world.keys[i].lie = LYING_STORAGE;
     FOR_BOTH(person) {
         struct lines warnings;
         assert_int_equal(open_as(person, &warnings), OK);
         assert_non_null(strstr(warnings.text, "storage-1: its envelope symbol is not what alice"));
         assert_non_null(strstr(warnings.text, "storage-2: its envelope symbol is not what alice"));
         assert_null(strstr(warnings.text, "storage-3"));
+        assert_null(strstr(warnings.text, "key-"));
+    }
+}
+
+/* Then either of two may have lied, and nobody else. */
+static void who_lies_until_proofs_are_asked_for_is_one_of_two(void **state) {
+    (void)state;
+    world.keys[0].lie = ALTERED_AT_FIRST;
+    FOR_BOTH(person) {
+        struct lines warnings;
+        assert_int_equal(open_as(person, &warnings), OK);
+        assert_non_null(strstr(warnings.text, "storage-1 or key-1: "));
+        assert_non_null(strstr(warnings.text, "storage-2 or key-1: "));
+        assert_null(strstr(warnings.text, "storage-3"));
+        assert_null(strstr(warnings.text, "key-2"));
     }
 }
 
@@ -197,6 +213,7 @@ int main(void) {
         cmocka_unit_test_setup(a_wrong_partial_is_named, all_honest),
         cmocka_unit_test_setup(too_few_right_partials, all_honest),
         cmocka_unit_test_setup(altered_symbols_are_traced, all_honest),
+        cmocka_unit_test_setup(who_lies_until_proofs_are_asked_for_is_one_of_two, all_honest),
         cmocka_unit_test_setup(too_few_symbols, all_honest),
         cmocka_unit_test_setup(another_servers_index_is_refused, all_honest),
         cmocka_unit_test_setup(a_forged_forward_is_refused, all_honest),
