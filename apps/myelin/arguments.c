@@ -11,7 +11,9 @@ const struct option_help option_helps[OPTION_COUNT] = {
     [OPTION_VERSION] = {"--version", "the version"},
     [OPTION_JSON] = {"--json", "the answer as JSON"},
     [OPTION_ID] = {"--id ID", "the image's ID; DICOM files have their StudyInstanceUID"},
-    [OPTION_DISPERSE] = {"--disperse symbols", "how an image is spread over the servers"},
+    [OPTION_DISPERSE] = {"--disperse HOW", "who encodes: you (symbols, the default) or the servers "
+                                           "(blocks)"},
+    [OPTION_COPIES] = {"--copies V", "with blocks: how many servers get each block"},
     [OPTION_COMPRESS] = {"--compress HOW", "auto (the default), none, zstd or jpegls"},
     [OPTION_FROM] = {"--from NAME", "the owner who forwarded it; with revoke, the recipient"},
     [OPTION_TO] = {"--to NAME...", "the recipients"},
@@ -33,6 +35,7 @@ static const struct option long_options[] = {
     {"json", no_argument, NULL, LONG_BASE + OPTION_JSON},
     {"id", required_argument, NULL, LONG_BASE + OPTION_ID},
     {"disperse", required_argument, NULL, LONG_BASE + OPTION_DISPERSE},
+    {"copies", required_argument, NULL, LONG_BASE + OPTION_COPIES},
     {"compress", required_argument, NULL, LONG_BASE + OPTION_COMPRESS},
     {"from", required_argument, NULL, LONG_BASE + OPTION_FROM},
     {"to", required_argument, NULL, LONG_BASE + OPTION_TO},

@@ -18,6 +18,7 @@ enum cli_option {
     OPTION_JSON,
     OPTION_ID,
     OPTION_DISPERSE,
+    OPTION_COPIES,
     OPTION_COMPRESS,
     OPTION_FROM,
     OPTION_TO,

@@ -22,11 +22,15 @@ static const struct command commands[] = {
      "The keystore goes to MYELIN_HOME (~/.myelin), under a passphrase that is asked for or read\n"
      "from the file MYELIN_PASSPHRASE_FILE. Takes the folder of the system with its manager.\n",
      0, 1, 1, command_enroll},
-    {"put", "[--id ID] [--compress HOW] PATH...", "store files as an image",
+    {"put", "[--id ID] [--compress HOW] [--disperse HOW [--copies V]] PATH...",
+     "store files as an image",
      "DICOM files make one image a study, its StudyInstanceUID the ID, unless --id says "
      "otherwise;\n"
-     "other files need --id. A folder stands for all files below it. Prints each image's ID.\n",
-     BIT(ID) | BIT(DISPERSE) | BIT(COMPRESS) | BIT(JSON), 1, ANY, command_put},
+     "other files need --id. A folder stands for all files below it. Prints each image's ID.\n"
+     "With --disperse blocks each of the k sealed blocks goes to V servers chosen at random, and\n"
+     "each server encodes by itself; V times the image is sent, not n / k times. V is at least\n"
+     "n - k + 1, at most n, and 5 (n / k) ln k or what of that is possible unless given.\n",
+     BIT(ID) | BIT(DISPERSE) | BIT(COPIES) | BIT(COMPRESS) | BIT(JSON), 1, ANY, command_put},
     {"get", "ID [--from OWNER] [-o DIR]", "fetch an image, your own or one forwarded to you",
      "Files get their original names and bytes; none that exists is replaced.\n",
      BIT(FROM) | BIT(OUT) | BIT(JSON), 1, 1, command_get},

@@ -31,13 +31,25 @@ static result put(struct cli *cli, struct put_options *options) {
     return put;
 }
 
+static result read_dispersal(const struct arguments *arguments, struct put_options *options) {
+    const char *how = arguments->values[OPTION_DISPERSE];
+    if (how == NULL || strcmp(how, "symbols") == 0)
+        options->dispersal = PUT_SYMBOLS;
+    else if (strcmp(how, "blocks") == 0)
+        options->dispersal = PUT_BLOCKS;
+    else
+        return FAIL(INVALID, "--disperse: '%s' is neither 'symbols' nor 'blocks'", how);
+    if (arguments->values[OPTION_COPIES] != NULL && options->dispersal != PUT_BLOCKS)
+        return FAIL(INVALID, "--copies is of blocks: it takes --disperse blocks");
+    return arguments_number(arguments, OPTION_COPIES, 0, &options->copies);
+}
+
 result command_put(struct cli *cli) {
     const char *const *values = cli->arguments->values;
     struct put_options options = {.id = values[OPTION_ID], .codec = CODEC_AUTO, .done = print_id};
     if (values[OPTION_COMPRESS] != NULL)
         TRY(codec_kind_parse(values[OPTION_COMPRESS], &options.codec));
-    if (values[OPTION_DISPERSE] != NULL && strcmp(values[OPTION_DISPERSE], "symbols") != 0)
-        return FAIL(INVALID, "--disperse: '%s' is not 'symbols'", values[OPTION_DISPERSE]);
+    TRY(read_dispersal(cli->arguments, &options));
     TRY(cli_start(cli));
     return put(cli, &options);
 }

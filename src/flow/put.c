@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "flow/put_batch.h"
+#include "scheme/setup.h"
 #include "system/placement.h"
 
 /* One image's way through a put. */
@@ -18,6 +19,7 @@ struct putting {
     const char *placed[FORMAT_SERVERS_MAX]; /* a new image's servers */
     char *const *servers;                   /* by slot */
     struct content_key_secret *key;
+    unsigned copies; /* of each block; 0: `symbols` */
     bool is_new;
     bool has_begun; /* some servers have agreed to a put */
 };
@@ -49,23 +51,60 @@ static result find_image(struct putting *putting) {
     return put_slots_take(session, putting->servers, n, k, &putting->slots);
 }
 
+static result choose_copies(struct putting *putting) {
+    const struct put_options *options = putting->options;
+    const struct setup setup = {.n = putting->slots.n, .k = putting->slots.k};
+    if (options->dispersal == PUT_SYMBOLS)
+        return OK;
+    putting->copies = options->copies != 0 ? options->copies : setup_default_copies(&setup);
+    return setup_check_copies(&setup, putting->copies);
+}
+
 static result run_batch(struct putting *putting, struct put_batch *batch) {
     TRY(put_batch_begin(batch));
     putting->has_begun = true;
+    TRY(put_batch_choose(batch));
     TRY(put_batch_stream(batch));
     return put_batch_publish(batch);
 }
 
-/* `envelope` is the image's where this put makes it. */
+/* What the first put of a new image brings. */
+struct bringing {
+    struct put_envelope envelope;
+    struct envelope_draft draft; /* `blocks`: what the envelope will be made of */
+    struct put_envelope_parts parts;
+};
+
+static void bringing_clean_up(struct bringing *bringing) {
+    put_envelope_free(&bringing->envelope);
+    envelope_draft_free(&bringing->draft);
+}
+
+/* The envelope, or its draft, and the content key. */
+static result bring_envelope(struct putting *putting, const uint8_t put[FORMAT_ID_BYTES],
+                             struct bringing *bringing) {
+    unsigned n = putting->slots.n, k = putting->slots.k;
+    const char *id = putting->target->id;
+    bringing->parts = (struct put_envelope_parts){id, &bringing->draft};
+    if (putting->copies != 0)
+        return envelope_draft_new(putting->session, &putting->image, n, k, &bringing->draft,
+                                  &putting->key);
+    return put_envelope_new(putting->session, &putting->image, id, putting->servers, n, k, put,
+                            &bringing->envelope, &putting->key);
+}
+
+/* `bringing` NULL where the image is there. */
 static result put_files(struct putting *putting, size_t first, size_t count,
-                        const struct put_envelope *envelope, const uint8_t put[FORMAT_ID_BYTES]) {
+                        struct bringing *bringing, const uint8_t put[FORMAT_ID_BYTES]) {
     struct put_plan plan = {
         .session = putting->session,
         .image = &putting->image,
         .slots = &putting->slots,
         .servers = putting->servers,
-        .envelope = envelope,
-        .content_key = putting->key->bytes,
+        .envelope = bringing != NULL ? &bringing->envelope : NULL,
+        .parts = bringing != NULL ? &bringing->parts : NULL,
+        .content_key = putting->key,
+        .copies = putting->copies,
         .codec = putting->options->codec,
         .put = put,
         .files = putting->paths->files + first,
@@ -83,19 +122,18 @@ static result put_files(struct putting *putting, size_t first, size_t count,
 
 static result put_image(struct putting *putting) {
     TRY(find_image(putting));
+    TRY(choose_copies(putting));
     const struct put_image *target = putting->target;
-    unsigned n = putting->slots.n, k = putting->slots.k;
-    size_t most = put_batch_files_max(n, k);
+    size_t most = put_batch_files_max(putting->slots.n, putting->slots.k);
     for (size_t done = 0, count; done < target->count; done += count) {
         count = target->count - done < most ? target->count - done : most;
         uint8_t put[FORMAT_ID_BYTES];
         secret_random(put, sizeof put);
-        AUTO_PUT_ENVELOPE struct put_envelope envelope = {0};
+        __attribute__((cleanup(bringing_clean_up))) struct bringing bringing = {0};
         bool is_first = putting->is_new && done == 0;
         if (is_first)
-            TRY(put_envelope_new(putting->session, &putting->image, target->id, putting->servers, n,
-                                 k, put, &envelope, &putting->key));
-        TRY(put_files(putting, target->first + done, count, is_first ? &envelope : NULL, put));
+            TRY(bring_envelope(putting, put, &bringing));
+        TRY(put_files(putting, target->first + done, count, is_first ? &bringing : NULL, put));
     }
     put_slots_warn(&putting->slots);
     return OK;

@@ -3,6 +3,9 @@
  *
  *     compress -> seal -> encode -> disperse -> receipts -> signed manifest
  *
+ * or, decentralised, with encode at the storage servers after disperse. What is stored, and every
+ * way to it, is the same.
+ *
  * Segments stream through these steps in parallel; memory does not grow with the files. Nothing is
  * visible to any reader before the last step, and all of it is after (docs/PROTOCOL.md, a put).
  *
@@ -24,6 +27,11 @@ struct session;
 struct put_options {
     const char *id; /* all files into this image; NULL: each DICOM file into its study's */
     enum codec_kind codec;
+    enum put_dispersal {
+        PUT_SYMBOLS, /* the owner encodes, and sends each server its slices */
+        PUT_BLOCKS,  /* each block goes to `copies` servers, and they encode */
+    } dispersal;
+    unsigned copies; /* 0: setup_default_copies */
 
     /* Each image's ID as soon as it is safe on enough servers; on the thread of flow_put. */
     void (*done)(void *context, const char *id);
@@ -34,10 +42,10 @@ struct put_options {
  * Puts `paths[0..count-1]`. Done means: k + ceil((n - k) / 2) storage servers or more have it on
  * disk; those that do not are named by the session's warnings.
  *
- * INVALID   no path; a file that is not DICOM and no ID; an empty file; two objects of one name
- * IO        a path that cannot be read, or that changed while it was read
- * CONFLICT  the image has an object of that name already, or another put of the image was first
- * QUORUM    too few storage servers took it, each named with its reason
+ * INVALID   no path; copies that cannot be (setup_check_copies, put_assign); a file that is not
+ * DICOM and no ID; an empty file; two objects of one name IO        a path that cannot be read, or
+ * that changed while it was read CONFLICT  the image has an object of that name already, or another
+ * put of the image was first QUORUM    too few storage servers took it, each named with its reason
  * and what opening an existing image brings (flow_open_envelope).
  * On every failure the image it happened in is as it was before; images that `done` was told of
  * stay.

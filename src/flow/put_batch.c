@@ -55,6 +55,8 @@ void put_batch_path(const struct put_batch *batch, const char *suffix, char out[
 void put_batch_clean_up(struct put_batch *batch) {
     code_map_clean_up(&batch->encoder);
     free(batch->rows);
+    free(batch->assignment);
+    free(batch->draws);
     free(batch->objects);
     free(batch->root_memory);
     put_window_free(batch->window);
@@ -62,14 +64,15 @@ void put_batch_clean_up(struct put_batch *batch) {
         format_slice_table_abandon(&batch->tables[i]);
 }
 
-static result init_code(struct put_batch *batch) {
+static result init_assignment(struct put_batch *batch, unsigned copies) {
     unsigned n = batch->slots->n, k = batch->slots->k;
-    batch->rows = malloc((size_t)n * k);
-    if (batch->rows == NULL)
-        return FAIL(NO_MEMORY, "no memory for the rows of a code");
-    for (unsigned slot = 0; slot < n; slot++)
-        TRY(code_cauchy_row(k, slot, batch->rows + (size_t)slot * k));
-    return code_encoder_init(n, k, batch->rows, &batch->encoder);
+    if (copies == 0)
+        return OK;
+    batch->assignment = malloc(sizeof *batch->assignment);
+    batch->draws = calloc(n, sizeof *batch->draws);
+    if (batch->assignment == NULL || batch->draws == NULL)
+        return FAIL(NO_MEMORY, "no memory to assign %u blocks", k);
+    return put_assign(n, k, copies, batch->assignment);
 }
 
 static result init_objects(struct put_batch *batch, const struct put_plan *plan) {
@@ -111,18 +114,19 @@ static void pass_in_order(void *context, const struct put_segment *segment) {
 static result init_window(struct put_batch *batch) {
     unsigned n = batch->slots->n, k = batch->slots->k;
     size_t block_len = code_block_len(batch->segment_bytes + SEAL_TAG_BYTES, k);
-    size_t slice_capacity = (block_len + 63) / 64 * 64;
-    size_t entries = WINDOW_BYTES / (slice_capacity * n);
+    size_t piece_capacity = (block_len + 63) / 64 * 64;
+    size_t entries = WINDOW_BYTES / (piece_capacity * n);
     if (entries < WINDOW_ENTRIES_MIN)
         entries = WINDOW_ENTRIES_MIN;
     if (entries > WINDOW_ENTRIES_MAX)
         entries = WINDOW_ENTRIES_MAX;
     struct put_window_options options = {
         .slots = n,
+        .pieces = batch->assignment != NULL ? k : n,
         .entries = entries,
         .plain_buffers = batch->threads + 1,
         .plain_capacity = block_len * k,
-        .slice_capacity = slice_capacity,
+        .piece_capacity = piece_capacity,
         .in_order = pass_in_order,
         .context = batch,
     };
@@ -137,6 +141,7 @@ result put_batch_init(const struct put_plan *plan, struct put_batch *out_batch) 
         .slots = plan->slots,
         .servers = plan->servers,
         .envelope = plan->envelope,
+        .parts = plan->parts,
         .content_key = plan->content_key,
         .codec = plan->codec,
         .created_ms = session_now_ms(),
@@ -148,7 +153,7 @@ result put_batch_init(const struct put_plan *plan, struct put_batch *out_batch) 
     };
     memcpy(out_batch->put, plan->put, FORMAT_ID_BYTES);
     hex_encode(view_of(plan->put, FORMAT_ID_BYTES), out_batch->hex);
-    TRY(init_code(out_batch));
+    TRY(init_assignment(out_batch, plan->copies));
     TRY(init_objects(out_batch, plan));
     return init_window(out_batch);
 }

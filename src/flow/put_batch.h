@@ -3,6 +3,7 @@
  * steps that they take.
  *
  *     put_batch_begin     every server agrees to the put, or says why not
+ *     put_batch_choose    everybody's coefficients: the owner's choice, or drawn by each server
  *     put_batch_stream    put_read -> put_code -> put_send, all objects, all at once
  *     put_batch_publish   prepare, then commit
  *     put_batch_abort     instead, where any of them failed
@@ -16,6 +17,7 @@
 #include "codec/codec.h"
 #include "flow/image.h"
 #include "flow/object.h"
+#include "flow/put_assign.h"
 #include "flow/put_envelope.h"
 #include "flow/put_paths.h"
 #include "flow/put_slots.h"
@@ -46,9 +48,10 @@ struct put_batch {
     struct session *session;
     const struct image *image;
     struct put_slots *slots;
-    char *const *servers;                /* by slot */
-    const struct put_envelope *envelope; /* NULL where the image is there already */
-    const uint8_t *content_key;
+    char *const *servers;                   /* by slot */
+    struct put_envelope *envelope;          /* NULL where the image is there already */
+    const struct put_envelope_parts *parts; /* `blocks`: what it will be made of */
+    const struct content_key_secret *content_key;
     enum codec_kind codec;
     uint8_t put[FORMAT_ID_BYTES];
     char hex[PUT_HEX]; /* of it */
@@ -56,6 +59,10 @@ struct put_batch {
 
     uint8_t *rows; /* n x k */
     struct code_map encoder;
+    struct put_assignment *assignment; /* `blocks`: who gets which; NULL: `symbols` */
+    struct put_draw_name {
+        uint32_t draw, row;
+    } * draws;              /* by slot: which of its rows counts */
     uint32_t segment_bytes; /* the longest of the objects' */
     struct put_object *objects;
     size_t count;
@@ -77,8 +84,10 @@ struct put_plan {
     const struct image *image;
     struct put_slots *slots;
     char *const *servers;
-    const struct put_envelope *envelope;
-    const uint8_t *content_key;
+    struct put_envelope *envelope; /* made; or, with `parts`, empty, to be made */
+    const struct put_envelope_parts *parts;
+    const struct content_key_secret *content_key;
+    unsigned copies; /* of each block; 0: `symbols` */
     enum codec_kind codec;
     const uint8_t *put;
     const struct put_file *files;
@@ -87,7 +96,14 @@ struct put_plan {
     uint64_t bytes_total;
 };
 
-/* Ids, salts and segment sizes of the objects, the rows of the code, the window. */
+/* What put_batch_choose makes an envelope of. */
+struct put_envelope_parts {
+    const char *id; /* the image's */
+    struct envelope_draft *draft;
+};
+
+/* Ids, salts and segment sizes of the objects, the window, who gets which block. INVALID where
+ * there are too few copies for that. */
 MUST_CHECK result put_batch_init(const struct put_plan *plan, struct put_batch *out_batch);
 
 /* How many files at most go into one batch: what begin and prepare can carry. */
@@ -101,6 +117,10 @@ MUST_CHECK result put_batch_begin(struct put_batch *batch);
  * there twice: nobody is believed without. */
 MUST_CHECK result put_batch_prove_conflicts(const struct put_batch *batch,
                                             const struct put_answer answers[]);
+
+/* The rows of the code; with `blocks` also the envelope, and servers that do not answer, or lie,
+ * take no further part. QUORUM, CRYPTO. */
+MUST_CHECK result put_batch_choose(struct put_batch *batch);
 
 /* IO, QUORUM, INTERNAL where cancelled. */
 MUST_CHECK result put_batch_stream(struct put_batch *batch);

@@ -12,6 +12,7 @@ struct coder {
     struct seal_key *key; /* of object `keyed` */
     size_t keyed;
     struct bytes scratch; /* one segment, compressed */
+    struct bytes slices;  /* of one segment, where its blocks are what is sent */
 };
 
 static result compress_whole(struct coder *coder, struct put_object *object,
@@ -61,33 +62,49 @@ static result use_key(struct coder *coder, size_t index) {
     const struct put_object *object = &coder->batch->objects[index];
     seal_key_destroy_at(&coder->key);
     coder->keyed = index;
-    return seal_key_new(coder->batch->content_key, object->salt,
+    return seal_key_new(coder->batch->content_key->bytes, object->salt,
                         view_of(object->context, sizeof object->context), &coder->key);
 }
 
-static result code_segment(struct coder *coder, struct put_segment *segment) {
+/* Slices go to the servers, or blocks, of which each makes its slice. The hashes are of the slices
+ * in any case. */
+static result encode_segment(struct coder *coder, struct put_segment *segment,
+                             const uint8_t *const blocks[]) {
     const struct put_batch *batch = coder->batch;
     unsigned n = batch->slots->n, k = batch->slots->k;
+    size_t capacity = put_window_piece_capacity(batch->window), len = segment->piece_len;
+    bool sends_blocks = batch->assignment != NULL;
+    uint8_t *memory = segment->pieces, *slices[FORMAT_SERVERS_MAX];
+    if (sends_blocks) {
+        TRY(bytes_reserve(&coder->slices, n * capacity));
+        memory = coder->slices.data;
+    }
+    for (unsigned slot = 0; slot < n; slot++)
+        slices[slot] = memory + slot * capacity;
+    code_apply(&batch->encoder, blocks, len, slices);
+    for (unsigned slot = 0; slot < n; slot++)
+        digest_sha256(view_of(slices[slot], len), segment->hashes[slot]);
+    for (unsigned block = 0; sends_blocks && block < k; block++)
+        memcpy(segment->pieces + block * capacity, blocks[block], len);
+    return OK;
+}
+
+static result code_segment(struct coder *coder, struct put_segment *segment) {
+    unsigned k = coder->batch->slots->k;
     TRY(use_key(coder, segment->object));
     TRY(seal_segment(coder->key, segment->number, segment->is_last,
                      view_of(segment->plain, segment->plain_len), segment->plain));
     size_t sealed_len = segment->plain_len + SEAL_TAG_BYTES;
-    size_t capacity = put_window_slice_capacity(batch->window);
     const uint8_t *blocks[FORMAT_SERVERS_MAX];
-    uint8_t *slices[FORMAT_SERVERS_MAX];
     code_cut(segment->plain, sealed_len, k, blocks);
-    segment->slice_len = code_block_len(sealed_len, k);
-    for (unsigned slot = 0; slot < n; slot++)
-        slices[slot] = segment->slices + slot * capacity;
-    code_apply(&batch->encoder, blocks, segment->slice_len, slices);
-    for (unsigned slot = 0; slot < n; slot++)
-        digest_sha256(view_of(slices[slot], segment->slice_len), segment->hashes[slot]);
-    return OK;
+    segment->piece_len = code_block_len(sealed_len, k);
+    return encode_segment(coder, segment, blocks);
 }
 
 static void coder_clean_up(struct coder *coder) {
     seal_key_destroy_at(&coder->key);
     bytes_free(&coder->scratch);
+    bytes_free(&coder->slices);
 }
 
 void put_code(struct put_batch *batch) {

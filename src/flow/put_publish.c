@@ -55,7 +55,7 @@ static result seal_meta(const struct put_batch *batch, const struct put_object *
     meta.size = object->file->size;
     meta.codec = object->codec;
     meta.sha256 = format_bytes(view_of(object->sha256, DIGEST_BYTES));
-    return object_meta_seal(batch->content_key, object->context, &meta, out_box);
+    return object_meta_seal(batch->content_key->bytes, object->context, &meta, out_box);
 }
 
 static result sign_manifest(const struct put_batch *batch, const struct put_object *object,
@@ -125,9 +125,10 @@ static result pack_prepare(const struct publishing *publishing, unsigned slot,
     message.manifest = publishing->manifests;
     AUTO_FORMAT Myelin__Symbol *symbol = NULL;
     if (batch->envelope != NULL) {
-        TRY(format_parse_symbol(bytes_view(&batch->envelope->symbols[slot]), &symbol));
         message.envelope = batch->envelope->record;
-        message.symbol = symbol;
+        if (batch->assignment == NULL)
+            TRY(format_parse_symbol(bytes_view(&batch->envelope->symbols[slot]), &symbol));
+        message.symbol = symbol; /* else the server made it */
     }
     return format_pack(&message, out_wire);
 }

@@ -8,36 +8,46 @@
 
 #include "flow/put_batch.h"
 
-/* An object's upload to one server. */
+/* An object's upload to one server: of each segment its slice, or the blocks that it makes it of.
+ */
 struct upload {
     struct put_batch *batch;
     unsigned slot;
+    struct put_held pieces;            /* the numbers of those that it gets */
     const struct put_segment *segment; /* NULL after the object's last one was released */
-    size_t sent;                       /* of its slice */
-    uint64_t symbol_bytes;             /* of the object, so far */
+    unsigned piece;                    /* of pieces: which it is at */
+    size_t sent;                       /* of that one */
+    uint64_t symbol_bytes;             /* of the object's slices, so far */
 };
 
-static result pull_slices(void *context, uint8_t *out, size_t capacity, size_t *out_len) {
+/* The segment was sent. */
+static result pass_segment(struct upload *upload) {
+    struct put_window *window = upload->batch->window;
+    bool is_last = upload->segment->is_last;
+    upload->symbol_bytes += upload->segment->piece_len;
+    put_window_release(window, upload->slot);
+    upload->segment = NULL;
+    upload->piece = 0;
+    return is_last ? OK : put_window_next(window, upload->slot, &upload->segment);
+}
+
+static result pull_pieces(void *context, uint8_t *out, size_t capacity, size_t *out_len) {
     struct upload *upload = context;
     struct put_window *window = upload->batch->window;
     *out_len = 0;
     if (upload->segment == NULL)
         return put_window_check(window);
     const struct put_segment *segment = upload->segment;
-    const uint8_t *slice =
-        segment->slices + upload->slot * put_window_slice_capacity(window) + upload->sent;
-    size_t left = segment->slice_len - upload->sent;
+    const uint8_t *piece =
+        segment->pieces + upload->pieces.block[upload->piece] * put_window_piece_capacity(window);
+    size_t left = segment->piece_len - upload->sent;
     *out_len = left < capacity ? left : capacity;
-    memcpy(out, slice, *out_len);
+    memcpy(out, piece + upload->sent, *out_len);
     upload->sent += *out_len;
-    upload->symbol_bytes += *out_len;
-    if (upload->sent < segment->slice_len)
+    if (upload->sent < segment->piece_len)
         return OK;
-    bool is_last = segment->is_last;
-    put_window_release(window, upload->slot);
-    upload->segment = NULL;
     upload->sent = 0;
-    return is_last ? OK : put_window_next(window, upload->slot, &upload->segment);
+    return ++upload->piece < upload->pieces.count ? OK : pass_segment(upload);
 }
 
 static result check_receipt(const struct upload *upload, const struct put_object *object,
@@ -62,17 +72,34 @@ static result check_receipt(const struct upload *upload, const struct put_object
     return OK;
 }
 
+/* ".../objects/{object}..." with what the server needs to know of the pieces. */
+static void object_path(const struct put_batch *batch, unsigned slot,
+                        const struct put_object *object, char out[PUT_PATH_BYTES]) {
+    char id[OBJECT_HEX], suffix[PUT_PATH_BYTES / 2];
+    size_t slice = code_block_len(object->segment_bytes + SEAL_TAG_BYTES, batch->slots->k);
+    hex_encode(view_of(object->id, sizeof object->id), id);
+    if (batch->assignment == NULL)
+        snprintf(suffix, sizeof suffix, "/objects/%s?slot=%u&slice=%zu", id, slot, slice);
+    else
+        snprintf(suffix, sizeof suffix, "/objects/%s/blocks?draw=%u&row=%u&slice=%zu", id,
+                 batch->draws[slot].draw, batch->draws[slot].row, slice);
+    put_batch_path(batch, suffix, out);
+}
+
 static result send_object(struct put_batch *batch, unsigned slot, const struct put_segment *first) {
     struct put_object *object = &batch->objects[first->object];
-    char id[OBJECT_HEX], suffix[PUT_PATH_BYTES / 2], path[PUT_PATH_BYTES];
-    hex_encode(view_of(object->id, sizeof object->id), id);
-    snprintf(suffix, sizeof suffix, "/objects/%s?slot=%u&slice=%zu", id, slot,
-             code_block_len(object->segment_bytes + SEAL_TAG_BYTES, batch->slots->k));
-    put_batch_path(batch, suffix, path);
-    struct upload upload = {.batch = batch, .slot = slot, .segment = first};
+    char path[PUT_PATH_BYTES];
+    object_path(batch, slot, object, path);
+    struct upload upload = {
+        .batch = batch, .slot = slot, .pieces = {1, {(uint8_t)slot}}, .segment = first};
+    if (batch->assignment != NULL)
+        upload.pieces = batch->assignment->held[slot];
+    uint64_t bytes = object->symbol_bytes == HTTP_LENGTH_UNKNOWN
+                         ? HTTP_LENGTH_UNKNOWN
+                         : object->symbol_bytes * upload.pieces.count;
     AUTO_BYTES struct bytes answer = {0};
-    TRY(http_upload(batch->slots->slot[slot].client, path, object->symbol_bytes, pull_slices,
-                    &upload, FORMAT_LIMIT_SIGNED_SMALL, &answer));
+    TRY(http_upload(batch->slots->slot[slot].client, path, bytes, pull_pieces, &upload,
+                    FORMAT_LIMIT_SIGNED_SMALL, &answer));
     if (upload.segment != NULL)
         return FAIL(PROTOCOL, "%s: answered before it had the whole object",
                     batch->slots->slot[slot].name);

@@ -31,7 +31,7 @@ struct put_window {
     bool *is_dropped;     /* by slot */
     uint8_t **free_plain; /* a stack of buffers */
     size_t free_plain_count;
-    uint8_t *plain_memory, *slice_memory;
+    uint8_t *plain_memory, *piece_memory;
     uint8_t (*hash_memory)[DIGEST_BYTES];
 };
 
@@ -49,7 +49,7 @@ void put_window_free(struct put_window *window) {
     free(window->is_dropped);
     free(window->free_plain);
     free(window->plain_memory);
-    free(window->slice_memory);
+    free(window->piece_memory);
     free(window->hash_memory);
     free(window);
 }
@@ -70,20 +70,21 @@ static uint8_t *allocate_buffers(size_t count, size_t capacity) {
 
 static bool allocate(struct put_window *window) {
     const struct put_window_options *options = &window->options;
-    size_t slices = options->entries * options->slots;
+    size_t hashes = options->entries * options->slots;
+    size_t pieces = options->entries * options->pieces;
     window->segments = calloc(options->entries, sizeof *window->segments);
     window->is_coded = calloc(options->entries, sizeof *window->is_coded);
     window->positions = calloc(options->slots, sizeof *window->positions);
     window->passed_ms = calloc(options->slots, sizeof *window->passed_ms);
     window->is_dropped = calloc(options->slots, sizeof *window->is_dropped);
     window->free_plain = calloc(options->plain_buffers, sizeof *window->free_plain);
-    window->hash_memory = calloc(slices, sizeof *window->hash_memory);
+    window->hash_memory = calloc(hashes, sizeof *window->hash_memory);
     window->plain_memory = allocate_buffers(options->plain_buffers, options->plain_capacity);
-    window->slice_memory = allocate_buffers(slices, options->slice_capacity);
+    window->piece_memory = allocate_buffers(pieces, options->piece_capacity);
     return window->segments != NULL && window->is_coded != NULL && window->positions != NULL &&
            window->passed_ms != NULL && window->is_dropped != NULL && window->free_plain != NULL &&
            window->hash_memory != NULL && window->plain_memory != NULL &&
-           window->slice_memory != NULL;
+           window->piece_memory != NULL;
 }
 
 result put_window_new(const struct put_window_options *options, struct put_window **out_window) {
@@ -98,8 +99,8 @@ result put_window_new(const struct put_window_options *options, struct put_windo
     if (!allocate(window))
         return FAIL(NO_MEMORY, "no memory for %zu segments in flight", options->entries);
     for (size_t i = 0; i < options->entries; i++) {
-        window->segments[i].slices =
-            window->slice_memory + i * options->slots * options->slice_capacity;
+        window->segments[i].pieces =
+            window->piece_memory + i * options->pieces * options->piece_capacity;
         window->segments[i].hashes = window->hash_memory + i * options->slots;
     }
     for (size_t i = 0; i < options->plain_buffers; i++)
@@ -111,8 +112,8 @@ result put_window_new(const struct put_window_options *options, struct put_windo
     return OK;
 }
 
-size_t put_window_slice_capacity(const struct put_window *window) {
-    return window->options.slice_capacity;
+size_t put_window_piece_capacity(const struct put_window *window) {
+    return window->options.piece_capacity;
 }
 
 static struct put_segment *entry_of(struct put_window *window, uint64_t number) {

@@ -30,17 +30,18 @@ struct put_segment {
     uint8_t *plain; /* plain_capacity bytes, until the segment is coded */
     size_t plain_len;
 
-    uint8_t *slices;                 /* slot j's at slices + j * slice_capacity */
-    size_t slice_len;                /* of each */
-    uint8_t (*hashes)[DIGEST_BYTES]; /* by slot */
+    uint8_t *pieces;                 /* number i at pieces + i * piece_capacity */
+    size_t piece_len;                /* of each */
+    uint8_t (*hashes)[DIGEST_BYTES]; /* of the slices, by slot */
 };
 
 struct put_window_options {
     unsigned slots;
+    unsigned pieces;       /* of a segment: a slice for each slot, or its blocks */
     size_t entries;        /* segments in flight */
     size_t plain_buffers;  /* at least 1; of those, how many hold plaintext at once */
     size_t plain_capacity; /* bytes */
-    size_t slice_capacity; /* bytes */
+    size_t piece_capacity; /* bytes */
 
     /* Each coded segment once, in order, before any slot is given it; under the window's lock. */
     void (*in_order)(void *context, const struct put_segment *segment);
@@ -54,7 +55,7 @@ void put_window_free(struct put_window *window);
 void put_window_free_at(struct put_window **window);
 #define AUTO_PUT_WINDOW __attribute__((cleanup(put_window_free_at)))
 
-size_t put_window_slice_capacity(const struct put_window *window);
+size_t put_window_piece_capacity(const struct put_window *window);
 
 /* Every function below that gives a result gives the window's failure once it has one. */
 
@@ -67,7 +68,7 @@ void put_window_end(struct put_window *window);
 
 /* Waits for a segment to work on; NULL at the end. */
 MUST_CHECK result put_window_take(struct put_window *window, struct put_segment **out_segment);
-/* The segment's slices, slice_len and hashes are there. */
+/* The segment's pieces, piece_len and hashes are there. */
 void put_window_coded(struct put_window *window, struct put_segment *segment);
 
 /* Waits for this slot's next segment; NULL at the end. TIMEOUT where the slot was dropped. */

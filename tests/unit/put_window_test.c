@@ -30,10 +30,11 @@ static void note_order(void *context, const struct put_segment *segment) {
 static struct put_window *new_window(struct run *run) {
     struct put_window_options options = {
         .slots = SLOTS,
+        .pieces = SLOTS,
         .entries = ENTRIES,
         .plain_buffers = CODERS + 1,
         .plain_capacity = PLAIN,
-        .slice_capacity = SLICE,
+        .piece_capacity = SLICE,
         .in_order = note_order,
         .context = run,
     };
@@ -68,8 +69,8 @@ static void *code_all(void *argument) {
         if (segment->plain[PLAIN - 1] != (uint8_t)segment->number)
             put_window_fail(run->window, FAIL(INTERNAL, "another segment's plaintext"));
         for (unsigned slot = 0; slot < SLOTS; slot++)
-            memset(segment->slices + slot * SLICE, pattern(segment->number, slot), SLICE);
-        segment->slice_len = SLICE;
+            memset(segment->pieces + slot * SLICE, pattern(segment->number, slot), SLICE);
+        segment->piece_len = SLICE;
         put_window_coded(run->window, segment);
     }
     return NULL;
@@ -87,7 +88,7 @@ static void *send_all(void *argument) {
     const struct put_segment *segment;
     while ((self->end = put_window_next(run->window, self->slot, &segment)) == OK &&
            segment != NULL) {
-        const uint8_t *slice = segment->slices + self->slot * SLICE;
+        const uint8_t *slice = segment->pieces + self->slot * SLICE;
         run->is_wrong[self->slot] |= segment->number != run->got[self->slot] ||
                                      slice[0] != pattern(segment->number, self->slot) ||
                                      slice[SLICE - 1] != slice[0];
@@ -140,7 +141,7 @@ static uint64_t fill(struct put_window *window, uint64_t from, uint64_t count) {
         segment->number = from + i;
         put_window_submit(window);
         assert_int_equal(put_window_take(window, &segment), OK);
-        segment->slice_len = SLICE;
+        segment->piece_len = SLICE;
         put_window_coded(window, segment);
     }
     return from + count;
