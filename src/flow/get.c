@@ -6,6 +6,7 @@
 #include "flow/get_objects.h"
 #include "flow/object.h"
 #include "flow/open.h"
+#include "format/layout.h"
 
 enum { WORKERS_MAX = 16 };
 
@@ -39,6 +40,23 @@ static result open_descriptions(const struct manifests *manifests, const uint8_t
     return OK;
 }
 
+/* A server that is one of an object's and does not list it has lost it, was away when it was put,
+ * or lies: the reader goes on without it. */
+static void warn_lacking(struct session *session, const struct manifests *manifests) {
+    for (unsigned i = 0; i < manifests->servers; i++) {
+        const char *name = session_server(session, SESSION_STORAGE, i)->name;
+        size_t expected = 0, listed = 0;
+        for (size_t e = 0; manifests->answers[i].code == OK && e < manifests->count; e++) {
+            const Myelin__Manifest *manifest = manifests->entries[e].manifest;
+            expected += format_slot_of(manifest->servers, manifest->n_servers, name) >= 0;
+            listed += manifests->entries[e].is_at[i];
+        }
+        if (listed < expected)
+            session_warn(session, "%s: lists %zu of the %zu objects that it should have", name,
+                         listed, expected);
+    }
+}
+
 /* The manifests from enough servers that none of them can be missing: k have answered. */
 static result load_manifests(struct session *session, const struct image *image,
                              struct manifests *out_manifests) {
@@ -52,6 +70,7 @@ static result load_manifests(struct session *session, const struct image *image,
     if (manifests.count == 0)
         return FAIL(NOT_FOUND, "the image has no objects");
     session_warn_failed(session, SESSION_STORAGE, manifests.answers, OK);
+    warn_lacking(session, &manifests);
     *out_manifests = manifests;
     manifests = (struct manifests){0};
     return OK;

@@ -143,6 +143,19 @@ static result fail_not_found(const struct image *image, const char *id) {
     return FAIL(NOT_FOUND, "%s has no image '%s'", image->owner_name, id);
 }
 
+/* Servers that missed that the image was removed and put again, or pretend so. */
+static void warn_outdated(struct session *session, const struct loading *loading, unsigned newest) {
+    const Myelin__Signed *record = loading->of[newest].record;
+    for (unsigned i = 0; i < session->n; i++) {
+        const struct loaded *loaded = &loading->of[i];
+        bool has_other = loaded->record != NULL &&
+                         !view_equal(format_view(loaded->record->body), format_view(record->body));
+        if (has_other || loaded->removed_ms > 0)
+            session_warn(session, "%s: has the image as it was before it was removed and put again",
+                         session_server(session, SESSION_STORAGE, i)->name);
+    }
+}
+
 static result take_newest(struct session *session, const char *id, struct loading *loading,
                           const struct session_answer answers[], struct image *image) {
     unsigned newest = newest_envelope(loading, session->n);
@@ -157,6 +170,7 @@ static result take_newest(struct session *session, const char *id, struct loadin
         result failed = session_fail_quorum(session, SESSION_STORAGE, what, answers, session->k);
         return failed == NOT_FOUND ? fail_not_found(image, id) : failed;
     }
+    warn_outdated(session, loading, newest);
     struct loaded *loaded = &loading->of[newest];
     image_free(image);
     image->record = loaded->record;

@@ -156,39 +156,47 @@ static void name_wrong_partials(struct blaming *blaming,
     }
 }
 
-static void name_wrong_symbol(struct blaming *blaming, unsigned key_server,
-                              const struct open_symbol *symbol) {
-    const char *key = key_name(blaming, key_server);
-    const char *storage = storage_name(blaming, symbol->server);
-    if (symbol->is_vouched) {
-        blaming->storage_lies[symbol->server] = true;
-        session_warn(blaming->session, "%s: its envelope symbol is not what %s signed", storage,
-                     blaming->image->owner_name);
-        return;
-    }
-    blaming->key_lies[key_server] = true;
-    session_warn(blaming->session,
-                 "%s: passed on a wrong envelope symbol, which is not of %s as it says", key,
-                 storage);
-}
-
-/* A wrong symbol that nobody signed. */
-static void name_either(struct blaming *blaming, unsigned key_server,
-                        const struct open_symbol *symbol) {
-    if (!blaming->key_lies[key_server] && !blaming->storage_lies[symbol->server])
+/* A wrong symbol that its server signed is that server's; one that it did not is the key server's
+ * that passed it on, for honest ones pass on what is signed alone. */
+static void name_wrong_symbols(struct blaming *blaming) {
+    for (unsigned i = 0; i < blaming->proven->servers; i++) {
+        const struct open_answer *answer = &blaming->proven->of[i];
+        unsigned unsigned_count = 0;
+        for (size_t s = 0; answer->given && s < answer->symbol_count; s++) {
+            const struct open_symbol *symbol = &answer->symbols[s];
+            if (symbol->is_right)
+                continue;
+            unsigned_count += !symbol->is_vouched;
+            if (!symbol->is_vouched)
+                continue;
+            blaming->storage_lies[symbol->server] = true;
+            session_warn(blaming->session, "%s: its envelope symbol is not what %s signed",
+                         storage_name(blaming, symbol->server), blaming->image->owner_name);
+        }
+        if (unsigned_count == 0)
+            continue;
+        blaming->key_lies[i] = true;
         session_warn(blaming->session,
-                     "%s or %s: the envelope symbol of the one, passed on by the other, was wrong "
-                     "until proofs were asked for",
-                     storage_name(blaming, symbol->server), key_name(blaming, key_server));
+                     "%s: passed on %u wrong envelope symbols that their servers did not sign",
+                     key_name(blaming, i), unsigned_count);
+    }
 }
 
-static void name_wrong_symbols(struct blaming *blaming, const struct open_answers *answers,
-                               void (*name)(struct blaming *blaming, unsigned key_server,
-                                            const struct open_symbol *symbol)) {
-    for (unsigned i = 0; i < answers->servers; i++)
-        for (size_t s = 0; answers->of[i].given && s < answers->of[i].symbol_count; s++)
-            if (!answers->of[i].symbols[s].is_right)
-                name(blaming, i, &answers->of[i].symbols[s]);
+/* The first round's wrong symbols, which nobody signed, where neither of the two is known to lie.
+ */
+static void name_suspects(struct blaming *blaming) {
+    for (unsigned i = 0; i < blaming->first->servers; i++) {
+        const struct open_answer *answer = &blaming->first->of[i];
+        for (size_t s = 0; answer->given && s < answer->symbol_count; s++) {
+            unsigned storage = answer->symbols[s].server;
+            if (!answer->symbols[s].is_right && !blaming->key_lies[i] &&
+                !blaming->storage_lies[storage])
+                session_warn(blaming->session,
+                             "%s or %s: the envelope symbol of the one, passed on by the other, "
+                             "was wrong until proofs were asked for",
+                             storage_name(blaming, storage), key_name(blaming, i));
+        }
+    }
 }
 
 /* ------------------------------------------------------------------ both */
@@ -211,7 +219,7 @@ result open_blame(struct session *session, const struct image *image, struct ope
     /* Without an opening, commitments that differ do not tell who is wrong. */
     if (opened == OK || blaming.self->other_count == 0)
         name_wrong_partials(&blaming, commitments);
-    name_wrong_symbols(&blaming, &proven, name_wrong_symbol);
-    name_wrong_symbols(&blaming, first, name_either);
+    name_wrong_symbols(&blaming);
+    name_suspects(&blaming);
     return failure_raise(&why);
 }
