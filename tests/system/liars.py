@@ -76,6 +76,13 @@ class LyingCluster(Cluster):
         self.put(user, image, *paths)
         return (ids() - before).pop()
 
+    def lying_owner(self, lie, user, *args):
+        """A command by a client that lies to the servers: a finished process."""
+        path = self.folder / "owner.lie"
+        path.write_text(lie + "\n")
+        return subprocess.run([LIARS / "myelin", "--user", user, *args], stdin=subprocess.DEVNULL,
+                              env=self.environment(MYELIN_LIE=str(path)), capture_output=True, text=True)
+
     def fetch(self, user, image, owner=None, code=DONE):
         """({name: bytes}, stderr) of a get; None for the files where it fails, as it may with codes
         other than `code` where that is None."""

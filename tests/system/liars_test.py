@@ -5,11 +5,12 @@ import random
 
 import pytest
 
-from cluster import DENIED, NOT_FOUND, TOO_FEW
+from cluster import DENIED, INTEGRITY, NOT_FOUND, TOO_FEW
 from liars import LyingCluster, blamed
 
 STORAGE, KEYS = ["storage-1", "storage-3", "storage-6"], ["key-1", "key-4"]
-EVERYONE = STORAGE + KEYS
+ONE_TOO_MANY = ["storage-4", "key-3"]
+EVERYONE = STORAGE + KEYS + ONE_TOO_MANY
 READERS = [("alice", None), ("bob", "alice")]
 
 
@@ -261,6 +262,27 @@ def test_wrong_parts_of_a_forward(world, lie):
     assert files == world.want and err == ""
 
 
+# ------------------------------------------------------------------ an owner
+
+@pytest.mark.parametrize("lie", ["other-id", "other-recipient"])
+def test_a_forward_that_is_none(world, lie):
+    """In form it is right and its owner signed it: no server can tell. The recipient can, names the
+    owner and no server, not even where servers lie as well."""
+    c = world.c
+    c.put("alice", lie, c.make("w.bin", 3000))
+    told = c.lying_owner(lie, "alice", "forward", lie, "--to", "carol")
+    assert told.returncode == 0 and told.stderr == "", told
+    _, err = c.fetch("carol", lie, "alice", code=INTEGRITY)
+    assert "the forward that alice signed is wrong" in err and blamed(err) == (set(), set()), err
+    c.tell({"storage-1": "gamma", "key-1": "partial"})
+    _, err = c.fetch("carol", lie, "alice", code=INTEGRITY)
+    assert "the forward that alice signed is wrong" in err, err
+    assert blamed(err)[0] == {"storage-1", "key-1"}, err
+    c.tell({})
+    c.must("forward", lie, "--to", "carol", user="alice")
+    assert c.fetch("carol", lie, "alice")[0] == {"w.bin": c.make("w.bin", 3000).read_bytes()}
+
+
 # ------------------------------------------------------------------ all at once
 
 def test_all_kinds_at_once(world):
@@ -320,14 +342,25 @@ KEY_LIES = ["", "partial", "partial unproven", "partial-of user=carol", "proof",
             "nonsense", "refuse"]
 
 
-def test_a_random_mixture(world):
-    """Right bytes, whoever lies how: each liar may tell another lie each time."""
+def choose_lies(chance, world, servers):
+    """Each of the servers tells a lie of its kind, or none."""
+    return {server: chance.choice(KEY_LIES if server.startswith("key") else STORAGE_LIES)
+            .format(other=world.other_id) for server in servers}
+
+
+@pytest.fixture
+def seeded():
+    """(seed, generator): another one each time, or MYELIN_SEED."""
     seed = int(os.environ.get("MYELIN_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
     print(f"MYELIN_SEED={seed}")
-    chance = random.Random(seed)
+    return seed, random.Random(seed)
+
+
+def test_a_random_mixture(world, seeded):
+    """Right bytes, whoever lies how: each liar may tell another lie each time."""
+    seed, chance = seeded
     for turn in range(12):
-        lies = {server: chance.choice(STORAGE_LIES).format(other=world.other_id) for server in STORAGE}
-        lies |= {server: chance.choice(KEY_LIES) for server in KEYS}
+        lies = choose_lies(chance, world, STORAGE + KEYS)
         world.c.tell(lies)
         reader, owner = chance.choice(READERS)
         files, err = world.c.fetch(reader, "scan", owner, code=None)
@@ -336,3 +369,18 @@ def test_a_random_mixture(world):
         certain, pairs = blamed(err)
         assert certain <= {server for server, lie in lies.items() if lie}, told
         assert all(set(pair) & set(lies) for pair in pairs), told
+
+
+def test_a_random_mixture_of_too_many(world, seeded):
+    """Right bytes, or an error that names a liar: never wrong bytes."""
+    seed, chance = seeded
+    for turn in range(10):
+        lies = choose_lies(chance, world, EVERYONE)
+        world.c.tell(lies)
+        reader, owner = chance.choice(READERS)
+        files, err = world.c.fetch(reader, "scan", owner, code=None)
+        told = f"seed {seed}, turn {turn}, {reader}: {lies}\n{err}"
+        assert files in (None, world.want), told
+        if files is None:
+            certain, pairs = blamed(err)
+            assert (certain | {server for pair in pairs for server in pair}) & set(lies), told
