@@ -59,6 +59,13 @@ static result answer_rekey(struct server_exchange *exchange) {
     return exchange_answer(exchange, protobuf, &answer);
 }
 
+static result answer_recover(struct server_exchange *exchange) {
+    AUTO_BYTES struct bytes answer = {0};
+    TRY(service_recover(service_of(exchange), exchange_peer(exchange), exchange_body(exchange),
+                        &answer));
+    return exchange_answer(exchange, protobuf, &answer);
+}
+
 static result revoke(struct server_exchange *exchange) {
     return service_revoke(service_of(exchange), exchange_peer(exchange), exchange_body(exchange));
 }
@@ -81,6 +88,8 @@ const struct server_route keyd_routes[] = {
     {"GET", "/v1/users", .end = answer_users},
     {"POST", "/v1/open", SERVER_BODY_BUFFERED, FORMAT_LIMIT_OPEN_REQUEST, .end = answer_open},
     {"POST", "/v1/rekey", SERVER_BODY_BUFFERED, FORMAT_LIMIT_REKEY_REQUEST, .end = answer_rekey},
+    {"POST", "/v1/recover", SERVER_BODY_BUFFERED, FORMAT_LIMIT_RECOVER_REQUEST,
+     .end = answer_recover},
     {"POST", "/v1/revocations", SERVER_BODY_BUFFERED, FORMAT_LIMIT_SIGNED_SMALL, .end = revoke},
     {"GET", "/v1/audit", .end = answer_audit},
 };

@@ -22,6 +22,8 @@ enum cli_option {
     OPTION_COMPRESS,
     OPTION_FROM,
     OPTION_TO,
+    OPTION_RECOVER_KEY,
+    OPTION_U,
     OPTION_OUT,
     OPTION_STORAGE,
     OPTION_K,

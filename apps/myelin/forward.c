@@ -18,13 +18,15 @@ result command_forward(struct cli *cli) {
     if (arguments->recipient_count == 0)
         return FAIL(INVALID, "to whom? 'myelin forward ID --to NAME...'");
     TRY(cli_start(cli));
-    if (!cli->json)
-        return flow_forward(cli->session, arguments->words[0], arguments->recipients,
-                            arguments->recipient_count, print_done, cli);
-    json_t *forwards = json_array();
+    json_t *forwards = cli->json ? json_array() : NULL;
+    const struct forward_options options = {
+        .recover_key = arguments->values[OPTION_RECOVER_KEY] != NULL,
+        .done = cli->json ? add_done : print_done,
+        .context = cli->json ? (void *)forwards : (void *)cli,
+    };
     result forwarded = flow_forward(cli->session, arguments->words[0], arguments->recipients,
-                                    arguments->recipient_count, add_done, forwards);
-    if (forwarded == OK)
+                                    arguments->recipient_count, &options);
+    if (forwarded == OK && cli->json)
         return print_json(forwards);
     json_decref(forwards);
     return forwarded;

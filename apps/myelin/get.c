@@ -8,8 +8,10 @@ result command_get(struct cli *cli) {
     const char *folder = cli->arguments->values[OPTION_OUT];
     if (folder == NULL)
         folder = ".";
+    struct get_options options = {.from = from};
+    TRY(arguments_number(cli->arguments, OPTION_U, 0, &options.u));
     TRY(cli_start(cli));
-    TRY(flow_get(cli->session, id, from, folder));
+    TRY(flow_get(cli->session, id, &options, folder));
     if (!cli->json)
         return OK;
     struct http_traffic traffic = session_traffic(cli->session);

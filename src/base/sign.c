@@ -54,18 +54,32 @@ result sign_box_seal(const uint8_t public_key[SIGN_PUBLIC_BYTES], struct view me
     return OK;
 }
 
-result sign_box_open(const struct sign_key *key, struct view box, struct bytes *out_message) {
+/* The message of a box of at least SIGN_BOX_OVERHEAD bytes, into `out_message`. */
+static result open_box(const struct sign_key *key, struct view box, uint8_t *out_message) {
     uint8_t box_public[crypto_box_PUBLICKEYBYTES], box_secret[crypto_box_SECRETKEYBYTES];
-    if (box.len < SIGN_BOX_OVERHEAD)
-        return FAIL(INTEGRITY, "a sealed box of %zu bytes is too short", box.len);
     if (crypto_sign_ed25519_pk_to_curve25519(box_public, key->public_key) != 0 ||
         crypto_sign_ed25519_sk_to_curve25519(box_secret, key->expanded) != 0)
         return FAIL(INTERNAL, "the identity key does not convert");
-    TRY(bytes_reserve(out_message, box.len - SIGN_BOX_OVERHEAD + 1));
-    int opened = crypto_box_seal_open(out_message->data, box.data, box.len, box_public, box_secret);
+    int opened = crypto_box_seal_open(out_message, box.data, box.len, box_public, box_secret);
     secret_wipe(box_secret, sizeof box_secret);
     if (opened != 0)
         return FAIL(INTEGRITY, "a sealed box does not open with this identity key");
+    return OK;
+}
+
+result sign_box_open(const struct sign_key *key, struct view box, struct bytes *out_message) {
+    if (box.len < SIGN_BOX_OVERHEAD)
+        return FAIL(INTEGRITY, "a sealed box of %zu bytes is too short", box.len);
+    TRY(bytes_reserve(out_message, box.len - SIGN_BOX_OVERHEAD + 1));
+    TRY(open_box(key, box, out_message->data));
     out_message->len = box.len - SIGN_BOX_OVERHEAD;
     return OK;
+}
+
+result sign_box_open_secret(const struct sign_key *key, struct view box, size_t len,
+                            uint8_t *out_secret) {
+    if (box.len != len + SIGN_BOX_OVERHEAD)
+        return FAIL(INTEGRITY, "a sealed box of %zu bytes, expected %zu", box.len,
+                    len + SIGN_BOX_OVERHEAD);
+    return open_box(key, box, out_secret);
 }

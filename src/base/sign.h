@@ -35,5 +35,8 @@ MUST_CHECK result sign_box_seal(const uint8_t public_key[SIGN_PUBLIC_BYTES], str
                                 struct bytes *out_box);
 MUST_CHECK result sign_box_open(const struct sign_key *key, struct view box,
                                 struct bytes *out_message);
+/* A message of exactly `len` bytes, into memory from secret_new. INTEGRITY. */
+MUST_CHECK result sign_box_open_secret(const struct sign_key *key, struct view box, size_t len,
+                                       uint8_t *out_secret);
 
 #endif

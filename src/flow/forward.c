@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "flow/forward_recover.h"
 #include "flow/image.h"
 #include "flow/tell.h"
 #include "scheme/threshold_rekeygen.h"
@@ -152,12 +153,13 @@ static result sign_forward(struct session *session, const struct image *image, c
 }
 
 static result forward_one(struct session *session, const struct image *image, const char *id,
-                          const char *name, struct forward_done *out_done) {
+                          const char *name, bool recover_key, struct forward_done *out_done) {
     const struct session_user *recipient = NULL;
     TRY(session_find_user(session, name, &recipient));
     uint64_t bytes = 0, told_bytes = 0;
     struct rekey key;
-    TRY(rekey(session, image, id, recipient, &key, &bytes));
+    TRY(recover_key ? forward_recover(session, image, id, recipient, &key, &bytes)
+                    : rekey(session, image, id, recipient, &key, &bytes));
     AUTO_FORMAT Myelin__Signed *record = NULL;
     TRY(sign_forward(session, image, id, recipient, &key, &record));
     char path[64 + IMAGE_HEX + FORMAT_NAME_MAX];
@@ -180,6 +182,9 @@ static result check_recipients(struct session *session, const char *const recipi
     for (size_t i = 0; i < count; i++) {
         if (strcmp(recipients[i], session->user) == 0)
             return FAIL(INVALID, "%s cannot forward to himself", session->user);
+        for (size_t before = 0; before < i; before++)
+            if (strcmp(recipients[i], recipients[before]) == 0)
+                return FAIL(INVALID, "%s is named twice", recipients[i]);
         const struct session_user *recipient = NULL;
         TRY(session_find_user(session, recipients[i], &recipient));
     }
@@ -187,8 +192,7 @@ static result check_recipients(struct session *session, const char *const recipi
 }
 
 result flow_forward(struct session *session, const char *id, const char *const recipients[],
-                    size_t count, void (*done)(void *context, const struct forward_done *done),
-                    void *context) {
+                    size_t count, const struct forward_options *options) {
     AUTO_IMAGE struct image image = {0};
     TRY(image_own(session, id, &image));
     TRY(check_recipients(session, recipients, count));
@@ -196,11 +200,12 @@ result flow_forward(struct session *session, const char *id, const char *const r
     for (size_t i = 0; i < count; i++) {
         session_step(session, "forward", i, count);
         struct forward_done one = {0};
-        result forwarded = forward_one(session, &image, id, recipients[i], &one);
+        result forwarded =
+            forward_one(session, &image, id, recipients[i], options->recover_key, &one);
         if (forwarded != OK)
             return error_at(forwarded, "forwarding to %s", recipients[i]);
-        if (done != NULL)
-            done(context, &one);
+        if (options->done != NULL)
+            options->done(options->context, &one);
     }
     session_step(session, "forward", count, count);
     return OK;

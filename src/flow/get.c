@@ -6,6 +6,7 @@
 #include "flow/get_objects.h"
 #include "flow/object.h"
 #include "flow/open.h"
+#include "flow/open_u.h"
 #include "format/layout.h"
 
 enum { WORKERS_MAX = 16 };
@@ -97,13 +98,15 @@ static result fetch_into(struct session *session, const struct image *image,
     return get_output_publish(&output);
 }
 
-result flow_get(struct session *session, const char *id, const char *from, const char *folder) {
+result flow_get(struct session *session, const char *id, const struct get_options *options,
+                const char *folder) {
     AUTO_IMAGE struct image image = {0};
-    TRY(image_find(session, id, from, &image));
+    TRY(open_u_check(options->u, session->n));
+    TRY(image_find(session, id, options->from, &image));
     TRY(image_load(session, id, &image));
     AUTO_MANIFESTS struct manifests manifests = {0};
     TRY(load_manifests(session, &image, &manifests));
     AUTO_SECRET struct content_key_secret *key = NULL;
-    TRY(flow_open_envelope(session, &image, &key));
+    TRY(flow_open_envelope_asking(session, &image, options->u, &key));
     return fetch_into(session, &image, &manifests, key->bytes, folder);
 }

@@ -15,19 +15,25 @@
 
 struct session;
 
+struct get_options {
+    const char *from; /* the owner who forwarded it; NULL: the user's own */
+    unsigned u;       /* storage servers that each key server asks first; 0: open_u_default's */
+};
+
 /*
- * Fetches the image `id`, the user's own (`from` NULL) or forwarded by the owner `from`, into
- * `folder`, which is made where it does not exist. Names with "/" make folders in it.
+ * Fetches the image `id` into `folder`, which is made where it does not exist. Names with "/" make
+ * folders in it.
  *
  * CONFLICT   `folder` has a file of an object's name already: nothing is fetched or replaced
  * NOT_FOUND  there is no such image, or no such forward
  * DENIED     the owner has revoked the forward, or never made it
  * QUORUM     fewer than k storage servers, or t key servers, are good; each named with its reason
  * INTEGRITY  what is left of the image is not what its owner signed, or a name in it is unsafe
+ * INVALID    u is larger than the number of storage servers
  * IO         the local disk
  * On failure nothing is left behind: no file, and no folder that this call made.
  */
-MUST_CHECK result flow_get(struct session *session, const char *id, const char *from,
-                           const char *folder);
+MUST_CHECK result flow_get(struct session *session, const char *id,
+                           const struct get_options *options, const char *folder);
 
 #endif

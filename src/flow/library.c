@@ -132,12 +132,14 @@ int myelin_put(struct myelin_session *session, const char *id, const char *codec
 
 int myelin_get(struct myelin_session *session, const char *id, const char *from,
                const char *folder) {
-    return (int)flow_get(session->inner, id, from, folder);
+    const struct get_options options = {.from = from};
+    return (int)flow_get(session->inner, id, &options, folder);
 }
 
 int myelin_forward(struct myelin_session *session, const char *id, const char *const recipients[],
                    size_t recipient_count) {
-    return (int)flow_forward(session->inner, id, recipients, recipient_count, NULL, NULL);
+    const struct forward_options options = {0};
+    return (int)flow_forward(session->inner, id, recipients, recipient_count, &options);
 }
 
 int myelin_revoke(struct myelin_session *session, const char *id, const char *recipient) {

@@ -2,6 +2,7 @@
 
 #include "flow/open_blame.h"
 #include "flow/open_pieces.h"
+#include "flow/open_u.h"
 
 /* The first round: everyone is believed, and the key that comes out is compared with what the owner
  * committed to. */
@@ -38,11 +39,20 @@ static bool is_doubtful(const struct session *session, const struct open_answers
     return answers->ok >= session->t && (has_failed || has_malformed_symbol(answers));
 }
 
-static result open_into(struct session *session, const struct image *image,
+/* As many of the image's servers as there are to ask now, and the threshold that it was put with.
+ */
+static unsigned choose_u(const struct session *session, const struct image *image) {
+    unsigned n = (unsigned)image->envelope->n_servers, k = image->envelope->k;
+    if (n > session->n)
+        n = session->n;
+    return n <= k ? n : open_u_default(n, k, session->t);
+}
+
+static result open_into(struct session *session, const struct image *image, unsigned u,
                         struct content_key_secret *key) {
     AUTO_OPEN_ANSWERS struct open_answers answers = {0};
     const struct open_question question = {
-        .image = image, .u = image->envelope->k, .enough = session->t};
+        .image = image, .u = u != 0 ? u : choose_u(session, image), .enough = session->t};
     TRY(open_answers_ask(session, &question, &answers));
     result opened = open_quickly(session, image, &answers, key);
     if (!is_doubtful(session, &answers, opened))
@@ -53,10 +63,16 @@ static result open_into(struct session *session, const struct image *image,
 
 result flow_open_envelope(struct session *session, const struct image *image,
                           struct content_key_secret **out_key) {
+    return flow_open_envelope_asking(session, image, 0, out_key);
+}
+
+result flow_open_envelope_asking(struct session *session, const struct image *image, unsigned u,
+                                 struct content_key_secret **out_key) {
+    TRY(open_u_check(u, session->n));
     session_step(session, "open", 0, session->t);
     AUTO_SECRET struct content_key_secret *key = NULL;
     TRY(secret_new(sizeof *key, (void **)&key));
-    TRY(open_into(session, image, key));
+    TRY(open_into(session, image, u, key));
     session_step(session, "open", session->t, session->t);
     *out_key = key;
     key = NULL;

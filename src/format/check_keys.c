@@ -91,6 +91,18 @@ result format_check_rekey_answer(const void *message) {
     return check_bytes("q", m->q, FORMAT_TAU_BYTES);
 }
 
+result format_check_recover_request(const void *message) {
+    const Myelin__RecoverRequest *m = message;
+    TRY(check_name("recipient", m->recipient));
+    return check_bytes("tau", m->tau, FORMAT_TAU_BYTES);
+}
+
+result format_check_recover_answer(const void *message) {
+    const Myelin__RecoverAnswer *m = message;
+    TRY(check_index(m->index));
+    return check_bytes("box", m->box, FORMAT_FIRST_SHARE_BOX_BYTES);
+}
+
 result format_check_audit_entry(const void *message) {
     const Myelin__AuditEntry *m = message;
     TRY(check_number("sequence", m->sequence, 1, INT64_MAX));

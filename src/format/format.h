@@ -134,6 +134,9 @@ MUST_CHECK result format_parse_open_request(struct view wire, Myelin__OpenReques
 MUST_CHECK result format_parse_open_answer(struct view wire, Myelin__OpenAnswer **out_answer);
 MUST_CHECK result format_parse_rekey_request(struct view wire, Myelin__RekeyRequest **out_request);
 MUST_CHECK result format_parse_rekey_answer(struct view wire, Myelin__RekeyAnswer **out_answer);
+MUST_CHECK result format_parse_recover_request(struct view wire,
+                                               Myelin__RecoverRequest **out_request);
+MUST_CHECK result format_parse_recover_answer(struct view wire, Myelin__RecoverAnswer **out_answer);
 MUST_CHECK result format_parse_audit_page(struct view wire, Myelin__AuditPage **out_page);
 MUST_CHECK result format_parse_audit_entry(struct view wire, Myelin__AuditEntry **out_entry);
 MUST_CHECK result format_parse_audit_body(struct view wire, Myelin__AuditBody **out_body);

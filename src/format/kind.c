@@ -35,6 +35,8 @@ static const struct format_kind kinds[] = {
     MESSAGE(open_answer, FORMAT_LIMIT_OPEN_ANSWER),
     MESSAGE(rekey_request, FORMAT_LIMIT_REKEY_REQUEST),
     MESSAGE(rekey_answer, FORMAT_LIMIT_REKEY_ANSWER),
+    MESSAGE(recover_request, FORMAT_LIMIT_RECOVER_REQUEST),
+    MESSAGE(recover_answer, FORMAT_LIMIT_RECOVER_ANSWER),
     MESSAGE(audit_page, FORMAT_LIMIT_PAGE),
     {DESCRIPTOR(enroll_share), "enroll_share", NULL, FORMAT_LIMIT_ENROLL_SHARE, false, true,
      format_check_enroll_share},

@@ -63,6 +63,8 @@ FORMAT_CHECK(open_request);
 FORMAT_CHECK(open_answer);
 FORMAT_CHECK(rekey_request);
 FORMAT_CHECK(rekey_answer);
+FORMAT_CHECK(recover_request);
+FORMAT_CHECK(recover_answer);
 FORMAT_CHECK(audit_page);
 FORMAT_CHECK(audit_entry);
 FORMAT_CHECK(audit_body);

@@ -24,6 +24,7 @@ enum {
     FORMAT_BOX_TAG_BYTES = 16,
     FORMAT_KEYSTORE_BOX_BYTES = 2 * (2 + 32) + FORMAT_BOX_TAG_BYTES, /* KeystoreSecrets, sealed */
     FORMAT_SHARE_BOX_BYTES = 2 * 32 + FORMAT_BOX_TAG_BYTES,          /* s1, s2, sealed */
+    FORMAT_FIRST_SHARE_BOX_BYTES = 32 + 48, /* s1, in a sealed box: RecoverAnswer */
 };
 
 /* Counts and lengths. Text lengths are without the terminating zero. */
@@ -90,6 +91,8 @@ enum {
     FORMAT_LIMIT_OPEN_ANSWER = 4 << 20,
     FORMAT_LIMIT_REKEY_REQUEST = 1 << 10,
     FORMAT_LIMIT_REKEY_ANSWER = 1 << 10,
+    FORMAT_LIMIT_RECOVER_REQUEST = 1 << 10,
+    FORMAT_LIMIT_RECOVER_ANSWER = 1 << 10,
     FORMAT_LIMIT_AUDIT_ENTRY = 2 << 10,
     FORMAT_LIMIT_AUDIT_BODY = 1 << 10,
 

@@ -28,7 +28,7 @@ MUST_CHECK result caller_identity_of(const struct key_service *service, const ch
 
 /* What an entry in the access log says besides who, when and how it went. */
 struct access {
-    const char *action;    /* open, rekey, revoke, enroll */
+    const char *action;    /* open, rekey, recover, revoke, enroll */
     const char *owner;     /* "" for none */
     struct view tau;       /* empty for none */
     const char *recipient; /* "" for none */

@@ -102,6 +102,8 @@ result service_metrics(struct key_service *service, struct bytes *out_text) {
     TRY(append_failures(service->fleet, out_text));
     TRY(append_counter(out_text, "myelin_key_rekeys_total", "Parts of re-encryption keys given.",
                        counters->rekeys));
+    TRY(append_counter(out_text, "myelin_key_recovers_total",
+                       "First key shares given to their owners.", counters->recovers));
     TRY(append_counter(out_text, "myelin_key_revocations_total", "Revocations taken.",
                        counters->revocations));
     TRY(append_counter(out_text, "myelin_key_enrolments_total", "Shares activated.",

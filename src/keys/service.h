@@ -23,7 +23,7 @@
 struct key_counters {
     atomic_ullong opens_ok, opens_refused;
     atomic_ullong open_us; /* all openings together */
-    atomic_ullong rekeys, revocations, enrolments;
+    atomic_ullong rekeys, recovers, revocations, enrolments;
 };
 
 struct key_service {
@@ -68,6 +68,11 @@ MUST_CHECK result service_open(struct key_service *service, const struct tls_pee
 /* POST /v1/rekey: a RekeyAnswer. */
 MUST_CHECK result service_rekey(struct key_service *service, const struct tls_peer *peer,
                                 struct view body, struct bytes *out_answer);
+
+/* POST /v1/recover: a RecoverAnswer, the caller's own f1(j) sealed to his identity key. In the access
+ * log, as "recover" and with the image and recipient that he names, before this returns. */
+MUST_CHECK result service_recover(struct key_service *service, const struct tls_peer *peer,
+                                  struct view body, struct bytes *out_answer);
 
 /* POST /v1/revocations. */
 MUST_CHECK result service_revoke(struct key_service *service, const struct tls_peer *peer,

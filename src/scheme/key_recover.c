@@ -27,3 +27,13 @@ result key_recover(const struct key_share shares[], size_t count, unsigned t,
     *out_a1 = a1;
     return OK;
 }
+
+result key_recover_check(const struct share_commitments *commitments,
+                         const struct key_share *share) {
+    struct g1 expected, given;
+    TRY(share_public_f1(commitments, share->j, &expected));
+    g1_exp_generator(&share->s1, &given);
+    if (!g1_equal(&expected, &given))
+        return FAIL(INTEGRITY, "share %u: f1(%u) does not fit the commitments", share->j, share->j);
+    return OK;
+}

@@ -12,4 +12,9 @@
 MUST_CHECK result key_recover(const struct key_share shares[], size_t count, unsigned t,
                               const struct public_key *public_key, struct scalar *out_a1);
 
+/* Whether a share's s1 is what f1's commitments say; its s2 is not looked at. INTEGRITY where not;
+ * INVALID for an index outside 1 to 255. */
+MUST_CHECK result key_recover_check(const struct share_commitments *commitments,
+                                    const struct key_share *share);
+
 #endif

@@ -423,6 +423,20 @@ static inline Myelin__RekeyAnswer sample_rekey_answer(void) {
     return m;
 }
 
+static inline Myelin__RecoverRequest sample_recover_request(void) {
+    Myelin__RecoverRequest m = MYELIN__RECOVER_REQUEST__INIT;
+    m.recipient = sample_bob;
+    m.tau = sample_bytes(1, 96);
+    return m;
+}
+
+static inline Myelin__RecoverAnswer sample_recover_answer(void) {
+    Myelin__RecoverAnswer m = MYELIN__RECOVER_ANSWER__INIT;
+    m.index = 1;
+    m.box = sample_bytes(2, 80);
+    return m;
+}
+
 static inline Myelin__AuditEntry *sample_audit_entry(void) {
     static Myelin__AuditEntry m;
     myelin__audit_entry__init(&m);

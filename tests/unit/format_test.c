@@ -156,6 +156,10 @@ static void visit_messages(visit each) {
     each(&rekey);
     Myelin__RekeyAnswer part = sample_rekey_answer();
     each(&part);
+    Myelin__RecoverRequest recover = sample_recover_request();
+    each(&recover);
+    Myelin__RecoverAnswer recovered = sample_recover_answer();
+    each(&recovered);
     Myelin__AuditPage audit = sample_audit_page();
     each(&audit);
 }
@@ -749,6 +753,14 @@ static void key_message_rules(void **state) {
     PART(m.index = 0, "rekey_answer: index");
     PART(m.p.len = 95, "p: 95 bytes");
     PART(m.q.len = 97, "q: 97 bytes");
+#define RECOVER(breach, text)                                                                      \
+    REFUSES(Myelin__RecoverRequest, sample_recover_request(), breach, text)
+    RECOVER(m.recipient = bad_name, "recover_request: recipient");
+    RECOVER(m.tau.len = 95, "tau: 95 bytes");
+#define FIRST_SHARE(breach, text)                                                                  \
+    REFUSES(Myelin__RecoverAnswer, sample_recover_answer(), breach, text)
+    FIRST_SHARE(m.index = 256, "recover_answer: index");
+    FIRST_SHARE(m.box.len = 79, "box: 79 bytes");
 }
 
 static void open_answer_rules(void **state) {

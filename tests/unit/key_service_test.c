@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "format/hash.h"
+#include "scheme/key_recover.h"
 #include "scheme/partial.h"
 #include "scheme/threshold_rekeygen.h"
 
@@ -521,6 +522,39 @@ static void test_rekey(void **state) {
     assert_log(&world.alice, "enroll:ok rekey:ok rekey:protocol error ");
 }
 
+static void test_recover(void **state) {
+    AUTO_BYTES struct bytes wire = {0}, out = {0}, refused = {0};
+    AUTO_FORMAT Myelin__RecoverAnswer *answer = NULL;
+    Myelin__RecoverRequest request = MYELIN__RECOVER_REQUEST__INIT;
+    AUTO_SECRET uint8_t *s1 = NULL;
+    AUTO_SECRET struct key_share *share = NULL;
+    (void)state;
+    assert_int_equal(secret_new(SCALAR_BYTES, (void **)&s1), OK);
+    assert_int_equal(secret_new(sizeof *share, (void **)&share), OK);
+    request.recipient = world.bob.name;
+    request.tau = field(world.tau_bytes, G2_BYTES);
+    assert_int_equal(format_pack(&request, &wire), OK);
+    assert_int_equal(
+        service_recover(&world.service, &world.alice.peer, bytes_view(&wire), &refused),
+        DENIED); /* she has not enrolled */
+    enrol_all();
+    assert_int_equal(service_recover(&world.service, &world.alice.peer, bytes_view(&wire), &out),
+                     OK);
+    assert_int_equal(format_parse_recover_answer(bytes_view(&out), &answer), OK);
+    struct view box = format_view(answer->box);
+    assert_int_equal(sign_box_open_secret(&world.bob.identity, box, SCALAR_BYTES, s1), INTEGRITY);
+    assert_int_equal(sign_box_open_secret(&world.alice.identity, box, SCALAR_BYTES, s1), OK);
+    share->j = answer->index;
+    assert_int_equal(scalar_parse("s1", view_of(s1, SCALAR_BYTES), &share->s1), OK);
+    assert_int_equal(key_recover_check(&world.alice.commitments, share), OK);
+    assert_int_equal(key_recover_check(&world.bob.commitments, share), INTEGRITY);
+    struct tls_peer server = world.alice.peer;
+    server.role = TLS_ROLE_STORAGE;
+    assert_int_equal(service_recover(&world.service, &server, bytes_view(&wire), &refused), DENIED);
+    assert_int_equal(refused.len, 0);
+    assert_log(&world.alice, "recover:denied enroll:ok recover:ok recover:denied ");
+}
+
 /* ------------------------------------------------------------------ damage and log */
 
 static void test_damaged_share_concerns_its_user(void **state) {
@@ -637,6 +671,7 @@ int main(void) {
         SERVICE_TEST(test_only_the_owner_revokes),
         SERVICE_TEST(test_damaged_revocation_fails_closed),
         SERVICE_TEST(test_rekey),
+        SERVICE_TEST(test_recover),
         SERVICE_TEST(test_damaged_share_concerns_its_user),
         SERVICE_TEST(test_damaged_log_is_told),
         SERVICE_TEST(test_no_log_no_opening),

@@ -126,6 +126,22 @@ static void test_too_few_or_wrong_shares_recover_nothing(void **state) {
     assert_int_equal(key_recover(fixture.owner.shares, T, 0, own, &a1), INVALID);
 }
 
+static void test_a_wrong_first_share_is_told_from_the_right_ones(void **state) {
+    (void)state;
+    const struct share_commitments *own = &fixture.owner.commitments;
+    for (size_t i = 0; i < M; i++) {
+        struct key_share share = fixture.owner.shares[i];
+        memset(&share.s2, 0, sizeof share.s2); /* not looked at: only f1(j) was asked for */
+        assert_int_equal(key_recover_check(own, &share), OK);
+        share.j = share.j % M + 1;
+        assert_int_equal(key_recover_check(own, &share), INTEGRITY);
+        assert_int_equal(key_recover_check(own, &fixture.recipient.shares[i]), INTEGRITY);
+    }
+    struct key_share outside = fixture.owner.shares[0];
+    outside.j = 0;
+    assert_int_equal(key_recover_check(own, &outside), INVALID);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_share_fits),
@@ -137,6 +153,7 @@ int main(void) {
         cmocka_unit_test(test_one_of_one),
         cmocka_unit_test(test_any_t_shares_recover_a1),
         cmocka_unit_test(test_too_few_or_wrong_shares_recover_nothing),
+        cmocka_unit_test(test_a_wrong_first_share_is_told_from_the_right_ones),
     };
     return cmocka_run_group_tests(tests, setup_fixture, teardown_fixture);
 }

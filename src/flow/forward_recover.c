@@ -1,0 +1,130 @@
+#include "flow/forward_recover.h"
+
+#include <stdio.h>
+
+#include "flow/failure.h"
+#include "scheme/key_recover.h"
+
+/* In secret memory, all of it. */
+struct recovered {
+    bool given[FORMAT_SERVERS_MAX];
+    struct key_share shares[FORMAT_SERVERS_MAX]; /* by key server; s2 is never asked for */
+    struct key_share right[FORMAT_SERVERS_MAX];
+    size_t right_count;
+    uint8_t s1[FORMAT_SERVERS_MAX][SCALAR_BYTES];
+    struct scalar a1;
+};
+
+struct recovering {
+    const struct session_user *self;
+    struct bytes wire; /* RecoverRequest */
+    struct recovered *secret;
+};
+
+static result ask_share(void *context, struct session *session, unsigned server,
+                        struct http_client *client) {
+    const struct recovering *recovering = context;
+    struct recovered *secret = recovering->secret;
+    AUTO_BYTES struct bytes wire = {0};
+    TRY(http_call(client, "POST", "/v1/recover", bytes_view(&recovering->wire),
+                  "application/protobuf", FORMAT_LIMIT_RECOVER_ANSWER, &wire));
+    AUTO_FORMAT Myelin__RecoverAnswer *answer = NULL;
+    TRY(format_parse_recover_answer(bytes_view(&wire), &answer));
+    if (answer->index != server + 1)
+        return FAIL(PROTOCOL, "it answers as key server %u", answer->index);
+    TRY(sign_box_open_secret(session->signing, format_view(answer->box), SCALAR_BYTES,
+                             secret->s1[server]));
+    struct key_share *share = &secret->shares[server];
+    TRY(scalar_parse("its share", view_of(secret->s1[server], SCALAR_BYTES), &share->s1));
+    share->j = answer->index;
+    secret->given[server] = true;
+    return OK;
+}
+
+static result pack_request(const struct image *image, const char *recipient,
+                           struct bytes *out_wire) {
+    char name[FORMAT_NAME_MAX + 1];
+    snprintf(name, sizeof name, "%s", recipient);
+    Myelin__RecoverRequest message = MYELIN__RECOVER_REQUEST__INIT;
+    message.recipient = name;
+    message.tau = format_bytes(view_of(image->tau_bytes, FORMAT_TAU_BYTES));
+    return format_pack(&message, out_wire);
+}
+
+/* a1 from the shares that are what these commitments say. QUORUM where they are too few. */
+static result recover_checked(struct session *session, const struct recovering *recovering,
+                              const struct share_commitments *commitments) {
+    struct recovered *secret = recovering->secret;
+    secret->right_count = 0;
+    for (unsigned i = 0; i < session->m; i++) {
+        if (secret->given[i] && key_recover_check(commitments, &secret->shares[i]) == OK)
+            secret->right[secret->right_count++] = secret->shares[i];
+    }
+    if (secret->right_count < session->t)
+        return FAIL(QUORUM,
+                    "recovering the key: %zu of the %u key servers needed gave a right share",
+                    secret->right_count, session->t);
+    return key_recover(secret->right, secret->right_count, session->t,
+                       &recovering->self->public_key, &secret->a1);
+}
+
+/* Names whose share is none that anybody's commitments know. */
+static void name_wrong(struct session *session, const struct recovering *recovering) {
+    const struct session_user *self = recovering->self;
+    for (unsigned i = 0; i < session->m; i++) {
+        const struct key_share *share = &recovering->secret->shares[i];
+        bool is_known =
+            !recovering->secret->given[i] || key_recover_check(&self->commitments, share) == OK;
+        for (unsigned v = 0; !is_known && v < self->other_count; v++)
+            is_known = key_recover_check(&self->others[v], share) == OK;
+        if (!is_known)
+            session_warn(session, "%s: the key share that it gave is wrong",
+                         session_server(session, SESSION_KEY, i)->name);
+    }
+}
+
+/* a1, under whichever of the commitments that are told of the user. */
+static result recover_from(struct session *session, const struct recovering *recovering) {
+    const struct session_user *self = recovering->self;
+    result recovered = recover_checked(session, recovering, &self->commitments);
+    for (unsigned v = 0; recovered != OK && v < self->other_count; v++)
+        recovered = recover_checked(session, recovering, &self->others[v]);
+    return recovered;
+}
+
+/* Asks t key servers, and all of them where some of those that answered first lied. */
+static result recover_a1(struct session *session, struct recovering *recovering, uint64_t *bytes) {
+    result recovered = QUORUM;
+    for (unsigned round = 0; recovered != OK && round < 2; round++) {
+        struct session_answer answers[FORMAT_SERVERS_MAX];
+        unsigned ok = 0;
+        unsigned enough = round == 0 ? session->t : 0;
+        TRY(session_ask(session, SESSION_KEY, ask_share, recovering, enough, answers, &ok));
+        *bytes += (uint64_t)recovering->wire.len * session->m;
+        if (ok < session->t)
+            return session_fail_quorum(session, SESSION_KEY, "recovering the key", answers,
+                                       session->t);
+        if (round == 0)
+            session_warn_failed(session, SESSION_KEY, answers, OK);
+        recovered = recover_from(session, recovering);
+    }
+    struct failure why = {0};
+    failure_keep(&why, recovered); /* the checks that name touch the text */
+    name_wrong(session, recovering);
+    return failure_raise(&why);
+}
+
+result forward_recover(struct session *session, const struct image *image, const char *id,
+                       const struct session_user *recipient, struct rekey *out_rekey,
+                       uint64_t *bytes) {
+    AUTO_SECRET struct recovered *secret = NULL;
+    TRY(secret_new(sizeof *secret, (void **)&secret));
+    struct recovering recovering = {.secret = secret};
+    TRY(session_find_user(session, session->user, &recovering.self));
+    AUTO_BYTES struct bytes wire = {0};
+    TRY(pack_request(image, recipient->name, &wire));
+    recovering.wire = wire;
+    TRY(recover_a1(session, &recovering, bytes));
+    return rekeygen(&secret->a1, session->a3, view_of_string(id), &recipient->public_key,
+                    out_rekey);
+}
