@@ -41,6 +41,8 @@ enum lie {
     OTHER_INDEX,      /* answers as the next key server */
     FORGED_FORWARD,   /* signed by the recipient himself */
     OWN_COMMITMENTS,  /* its directory entries are made up; and WRONG_PARTIAL */
+    WRONG_SHARE,      /* gives another key share than the user's */
+    OTHERS_BOX,       /* gives the share in a box to somebody else */
     FEW_SYMBOLS,      /* one, of the same storage server as the others */
     HAS_NONE,         /* 404 */
     REFUSES,          /* 403 */
@@ -206,6 +208,28 @@ static result answer_open(struct server_exchange *exchange) {
     return sent;
 }
 
+static result answer_recover(struct server_exchange *exchange) {
+    const struct key_server *self = exchange_context(exchange);
+    const struct person *caller = caller_of(exchange);
+    const struct person *owner = self->lie == WRONG_SHARE ? &world.bob : caller;
+    const struct person *reader = self->lie == OTHERS_BOX ? &world.bob : caller;
+    if (self->lie == REFUSES)
+        return FAIL(DENIED, "not to you");
+    if (self->lie == HANGS)
+        nanosleep(&(struct timespec){.tv_sec = 4}, NULL);
+    AUTO_FORMAT Myelin__RecoverRequest *request = NULL;
+    TRY(format_parse_recover_request(exchange_body(exchange), &request));
+    uint8_t s1[SCALAR_BYTES];
+    scalar_to_bytes(&owner->shares[self->index].s1, s1);
+    AUTO_BYTES struct bytes box = {0}, wire = {0};
+    TRY(sign_box_seal(reader->session->signing->public_key, view_of(s1, sizeof s1), &box));
+    Myelin__RecoverAnswer answer = MYELIN__RECOVER_ANSWER__INIT;
+    answer.index = self->index + (self->lie == OTHER_INDEX ? 2 : 1);
+    answer.box = format_bytes(bytes_view(&box));
+    TRY(format_pack(&answer, &wire));
+    return exchange_answer(exchange, "application/protobuf", &wire);
+}
+
 static const struct server_route routes[] = {
     {.method = "GET", .pattern = "/v1/users/{user}", .end = answer_user},
     {.method = "POST",
@@ -213,6 +237,11 @@ static const struct server_route routes[] = {
      .body = SERVER_BODY_BUFFERED,
      .body_limit = FORMAT_LIMIT_OPEN_REQUEST,
      .end = answer_open},
+    {.method = "POST",
+     .pattern = "/v1/recover",
+     .body = SERVER_BODY_BUFFERED,
+     .body_limit = FORMAT_LIMIT_RECOVER_REQUEST,
+     .end = answer_recover},
 };
 
 static void load_storage_server(unsigned slot) {
