@@ -142,7 +142,8 @@ static gnutls_certificate_credentials_t self_signed(void) {
     gnutls_x509_privkey_t key;
     gnutls_x509_crt_t certificate;
     require(gnutls_certificate_allocate_credentials(&credentials) == 0, "TLS");
-    require(gnutls_x509_privkey_init(&key) == 0 && gnutls_x509_crt_init(&certificate) == 0, "TLS");
+    require(gnutls_x509_privkey_init(&key) == 0, "TLS");
+    require(gnutls_x509_crt_init(&certificate) == 0, "TLS");
     require(gnutls_x509_privkey_generate(key, GNUTLS_PK_EDDSA_ED25519, 256, 0) == 0, "TLS key");
     gnutls_x509_crt_set_version(certificate, 3);
     gnutls_x509_crt_set_serial(certificate, "1", 1);
