@@ -277,6 +277,27 @@ static void test_fan_out_bounds(void **state) {
 }
 
 /* Every kind of liar is passed over, and blamed. */
+/* Each opening asks u servers of its own: no two are preferred, and none is left out. */
+static void test_servers_are_drawn_anew(void **state) {
+    bool drawn[N][N] = {{false}};
+    unsigned pairs = 0, openings = 400;
+    (void)state;
+    enrol_all();
+    for (unsigned opening = 0; opening < openings; opening++) {
+        AUTO_FORMAT Myelin__OpenAnswer *answer = NULL;
+        unsigned number[2];
+        assert_int_equal(open_how(&world.alice, 2, false, &answer), OK);
+        assert_int_equal(answer->n_symbol, 2);
+        for (unsigned i = 0; i < 2; i++)
+            assert_int_equal(sscanf(answer->symbol[i]->server, "storage-%u", &number[i]), 1);
+        unsigned low = number[0] < number[1] ? number[0] : number[1];
+        unsigned high = number[0] + number[1] - low;
+        pairs += !drawn[low - 1][high - 1];
+        drawn[low - 1][high - 1] = true;
+    }
+    assert_int_equal(pairs, N * (N - 1) / 2); /* but for a chance of 15 (14/15)^400, one in 10^11 */
+}
+
 static void test_liars_are_passed_over(void **state) {
     static const int kinds[] = {SAYS_NONSENSE, LIES_ON_BETA,   LIES_ON_GAMMA,
                                 NO_FORWARD,    OTHERS_FORWARD, UNSIGNED};
@@ -656,6 +677,7 @@ int main(void) {
         SERVICE_TEST(test_recipient_opens),
         SERVICE_TEST(test_strangers_open_nothing),
         SERVICE_TEST(test_fan_out_bounds),
+        SERVICE_TEST(test_servers_are_drawn_anew),
         SERVICE_TEST(test_liars_are_passed_over),
         SERVICE_TEST(test_all_lie),
         SERVICE_TEST(test_slots_are_distinct),
