@@ -64,8 +64,10 @@ static result open_service(const struct options *options, struct daemon *daemon)
     TRY(sealing_key_load(path, &seal_key));
     TRY(lock_store(options->store, &daemon->lock));
     TRY(description_check_version(&daemon->description, options->store));
-    return key_service_open(options->store, seal_key, (uint32_t)position + 1, &daemon->description,
-                            daemon->identity.tls, &daemon->service);
+    TRY(key_service_open(options->store, seal_key, (uint32_t)position + 1, &daemon->description,
+                         daemon->identity.tls, &daemon->service));
+    daemon->service.signing = daemon->identity.key;
+    return OK;
 }
 
 static result daemon_start(const struct options *options, struct daemon *daemon) {

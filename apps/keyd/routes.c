@@ -70,6 +70,40 @@ static result revoke(struct server_exchange *exchange) {
     return service_revoke(service_of(exchange), exchange_peer(exchange), exchange_body(exchange));
 }
 
+/* A question of share care that is answered with a message. */
+static result answer_care(struct server_exchange *exchange,
+                          result (*care)(struct key_service *, const struct tls_peer *, struct view,
+                                         struct bytes *)) {
+    AUTO_BYTES struct bytes answer = {0};
+    TRY(care(service_of(exchange), exchange_peer(exchange), exchange_body(exchange), &answer));
+    return exchange_answer(exchange, protobuf, &answer);
+}
+
+static result care_begin(struct server_exchange *exchange) {
+    return answer_care(exchange, service_care_begin);
+}
+
+static result care_check(struct server_exchange *exchange) {
+    return answer_care(exchange, service_care_check);
+}
+
+static result care_accept(struct server_exchange *exchange) {
+    return answer_care(exchange, service_care_accept);
+}
+
+static result care_finish(struct server_exchange *exchange) {
+    return service_care_finish(service_of(exchange), exchange_peer(exchange),
+                               exchange_body(exchange));
+}
+
+static result care_blind(struct server_exchange *exchange) {
+    return answer_care(exchange, service_care_blind);
+}
+
+static result care_restore(struct server_exchange *exchange) {
+    return answer_care(exchange, service_care_restore);
+}
+
 static result answer_audit(struct server_exchange *exchange) {
     AUTO_BYTES struct bytes page = {0};
     uint64_t after;
@@ -91,6 +125,13 @@ const struct server_route keyd_routes[] = {
     {"POST", "/v1/recover", SERVER_BODY_BUFFERED, FORMAT_LIMIT_RECOVER_REQUEST,
      .end = answer_recover},
     {"POST", "/v1/revocations", SERVER_BODY_BUFFERED, FORMAT_LIMIT_SIGNED_SMALL, .end = revoke},
+    {"POST", "/v1/care/begin", SERVER_BODY_BUFFERED, FORMAT_LIMIT_CARE_REQUEST, .end = care_begin},
+    {"POST", "/v1/care/check", SERVER_BODY_BUFFERED, FORMAT_LIMIT_CARE_OFFER, .end = care_check},
+    {"POST", "/v1/care/accept", SERVER_BODY_BUFFERED, FORMAT_LIMIT_CARE_OFFER, .end = care_accept},
+    {"POST", "/v1/care/finish", SERVER_BODY_BUFFERED, FORMAT_LIMIT_CARE_FINISH, .end = care_finish},
+    {"POST", "/v1/care/blind", SERVER_BODY_BUFFERED, FORMAT_LIMIT_CARE_OFFER, .end = care_blind},
+    {"POST", "/v1/care/restore", SERVER_BODY_BUFFERED, FORMAT_LIMIT_CARE_RESTORE,
+     .end = care_restore},
     {"GET", "/v1/audit", .end = answer_audit},
 };
 const size_t keyd_route_count = sizeof keyd_routes / sizeof keyd_routes[0];

@@ -4,19 +4,27 @@
 #include <string.h>
 
 #include "flow/forward_recover.h"
+#include "flow/generations.h"
 #include "flow/image.h"
 #include "flow/tell.h"
 #include "scheme/threshold_rekeygen.h"
 
 struct rekeying {
     const struct session_user *self;
+    const struct image *image;
+    const char *recipient;
     struct rekey_request request;
     struct bytes wire; /* RekeyRequest */
     struct {
         bool given;
         struct rekey_part part;
     } of[FORMAT_SERVERS_MAX];
+    struct held_generation held[FORMAT_SERVERS_MAX]; /* of the parts given */
 };
+
+static void rekeying_free(struct rekeying *rekeying) {
+    bytes_free(&rekeying->wire);
+}
 
 static result ask_part(void *context, struct session *session, unsigned server,
                        struct http_client *client) {
@@ -30,23 +38,26 @@ static result ask_part(void *context, struct session *session, unsigned server,
         return FAIL(PROTOCOL, "it answers as key server %u", answer->index);
     TRY(rekey_part_parse("answer to rekey", answer->index, session->m, format_view(answer->p),
                          format_view(answer->q), &rekeying->of[server].part));
+    generation_hold(&rekeying->held[server], answer->generation, answer->also);
     rekeying->of[server].given = true;
     return OK;
 }
 
-static result pack_request(const struct image *image, const char *recipient,
-                           const struct rekey_request *request, struct bytes *out_wire) {
+/* `generation` is empty for each server's choice. */
+static result pack_request(struct rekeying *rekeying, struct view generation) {
     uint8_t p[G2_BYTES], q[G2_BYTES];
-    g2_to_bytes(&request->p, p);
-    g2_to_bytes(&request->q, q);
+    g2_to_bytes(&rekeying->request.p, p);
+    g2_to_bytes(&rekeying->request.q, q);
     char name[FORMAT_NAME_MAX + 1];
-    snprintf(name, sizeof name, "%s", recipient);
+    snprintf(name, sizeof name, "%s", rekeying->recipient);
     Myelin__RekeyRequest message = MYELIN__REKEY_REQUEST__INIT;
     message.recipient = name;
-    message.tau = format_bytes(view_of(image->tau_bytes, FORMAT_TAU_BYTES));
+    message.tau = format_bytes(view_of(rekeying->image->tau_bytes, FORMAT_TAU_BYTES));
     message.p = format_bytes(view_of(p, sizeof p));
     message.q = format_bytes(view_of(q, sizeof q));
-    return format_pack(&message, out_wire);
+    message.generation = format_bytes(generation);
+    rekeying->wire.len = 0;
+    return format_pack(&message, &rekeying->wire);
 }
 
 /* RK from the parts that `is_used` names. INTEGRITY where one of them is wrong. */
@@ -61,12 +72,46 @@ static result combine_parts(const struct session *session, const struct rekeying
     return threshold_rekeygen_check(&rekeying->self->public_key, &rekeying->request, out_rekey);
 }
 
-/* Each key server's part once; what it gave before stays. `answers` gives who failed. */
+static result ask_round(struct session *session, struct rekeying *rekeying, struct view generation,
+                        unsigned enough, struct session_answer answers[], unsigned *out_ok,
+                        uint64_t *bytes) {
+    TRY(pack_request(rekeying, generation));
+    TRY(session_ask(session, SESSION_KEY, ask_part, rekeying, enough, answers, out_ok));
+    *bytes += (uint64_t)rekeying->wire.len * session->m;
+    return OK;
+}
+
+/* Parts of other generations are as good as none. */
+static void keep_generation(const struct session *session, struct rekeying *rekeying,
+                            const uint8_t best[DIGEST_BYTES], struct session_answer answers[]) {
+    for (unsigned i = 0; i < session->m; i++) {
+        if (!rekeying->of[i].given || memcmp(rekeying->held[i].id, best, DIGEST_BYTES) == 0)
+            continue;
+        rekeying->of[i].given = rekeying->held[i].given = false;
+        generation_refuse(session, i, &answers[i]);
+    }
+}
+
+/* Each key server's part once, all of one generation; what it gave before stays. `answers` gives
+ * who failed. */
 static result ask_parts(struct session *session, struct rekeying *rekeying, unsigned enough,
                         struct session_answer answers[], uint64_t *bytes) {
-    unsigned ok = 0;
-    TRY(session_ask(session, SESSION_KEY, ask_part, rekeying, enough, answers, &ok));
-    *bytes += (uint64_t)rekeying->wire.len * session->m;
+    unsigned ok = 0, used = 0;
+    uint8_t best[DIGEST_BYTES];
+    TRY(ask_round(session, rekeying, (struct view){0}, enough, answers, &ok, bytes));
+    bool mixed = generations_differ(rekeying->held, session->m, best, &used);
+    if (mixed && used < session->t) { /* the first to answer do not show who can use what */
+        TRY(ask_round(session, rekeying, (struct view){0}, 0, answers, &ok, bytes));
+        mixed = generations_differ(rekeying->held, session->m, best, &used);
+    }
+    if (mixed && used < session->t)
+        TRY(ask_round(session, rekeying, view_of(best, sizeof best), 0, answers, &ok, bytes));
+    if (mixed) {
+        keep_generation(session, rekeying, best, answers);
+        ok = 0;
+        for (unsigned i = 0; i < session->m; i++)
+            ok += rekeying->of[i].given;
+    }
     if (ok < session->t)
         return session_fail_quorum(session, SESSION_KEY, "making the re-encryption key", answers,
                                    session->t);
@@ -114,13 +159,11 @@ static result rekey_carefully(struct session *session, struct rekeying *rekeying
 static result rekey(struct session *session, const struct image *image, const char *id,
                     const struct session_user *recipient, struct rekey *out_rekey,
                     uint64_t *bytes) {
-    struct rekeying rekeying = {0};
+    __attribute__((cleanup(rekeying_free))) struct rekeying rekeying = {
+        .image = image, .recipient = recipient->name};
     TRY(session_find_user(session, session->user, &rekeying.self));
     TRY(threshold_rekeygen_request(session->a3, view_of_string(id), &recipient->public_key,
                                    &rekeying.request));
-    AUTO_BYTES struct bytes wire = {0};
-    TRY(pack_request(image, recipient->name, &rekeying.request, &wire));
-    rekeying.wire = wire;
     struct session_answer answers[FORMAT_SERVERS_MAX];
     TRY(ask_parts(session, &rekeying, session->t, answers, bytes));
     session_warn_failed(session, SESSION_KEY, answers, OK);

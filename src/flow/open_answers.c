@@ -145,11 +145,13 @@ static result ask_open(void *context, struct session *session, unsigned server,
         answer->proven = true;
     }
     TRY(parse_symbols(session, asking, wire, answer));
+    generation_hold(&answer->held, wire->generation, wire->also);
     answer->given = true;
     return OK;
 }
 
-static result pack_request(const struct open_question *question, struct bytes *out_wire) {
+static result pack_request(const struct open_question *question, struct view generation,
+                           struct bytes *out_wire) {
     const struct image *image = question->image;
     Myelin__OpenRequest request = MYELIN__OPEN_REQUEST__INIT;
     char owner[FORMAT_NAME_MAX + 1];
@@ -158,14 +160,16 @@ static result pack_request(const struct open_question *question, struct bytes *o
     request.tau = format_bytes(view_of(image->tau_bytes, FORMAT_TAU_BYTES));
     request.u = question->u;
     request.prove = question->prove;
+    request.generation = format_bytes(generation);
     return format_pack(&request, out_wire);
 }
 
-result open_answers_ask(struct session *session, const struct open_question *question,
-                        struct open_answers *out_answers) {
+/* One round; `generation` is empty for each server's choice. */
+static result ask_round(struct session *session, const struct open_question *question,
+                        struct view generation, unsigned enough, struct open_answers *out_answers) {
     const struct image *image = question->image;
     AUTO_BYTES struct bytes request = {0};
-    TRY(pack_request(question, &request));
+    TRY(pack_request(question, generation, &request));
     AUTO_OPEN_ANSWERS struct open_answers all = {.servers = session->m};
     all.of = calloc(session->m, sizeof *all.of);
     all.answers = calloc(session->m, sizeof *all.answers);
@@ -177,9 +181,53 @@ result open_answers_ask(struct session *session, const struct open_question *que
                             .request = request,
                             .of = all.of};
     format_image_id(image->tau_bytes, asking.image_id);
-    TRY(session_ask(session, SESSION_KEY, ask_open, &asking, question->enough, all.answers,
-                    &all.ok));
+    TRY(session_ask(session, SESSION_KEY, ask_open, &asking, enough, all.answers, &all.ok));
     *out_answers = all;
     all = (struct open_answers){0};
+    return OK;
+}
+
+static bool are_mixed(const struct open_answers *answers, uint8_t out_best[DIGEST_BYTES],
+                      unsigned *out_used) {
+    struct held_generation held[FORMAT_SERVERS_MAX] = {0};
+    for (unsigned i = 0; i < answers->servers; i++) {
+        held[i] = answers->of[i].held;
+        held[i].given = answers->of[i].given;
+    }
+    return generations_differ(held, answers->servers, out_best, out_used);
+}
+
+static void keep_generation(const struct session *session, const uint8_t best[DIGEST_BYTES],
+                            struct open_answers *answers) {
+    for (unsigned i = 0; i < answers->servers; i++) {
+        struct open_answer *answer = &answers->of[i];
+        if (!answer->given || memcmp(answer->held.id, best, DIGEST_BYTES) == 0)
+            continue;
+        answer->given = false;
+        answers->ok--;
+        generation_refuse(session, i, &answers->answers[i]);
+    }
+}
+
+result open_answers_ask(struct session *session, const struct open_question *question,
+                        struct open_answers *out_answers) {
+    AUTO_OPEN_ANSWERS struct open_answers answers = {0};
+    uint8_t best[DIGEST_BYTES];
+    unsigned used = 0;
+    TRY(ask_round(session, question, (struct view){0}, question->enough, &answers));
+    bool mixed = are_mixed(&answers, best, &used);
+    if (mixed && used < session->t) { /* the first to answer do not show who can use what */
+        open_answers_free(&answers);
+        TRY(ask_round(session, question, (struct view){0}, 0, &answers));
+        mixed = are_mixed(&answers, best, &used);
+    }
+    if (mixed && used < session->t) {
+        open_answers_free(&answers);
+        TRY(ask_round(session, question, view_of(best, sizeof best), 0, &answers));
+    }
+    if (mixed)
+        keep_generation(session, best, &answers);
+    *out_answers = answers;
+    answers = (struct open_answers){0};
     return OK;
 }

@@ -4,6 +4,7 @@
 #ifndef MYELIN_FLOW_OPEN_ANSWERS_H
 #define MYELIN_FLOW_OPEN_ANSWERS_H
 
+#include "flow/generations.h"
 #include "flow/image.h"
 #include "scheme/codeword.h"
 #include "scheme/partial.h"
@@ -22,6 +23,7 @@ struct open_symbol {
 /* One key server's answer. Its forward, with b = 1, is the owner's, for this user and image. */
 struct open_answer {
     bool given;
+    struct held_generation held;
     uint32_t b;
     struct g2 beta;
     struct rekey rekey; /* with b = 1 */
@@ -49,7 +51,9 @@ struct open_question {
     unsigned enough; /* answers after which others are not waited for long: session_ask */
 };
 
-/* Asks all key servers. INTERNAL, NO_MEMORY. */
+/* Asks all key servers. Where their shares are of several generations, those that hold the one that
+ * most have are asked for it, and the answers of the others count as refused. INTERNAL, NO_MEMORY.
+ */
 MUST_CHECK result open_answers_ask(struct session *session, const struct open_question *question,
                                    struct open_answers *out_answers);
 

@@ -111,6 +111,14 @@ result check_signed(const char *field, const Myelin__Signed *record, size_t limi
     return OK;
 }
 
+result check_signed_list(const char *field, size_t count, Myelin__Signed *const records[],
+                         size_t least, size_t most, size_t limit) {
+    TRY(check_count(field, count, least, most));
+    for (size_t i = 0; i < count; i++)
+        TRY(check_signed(field, records[i], limit));
+    return OK;
+}
+
 result check_symbol(const char *field, const Myelin__Symbol *symbol) {
     if (symbol == NULL)
         return FAIL(PROTOCOL, "%s: missing", field);

@@ -39,6 +39,11 @@ MUST_CHECK result check_text(const char *field, const char *text, size_t least, 
 /* A record that is there, with a body of 1 to `limit` bytes and a signature. */
 MUST_CHECK result check_signed(const char *field, const Myelin__Signed *record, size_t limit);
 
+/* `least` to `most` of them. */
+MUST_CHECK result check_signed_list(const char *field, size_t count,
+                                    Myelin__Signed *const records[], size_t least, size_t most,
+                                    size_t limit);
+
 /* A symbol that is there and keeps its rules. */
 MUST_CHECK result check_symbol(const char *field, const Myelin__Symbol *symbol);
 

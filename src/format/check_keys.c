@@ -37,6 +37,7 @@ result format_check_open_request(const void *message) {
     const Myelin__OpenRequest *m = message;
     TRY(check_name("owner", m->owner));
     TRY(check_bytes("tau", m->tau, FORMAT_TAU_BYTES));
+    TRY(check_optional("generation", m->generation, FORMAT_HASH_BYTES));
     return check_number("u", m->u, 0, FORMAT_SERVERS_MAX);
 }
 
@@ -69,6 +70,8 @@ result format_check_open_answer(const void *message) {
     TRY(check_count("symbol", m->n_symbol, 1, FORMAT_SERVERS_MAX));
     TRY(check_served(m));
     TRY(check_optional("proof", m->proof, FORMAT_PARTIAL_PROOF_BYTES));
+    TRY(check_optional("generation", m->generation, FORMAT_HASH_BYTES));
+    TRY(check_optional("also", m->also, FORMAT_HASH_BYTES));
     if (m->b == 1)
         return check_signed("forward", m->forward, FORMAT_LIMIT_FORWARD);
     if (m->forward != NULL)
@@ -81,12 +84,15 @@ result format_check_rekey_request(const void *message) {
     TRY(check_name("recipient", m->recipient));
     TRY(check_bytes("tau", m->tau, FORMAT_TAU_BYTES));
     TRY(check_bytes("p", m->p, FORMAT_TAU_BYTES));
+    TRY(check_optional("generation", m->generation, FORMAT_HASH_BYTES));
     return check_bytes("q", m->q, FORMAT_TAU_BYTES);
 }
 
 result format_check_rekey_answer(const void *message) {
     const Myelin__RekeyAnswer *m = message;
     TRY(check_index(m->index));
+    TRY(check_optional("generation", m->generation, FORMAT_HASH_BYTES));
+    TRY(check_optional("also", m->also, FORMAT_HASH_BYTES));
     TRY(check_bytes("p", m->p, FORMAT_TAU_BYTES));
     return check_bytes("q", m->q, FORMAT_TAU_BYTES);
 }
@@ -160,6 +166,18 @@ result format_check_keystore(const void *message) {
     return check_bytes("box", m->box, FORMAT_KEYSTORE_BOX_BYTES);
 }
 
+/* The next generation is there in full or not at all. */
+static result check_ballots(const Myelin__ShareFile *m) {
+    bool accepted = m->accepted != 0;
+    TRY(check_number("epoch", m->epoch, 0, INT64_MAX));
+    TRY(check_number("promised", m->promised, 0, INT64_MAX));
+    TRY(check_number("accepted", m->accepted, 0, m->promised));
+    TRY(check_between("next", m->next, accepted ? 1 : 0, accepted ? FORMAT_LIMIT_NEXT_SHARE : 0));
+    return check_signed_list("next_dealing", m->n_next_dealing, m->next_dealing,
+                             accepted ? 1 : 0, accepted ? FORMAT_SERVERS_MAX : 0,
+                             FORMAT_LIMIT_DEALING);
+}
+
 result format_check_share_file(const void *message) {
     const Myelin__ShareFile *m = message;
     TRY(check_number("format", m->format, 1, 1));
@@ -169,5 +187,6 @@ result format_check_share_file(const void *message) {
     TRY(check_commitments(m->n_commitment1, m->commitment1, m->n_commitment2, m->commitment2));
     TRY(check_time("enrolled_ms", m->enrolled_ms));
     TRY(check_bytes("nonce", m->nonce, FORMAT_BOX_NONCE_BYTES));
+    TRY(check_ballots(m));
     return check_bytes("box", m->box, FORMAT_SHARE_BOX_BYTES);
 }

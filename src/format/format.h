@@ -65,9 +65,9 @@ size_t format_packed_bytes(const void *message);
 void format_pack_to(const void *message, uint8_t *out_wire);
 
 /* Signs a record (System, Envelope, Manifest, Commit, Forward, Revocation, Removal, Receipt,
- * Draw, CertificateRequest) under its own domain. The bytes in out_signed->body are the record from
- * here on: store and send those, never a new encoding. Free with AUTO_FORMAT. INVALID as
- * format_pack; NO_MEMORY. */
+ * Draw, Dealing, Acceptance, Blinded, CertificateRequest) under its own domain. The bytes in
+ * out_signed->body are the record from here on: store and send those, never a new encoding. Free
+ * with AUTO_FORMAT. INVALID as format_pack; NO_MEMORY. */
 MUST_CHECK result format_sign(const struct sign_key *key, const void *record,
                               Myelin__Signed **out_signed);
 
@@ -94,6 +94,12 @@ MUST_CHECK result format_open_receipt(const Myelin__Signed *record, const uint8_
                                       Myelin__Receipt **out_receipt);
 MUST_CHECK result format_open_draw(const Myelin__Signed *record, const uint8_t identity[32],
                                    Myelin__Draw **out_draw);
+MUST_CHECK result format_open_dealing(const Myelin__Signed *record, const uint8_t identity[32],
+                                      Myelin__Dealing **out_dealing);
+MUST_CHECK result format_open_acceptance(const Myelin__Signed *record, const uint8_t identity[32],
+                                         Myelin__Acceptance **out_acceptance);
+MUST_CHECK result format_open_blinded(const Myelin__Signed *record, const uint8_t identity[32],
+                                      Myelin__Blinded **out_blinded);
 /* By the identity key in the request itself. */
 MUST_CHECK result format_open_certificate_request(const Myelin__Signed *record,
                                                   Myelin__CertificateRequest **out_request);
@@ -109,6 +115,9 @@ MUST_CHECK result format_parse_revocation(struct view body, Myelin__Revocation *
 MUST_CHECK result format_parse_removal(struct view body, Myelin__Removal **out_removal);
 MUST_CHECK result format_parse_receipt(struct view body, Myelin__Receipt **out_receipt);
 MUST_CHECK result format_parse_draw(struct view body, Myelin__Draw **out_draw);
+MUST_CHECK result format_parse_dealing(struct view body, Myelin__Dealing **out_dealing);
+MUST_CHECK result format_parse_acceptance(struct view body, Myelin__Acceptance **out_acceptance);
+MUST_CHECK result format_parse_blinded(struct view body, Myelin__Blinded **out_blinded);
 
 /* ------------------------------------------------------------------ messages */
 
@@ -137,6 +146,13 @@ MUST_CHECK result format_parse_rekey_answer(struct view wire, Myelin__RekeyAnswe
 MUST_CHECK result format_parse_recover_request(struct view wire,
                                                Myelin__RecoverRequest **out_request);
 MUST_CHECK result format_parse_recover_answer(struct view wire, Myelin__RecoverAnswer **out_answer);
+MUST_CHECK result format_parse_care_request(struct view wire, Myelin__CareRequest **out_request);
+MUST_CHECK result format_parse_care_state(struct view wire, Myelin__CareState **out_state);
+MUST_CHECK result format_parse_care_offer(struct view wire, Myelin__CareOffer **out_offer);
+MUST_CHECK result format_parse_care_complaint(struct view wire,
+                                              Myelin__CareComplaint **out_complaint);
+MUST_CHECK result format_parse_care_finish(struct view wire, Myelin__CareFinish **out_finish);
+MUST_CHECK result format_parse_care_restore(struct view wire, Myelin__CareRestore **out_restore);
 MUST_CHECK result format_parse_audit_page(struct view wire, Myelin__AuditPage **out_page);
 MUST_CHECK result format_parse_audit_entry(struct view wire, Myelin__AuditEntry **out_entry);
 MUST_CHECK result format_parse_audit_body(struct view wire, Myelin__AuditBody **out_body);

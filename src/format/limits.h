@@ -27,6 +27,12 @@ enum {
     FORMAT_FIRST_SHARE_BOX_BYTES = 32 + 48, /* s1, in a sealed box: RecoverAnswer */
 };
 
+/* Of a dealing, see src/scheme/share_dealing.h. */
+enum {
+    FORMAT_SUBSHARE_BOX_BYTES = 2 * 32 + 48, /* in a sealed box */
+    FORMAT_DEALING_COMMITMENTS_MAX = 254 * (48 + 96),
+};
+
 /* Counts and lengths. Text lengths are without the terminating zero. */
 enum {
     FORMAT_SERVERS_MAX = 255,      /* n, k, m, t */
@@ -70,6 +76,9 @@ enum {
     FORMAT_LIMIT_REMOVAL = 4 << 10,
     FORMAT_LIMIT_RECEIPT = 4 << 10,
     FORMAT_LIMIT_DRAW = 32 << 10,
+    FORMAT_LIMIT_DEALING = 72 << 10,
+    FORMAT_LIMIT_ACCEPTANCE = 1 << 10,
+    FORMAT_LIMIT_BLINDED = 1 << 10,
     FORMAT_LIMIT_OBJECT_META = 2 << 10,
 
     /* Any record above in a Signed, and a small one (commit to receipt) in a Signed. */
@@ -96,10 +105,18 @@ enum {
     FORMAT_LIMIT_AUDIT_ENTRY = 2 << 10,
     FORMAT_LIMIT_AUDIT_BODY = 1 << 10,
 
+    FORMAT_LIMIT_CARE_REQUEST = 1 << 10,
+    FORMAT_LIMIT_CARE_STATE = 20 << 20, /* with 255 dealings */
+    FORMAT_LIMIT_CARE_OFFER = 20 << 20,
+    FORMAT_LIMIT_CARE_COMPLAINT = 2 << 10,
+    FORMAT_LIMIT_CARE_FINISH = 256 << 10,
+    FORMAT_LIMIT_CARE_RESTORE = 20 << 20,
+
     FORMAT_LIMIT_CERTIFICATE_REQUEST = 1 << 10,
     FORMAT_LIMIT_KEYSTORE_SECRETS = 256,
     FORMAT_LIMIT_KEYSTORE = 16 << 10,
-    FORMAT_LIMIT_SHARE_FILE = 64 << 10,
+    FORMAT_LIMIT_SHARE_FILE = 20 << 20, /* during a refresh; else some kilobytes */
+    FORMAT_LIMIT_NEXT_SHARE = 64 << 10,
 };
 
 /* Whoever fills a page stops at FORMAT_PAGE_ENTRIES_MAX entries, or once it holds this many bytes:

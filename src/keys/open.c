@@ -58,7 +58,7 @@ static result decrypt(const struct share_record *record, const Myelin__Symbol *s
 }
 
 static result pack_answer(const struct gathered *gathered, const struct opened *opened, bool prove,
-                          struct bytes *out_answer) {
+                          const struct share_choice *choice, struct bytes *out_answer) {
     const Myelin__Symbol *first = gathered->symbols[0].answer->symbol;
     Myelin__OpenAnswer answer = MYELIN__OPEN_ANSWER__INIT;
     Myelin__ServedSymbol served[FORMAT_SERVERS_MAX], *listed[FORMAT_SERVERS_MAX];
@@ -76,6 +76,9 @@ static result pack_answer(const struct gathered *gathered, const struct opened *
     answer.b = first->b;
     answer.beta = first->beta;
     answer.partial = format_bytes(view_of(opened->d, sizeof opened->d));
+    answer.generation = format_bytes(view_of(choice->generation, sizeof choice->generation));
+    if (choice->has_also)
+        answer.also = format_bytes(view_of(choice->also, sizeof choice->also));
     answer.n_symbol = gathered->count;
     answer.symbol = listed;
     if (prove)
@@ -91,11 +94,13 @@ static result open_parsed(struct key_service *service, const struct tls_peer *pe
     AUTO_GATHERED struct gathered gathered = {0};
     struct symbol_terms terms;
     struct opened opened;
+    struct share_choice choice;
     TRY(caller_share(service, peer, &record));
+    TRY(share_store_choose(service->shares, format_view(request->generation), &record, &choice));
     TRY(set_terms(service, peer, request, &terms));
     TRY(gather_symbols(service->gatherer, &terms, choose_u(service, request), &gathered));
     TRY(decrypt(&record, gathered.symbols[0].answer->symbol, request->prove, &opened));
-    return pack_answer(&gathered, &opened, request->prove, out_answer);
+    return pack_answer(&gathered, &opened, request->prove, &choice, out_answer);
 }
 
 result service_open(struct key_service *service, const struct tls_peer *peer, struct view body,

@@ -13,13 +13,18 @@ static result rekey_parsed(struct key_service *service, const struct tls_peer *p
     struct rekey_request question;
     struct rekey_part part;
     uint8_t p[G2_BYTES], q[G2_BYTES];
+    struct share_choice choice;
     Myelin__RekeyAnswer answer = MYELIN__REKEY_ANSWER__INIT;
     TRY(caller_share(service, peer, &record));
+    TRY(share_store_choose(service->shares, format_view(request->generation), &record, &choice));
     TRY(rekey_request_parse("rekey", format_view(request->p), format_view(request->q), &question));
     threshold_rekeygen_part(record.share, &question, &part);
     g2_to_bytes(&part.p, p);
     g2_to_bytes(&part.q, q);
     answer.index = part.j;
+    answer.generation = format_bytes(view_of(choice.generation, sizeof choice.generation));
+    if (choice.has_also)
+        answer.also = format_bytes(view_of(choice.also, sizeof choice.also));
     answer.p = format_bytes(view_of(p, sizeof p));
     answer.q = format_bytes(view_of(q, sizeof q));
     return format_pack(&answer, out_answer);

@@ -23,6 +23,7 @@
 struct key_counters {
     atomic_ullong opens_ok, opens_refused;
     atomic_ullong open_us; /* all openings together */
+    atomic_ullong refreshes, replacements;
     atomic_ullong rekeys, recovers, revocations, enrolments;
 };
 
@@ -35,6 +36,8 @@ struct key_service {
     struct storage_fleet *fleet;
     struct gatherer *gatherer;
     struct key_counters counters;
+    const struct sign_key *signing; /* this server's identity key, for share care: set by whoever
+                                       opened the service, whom it must outlive */
 };
 
 /* Opens all of a store folder (docs/FORMAT.md, "A key server's folder"), which the caller has
@@ -69,14 +72,49 @@ MUST_CHECK result service_open(struct key_service *service, const struct tls_pee
 MUST_CHECK result service_rekey(struct key_service *service, const struct tls_peer *peer,
                                 struct view body, struct bytes *out_answer);
 
-/* POST /v1/recover: a RecoverAnswer, the caller's own f1(j) sealed to his identity key. In the access
- * log, as "recover" and with the image and recipient that he names, before this returns. */
+/* POST /v1/recover: a RecoverAnswer, the caller's own f1(j) sealed to his identity key. In the
+ * access log, as "recover" and with the image and recipient that he names, before this returns. */
 MUST_CHECK result service_recover(struct key_service *service, const struct tls_peer *peer,
                                   struct view body, struct bytes *out_answer);
 
 /* POST /v1/revocations. */
 MUST_CHECK result service_revoke(struct key_service *service, const struct tls_peer *peer,
                                  struct view body);
+
+/* ------------------------------------------------------------------ share care
+ *
+ * Asked by the user himself or by the manager, who relays what the key servers tell each other and
+ * can neither read nor alter it. Besides the errors named, all give DENIED for others; NOT_FOUND
+ * where the user has no active share here; INTEGRITY, IO, NO_MEMORY. */
+
+/* POST /v1/care/begin: a CareState, with this server's dealing. */
+MUST_CHECK result service_care_begin(struct key_service *service, const struct tls_peer *peer,
+                                     struct view body, struct bytes *out_state);
+
+/* POST /v1/care/check: a CareComplaint, the dealers of a CareOffer who dealt this server wrongly.
+ * CONFLICT where its share is of another generation. */
+MUST_CHECK result service_care_check(struct key_service *service, const struct tls_peer *peer,
+                                     struct view body, struct bytes *out_complaint);
+
+/* POST /v1/care/accept: keeps the generation of a CareOffer beside the share and signs an
+ * Acceptance of it, a Signed. INTEGRITY, naming the dealer; CONFLICT. */
+MUST_CHECK result service_care_accept(struct key_service *service, const struct tls_peer *peer,
+                                      struct view body, struct bytes *out_acceptance);
+
+/* POST /v1/care/finish: the accepted generation becomes the share, once a CareFinish shows that
+ * enough key servers hold it. QUORUM; CONFLICT. */
+MUST_CHECK result service_care_finish(struct key_service *service, const struct tls_peer *peer,
+                                      struct view body);
+
+/* POST /v1/care/blind: a Blinded, a Signed, for the key server that the dealings of a CareOffer
+ * name as lost. INTEGRITY, naming the dealer; CONFLICT. */
+MUST_CHECK result service_care_blind(struct key_service *service, const struct tls_peer *peer,
+                                     struct view body, struct bytes *out_blinded);
+
+/* POST /v1/care/restore: makes this server's share of a CareRestore; a CareComplaint of those who
+ * blinded wrongly. QUORUM where fewer than t blinded rightly, CONFLICT where there is a share. */
+MUST_CHECK result service_care_restore(struct key_service *service, const struct tls_peer *peer,
+                                       struct view body, struct bytes *out_complaint);
 
 /* GET /v1/audit: an AuditPage. `image` is hexadecimal, or NULL for all. */
 MUST_CHECK result service_audit(struct key_service *service, const struct tls_peer *peer,

@@ -12,22 +12,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "keys/name_list.h"
+#include "keys/share_store_state.h"
 
 #define SHARE_SUFFIX     ".share"
 #define TEMPORARY_SUFFIX ".tmp"
 
-enum { SHARE_FILE_MAX = FORMAT_LIMIT_SHARE_FILE + 8 };
-
-struct share_store {
-    char folder[PATH_MAX];
-    uint32_t index;
-    uint8_t *seal_key;    /* secret memory */
-    pthread_mutex_t lock; /* one writer at a time; and `active` */
-    struct name_list active;
-};
-
-static result share_path(const struct share_store *store, const char *user, char out[PATH_MAX]) {
+result share_store_path(const struct share_store *store, const char *user, char out[PATH_MAX]) {
     if (!format_is_name(user))
         return FAIL(INVALID, "not a user's name");
     if (snprintf(out, PATH_MAX, "%s/%s" SHARE_SUFFIX, store->folder, user) >= PATH_MAX)
@@ -40,7 +30,7 @@ result share_store_get(struct share_store *store, const char *user,
     char path[PATH_MAX];
     AUTO_BYTES struct bytes contents = {0};
     *out_record = (struct share_record){0};
-    TRY(share_path(store, user, path));
+    TRY(share_store_path(store, user, path));
     result got = file_read(path, SHARE_FILE_MAX, &contents);
     if (got == NOT_FOUND)
         return FAIL(NOT_FOUND, "%s has no share here", user);
@@ -50,11 +40,11 @@ result share_store_get(struct share_store *store, const char *user,
     return share_file_open(bytes_view(&contents), store->seal_key, user, store->index, out_record);
 }
 
-static result write_share(struct share_store *store, const Myelin__ShareFile *file,
-                          const struct key_share *share) {
+result share_store_write(struct share_store *store, const Myelin__ShareFile *file,
+                         const struct key_share *share) {
     char path[PATH_MAX];
     AUTO_BYTES struct bytes contents = {0};
-    TRY(share_path(store, file->user, path));
+    TRY(share_store_path(store, file->user, path));
     TRY(share_file_seal(file, share, store->seal_key, &contents));
     return file_write_atomic(path, bytes_view(&contents), 0600);
 }
@@ -89,7 +79,7 @@ static result put_over_active(struct share_store *store, struct share_record *re
         return OK;
     Myelin__ShareFile file = *record->file;
     file.certificate = format_bytes(certificate);
-    return write_share(store, &file, record->share);
+    return share_store_write(store, &file, record->share);
 }
 
 static result put_pending(struct share_store *store, const Myelin__EnrollShare *enroll,
@@ -105,7 +95,7 @@ static result put_pending(struct share_store *store, const Myelin__EnrollShare *
     file.n_commitment2 = enroll->n_commitment2;
     file.commitment2 = enroll->commitment2;
     file.enrolled_ms = now_ms;
-    return write_share(store, &file, share);
+    return share_store_write(store, &file, share);
 }
 
 static result put_locked(struct share_store *store, const Myelin__EnrollShare *enroll,
@@ -143,7 +133,7 @@ static result activate_locked(struct share_store *store, const char *user,
         return FAIL(CONFLICT, "the share of %s came with another certificate", user);
     if (!record.file->active) {
         record.file->active = true;
-        TRY(write_share(store, record.file, record.share));
+        TRY(share_store_write(store, record.file, record.share));
     }
     return name_list_add(&store->active, user);
 }

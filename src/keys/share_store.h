@@ -12,7 +12,7 @@
 #ifndef MYELIN_KEYS_SHARE_STORE_H
 #define MYELIN_KEYS_SHARE_STORE_H
 
-#include "format/format.h"
+#include "format/generation.h"
 #include "scheme/share_keygen.h"
 
 enum { SEAL_KEY_BYTES = 32 };
@@ -54,6 +54,62 @@ MUST_CHECK result share_store_put(struct share_store *store, const Myelin__Enrol
  * active already. NOT_FOUND; CONFLICT for another certificate; INTEGRITY, IO, NO_MEMORY. */
 MUST_CHECK result share_store_activate(struct share_store *store, const char *user,
                                        struct view certificate);
+
+/* ------------------------------------------------------------------ generations
+ *
+ * A refresh puts the next generation beside the share, in the same file, and once enough key
+ * servers have done so in its place: docs/PROTOCOL.md, "Share care". Each call is one durable
+ * replacement of the file; until the last one the share stays as it is. */
+
+/* The id of the generation of a share file. */
+void share_file_generation(const Myelin__ShareFile *file, uint8_t out_generation[DIGEST_BYTES]);
+
+/* The next generation that a share file brings along. NOT_FOUND where there is none; INTEGRITY,
+ * NO_MEMORY. */
+MUST_CHECK result share_store_next(const struct share_store *store, const Myelin__ShareFile *file,
+                                   struct share_record *out_record);
+
+/* Which generation a share is used of, and which other one could be. */
+struct share_choice {
+    uint8_t generation[DIGEST_BYTES], also[DIGEST_BYTES];
+    bool has_also;
+};
+
+/* `record`, which share_store_get gave, becomes the next generation where `wanted` (an id, or empty
+ * for the server's choice) asks for it. CONFLICT where it is neither; errors as share_store_next.
+ */
+MUST_CHECK result share_store_choose(const struct share_store *store, struct view wanted,
+                                     struct share_record *record, struct share_choice *out_choice);
+
+/* From now on no ballot below `ballot` is accepted; nothing changes where a higher one was
+ * promised. Gives what is stored then. Errors as share_store_get; NOT_FOUND for a pending share. */
+MUST_CHECK result share_store_promise(struct share_store *store, const char *user, uint64_t ballot,
+                                      struct share_record *out_record);
+
+/* Keeps `share` with `commitments` as the generation after `base`, under `ballot`, in the place of
+ * another that was accepted before. CONFLICT where the share is not of `base`, a higher ballot was
+ * promised, or another generation accepted under this one; INVALID, errors as share_store_get. */
+struct share_step {
+    const uint8_t *base; /* DIGEST_BYTES */
+    uint64_t ballot;
+    const struct key_share *share;
+    const struct share_commitments *commitments;
+    size_t dealing_count;
+    Myelin__Signed *const *dealings;
+};
+MUST_CHECK result share_store_accept(struct share_store *store, const char *user,
+                                     const struct share_step *step);
+
+/* Puts the accepted generation in the place of the share, which is overwritten on the disk. OK
+ * where it stands there already; CONFLICT where another one or none was accepted. */
+MUST_CHECK result share_store_finish(struct share_store *store, const char *user,
+                                     const uint8_t generation[DIGEST_BYTES]);
+
+/* Puts in a share that was made anew for this server: `file`'s user, certificate, commitments,
+ * epoch and enrolled_ms count. Only where there is none, none that is active or can be read, or one
+ * of an earlier epoch; OK where there is the same generation. CONFLICT; INVALID, IO, NO_MEMORY. */
+MUST_CHECK result share_store_restore(struct share_store *store, const Myelin__ShareFile *file,
+                                      const struct key_share *share);
 
 /* Appends an encoded UserPage of at most `limit` active users after `after` ("" at the start), in
  * the order of their names. NO_MEMORY. */

@@ -1,0 +1,105 @@
+/* The rules of what key servers deal to each other when shares are refreshed or replaced. */
+#include "format/check.h"
+#include "format/kind.h"
+
+static result check_index(const char *field, uint32_t index) {
+    return check_number(field, index, 1, FORMAT_SERVERS_MAX);
+}
+
+static result check_ballot(const char *field, uint64_t ballot, uint64_t least) {
+    return check_number(field, ballot, least, INT64_MAX);
+}
+
+static result check_dealings(const char *field, size_t count, Myelin__Signed *const dealings[],
+                             size_t least) {
+    return check_signed_list(field, count, dealings, least, FORMAT_SERVERS_MAX,
+                             FORMAT_LIMIT_DEALING);
+}
+
+result format_check_dealing(const void *message) {
+    const Myelin__Dealing *m = message;
+    TRY(check_name("user", m->user));
+    TRY(check_bytes("generation", m->generation, FORMAT_HASH_BYTES));
+    TRY(check_index("dealer", m->dealer));
+    TRY(check_number("lost", m->lost, 0, FORMAT_SERVERS_MAX));
+    TRY(check_between("commitments", m->commitments, 0, FORMAT_DEALING_COMMITMENTS_MAX));
+    TRY(check_count("box", m->n_box, 1, FORMAT_SERVERS_MAX));
+    return check_each("box", m->box, m->n_box, FORMAT_SUBSHARE_BOX_BYTES);
+}
+
+result format_check_acceptance(const void *message) {
+    const Myelin__Acceptance *m = message;
+    TRY(check_name("server", m->server));
+    TRY(check_name("user", m->user));
+    TRY(check_ballot("ballot", m->ballot, 1));
+    return check_bytes("generation", m->generation, FORMAT_HASH_BYTES);
+}
+
+result format_check_blinded(const void *message) {
+    const Myelin__Blinded *m = message;
+    TRY(check_name("user", m->user));
+    TRY(check_bytes("generation", m->generation, FORMAT_HASH_BYTES));
+    TRY(check_index("helper", m->helper));
+    TRY(check_index("lost", m->lost));
+    TRY(check_bytes("dealings", m->dealings, FORMAT_HASH_BYTES));
+    return check_bytes("box", m->box, FORMAT_SUBSHARE_BOX_BYTES);
+}
+
+/* A ballot for a refresh, a lost index for a replacement. */
+result format_check_care_request(const void *message) {
+    const Myelin__CareRequest *m = message;
+    TRY(check_name("user", m->user));
+    TRY(check_ballot("ballot", m->ballot, m->lost == 0 ? 1 : 0));
+    return check_number("lost", m->lost, 0, m->ballot == 0 ? FORMAT_SERVERS_MAX : 0);
+}
+
+result format_check_care_state(const void *message) {
+    const Myelin__CareState *m = message;
+    bool accepted = m->accepted != 0;
+    TRY(check_between("certificate", m->certificate, 1, FORMAT_CERTIFICATE_MAX));
+    TRY(check_time("enrolled_ms", m->enrolled_ms));
+    TRY(check_number("epoch", m->epoch, 0, INT64_MAX));
+    TRY(check_commitments(m->n_commitment1, m->commitment1, m->n_commitment2, m->commitment2));
+    TRY(check_ballot("promised", m->promised, 0));
+    TRY(check_number("accepted", m->accepted, 0, m->promised));
+    TRY(check_bytes("next", m->next, accepted ? FORMAT_HASH_BYTES : 0));
+    TRY(check_signed_list("next_dealing", m->n_next_dealing, m->next_dealing, accepted ? 1 : 0,
+                          accepted ? FORMAT_SERVERS_MAX : 0, FORMAT_LIMIT_DEALING));
+    return check_signed("dealing", m->dealing, FORMAT_LIMIT_DEALING);
+}
+
+result format_check_care_offer(const void *message) {
+    const Myelin__CareOffer *m = message;
+    TRY(check_name("user", m->user));
+    TRY(check_ballot("ballot", m->ballot, 0));
+    TRY(check_bytes("generation", m->generation, FORMAT_HASH_BYTES));
+    return check_dealings("dealing", m->n_dealing, m->dealing, 1);
+}
+
+result format_check_care_complaint(const void *message) {
+    const Myelin__CareComplaint *m = message;
+    TRY(check_count("server", m->n_server, 0, FORMAT_SERVERS_MAX));
+    for (size_t i = 0; i < m->n_server; i++)
+        TRY(check_index("server", m->server[i]));
+    return OK;
+}
+
+result format_check_care_finish(const void *message) {
+    const Myelin__CareFinish *m = message;
+    TRY(check_name("user", m->user));
+    TRY(check_bytes("generation", m->generation, FORMAT_HASH_BYTES));
+    return check_signed_list("acceptance", m->n_acceptance, m->acceptance, 1, FORMAT_SERVERS_MAX,
+                             FORMAT_LIMIT_ACCEPTANCE);
+}
+
+result format_check_care_restore(const void *message) {
+    const Myelin__CareRestore *m = message;
+    TRY(check_name("user", m->user));
+    TRY(check_between("certificate", m->certificate, 1, FORMAT_CERTIFICATE_MAX));
+    TRY(check_time("enrolled_ms", m->enrolled_ms));
+    TRY(check_number("epoch", m->epoch, 0, INT64_MAX - 1));
+    TRY(check_commitments(m->n_commitment1, m->commitment1, m->n_commitment2, m->commitment2));
+    TRY(check_dealings("dealing", m->n_dealing, m->dealing, 1));
+    return check_signed_list("blinded", m->n_blinded, m->blinded, 1, FORMAT_SERVERS_MAX,
+                             FORMAT_LIMIT_BLINDED);
+}

@@ -1,0 +1,198 @@
+#include "keys/care.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "format/hash.h"
+#include "scheme/share_refresh.h"
+#include "scheme/share_replace.h"
+
+void care_dealings_free(struct care_dealings *dealings) {
+    for (size_t i = 0; dealings->dealings != NULL && i < dealings->count; i++)
+        share_dealing_free(&dealings->dealings[i]);
+    free(dealings->dealings);
+    secret_free(dealings->subshares);
+    *dealings = (struct care_dealings){0};
+}
+
+size_t care_position(uint32_t index, uint32_t lost) {
+    return index - 1 - (lost != 0 && index > lost ? 1 : 0);
+}
+
+const char *care_server_name(const struct key_service *service, uint32_t index) {
+    return service->description->system->key[index - 1]->name;
+}
+
+/* ------------------------------------------------------------------ from others */
+
+static result check_about(const struct key_service *service, const struct care_terms *terms,
+                          const Myelin__Dealing *dealing) {
+    size_t m = service->description->system->n_key;
+    if (strcmp(dealing->user, terms->user) != 0 || dealing->lost != terms->lost)
+        return FAIL(INVALID, "a dealing for something else");
+    if (!view_equal(format_view(dealing->generation), view_of(terms->base, sizeof terms->base)))
+        return FAIL(CONFLICT, "a dealing for another generation of %s's shares", terms->user);
+    if (dealing->dealer == dealing->lost || dealing->n_box != m - (terms->lost != 0 ? 1 : 0))
+        return FAIL(INTEGRITY, "its dealing is not for these key servers");
+    return OK;
+}
+
+static result parse_public(const struct care_terms *terms, const Myelin__Dealing *dealing,
+                           struct share_dealing *out) {
+    struct view bytes = format_view(dealing->commitments);
+    if (terms->lost == 0)
+        return share_refresh_parse("dealing", dealing->dealer, bytes, terms->t, out);
+    return share_replace_parse("dealing", dealing->dealer, terms->lost, bytes, terms->t, out);
+}
+
+/* Its sub-share for this server: false where the box or what is in it is wrong. */
+static bool open_box(const struct key_service *service, const struct care_terms *terms,
+                     const Myelin__Dealing *dealing, const struct share_dealing *parsed,
+                     struct subshare *out) {
+    AUTO_BYTES struct bytes opened = {0};
+    size_t position = care_position(service->index, terms->lost);
+    bool is_right =
+        sign_box_open(service->signing, format_view(dealing->box[position]), &opened) == OK &&
+        subshare_parse("sub-share", dealing->dealer, service->index, bytes_view(&opened), out) ==
+            OK &&
+        share_dealing_check(terms->public_key, parsed, out) == OK;
+    secret_wipe(opened.data, opened.len);
+    return is_right;
+}
+
+static result open_one(const struct key_service *service, const struct care_terms *terms,
+                       const Myelin__Signed *record, struct care_dealings *out) {
+    AUTO_FORMAT Myelin__Dealing *claimed = NULL;
+    AUTO_FORMAT Myelin__Dealing *dealing = NULL;
+    const Myelin__System *system = service->description->system;
+    size_t at = out->count;
+    TRY(format_parse_dealing(format_view(record->body), &claimed));
+    if (claimed->dealer > system->n_key)
+        return FAIL(INVALID, "a dealing of key server %u; there are %zu", claimed->dealer,
+                    system->n_key);
+    const Myelin__Server *dealer = system->key[claimed->dealer - 1];
+    result opened = format_open_dealing(record, dealer->identity.data, &dealing);
+    if (opened == OK)
+        opened = check_about(service, terms, dealing);
+    if (opened == OK)
+        opened = parse_public(terms, dealing, &out->dealings[at]);
+    if (opened != OK)
+        return error_at(opened, "%s", dealer->name);
+    out->count++;
+    for (size_t i = 0; i < at; i++)
+        if (out->dealings[i].dealer == dealing->dealer)
+            return FAIL(INVALID, "%s: two dealings", dealer->name);
+    if (service->index != terms->lost)
+        out->wrong[at] =
+            !open_box(service, terms, dealing, &out->dealings[at], &out->subshares[at]);
+    return OK;
+}
+
+result care_dealings_open(const struct key_service *service, const struct care_terms *terms,
+                          size_t count, Myelin__Signed *const records[],
+                          struct care_dealings *out) {
+    AUTO_CARE_DEALINGS struct care_dealings all = {0};
+    *out = (struct care_dealings){0};
+    if (count < terms->t || count > service->description->system->n_key)
+        return FAIL(QUORUM, "%zu dealings, at least %u are needed", count, terms->t);
+    all.dealings = calloc(count, sizeof *all.dealings);
+    if (all.dealings == NULL)
+        return FAIL(NO_MEMORY, "no memory for %zu dealings", count);
+    TRY(secret_new(count * sizeof *all.subshares, (void **)&all.subshares));
+    for (size_t i = 0; i < count; i++)
+        TRY(open_one(service, terms, records[i], &all));
+    *out = all;
+    all = (struct care_dealings){0};
+    return OK;
+}
+
+result care_dealings_all_right(const struct key_service *service,
+                               const struct care_dealings *dealings) {
+    for (size_t i = 0; i < dealings->count; i++)
+        if (dealings->wrong[i])
+            return FAIL(INTEGRITY, "%s dealt a wrong sub-share",
+                        care_server_name(service, dealings->dealings[i].dealer));
+    return OK;
+}
+
+void care_dealings_hash(size_t count, Myelin__Signed *const records[],
+                        uint8_t out_hash[DIGEST_BYTES]) {
+    struct digest digest;
+    uint8_t hash[DIGEST_BYTES];
+    digest_start(&digest);
+    for (size_t i = 0; i < count; i++) {
+        format_record_hash(records[i], hash);
+        digest_update(&digest, view_of(hash, sizeof hash));
+    }
+    digest_finish(&digest, out_hash);
+}
+
+/* ------------------------------------------------------------------ one's own */
+
+struct boxes {
+    size_t count;
+    struct bytes of[FORMAT_SERVERS_MAX];
+    ProtobufCBinaryData fields[FORMAT_SERVERS_MAX];
+};
+
+static void boxes_free(struct boxes *boxes) {
+    for (size_t i = 0; i < boxes->count; i++)
+        bytes_free(&boxes->of[i]);
+}
+
+static result seal_subshares(const struct key_service *service, const struct subshare subshares[],
+                             size_t count, struct boxes *out) {
+    AUTO_SECRET uint8_t *plain = NULL;
+    TRY(secret_new(SUBSHARE_BYTES, (void **)&plain));
+    for (size_t i = 0; i < count; i++) {
+        const Myelin__Server *receiver =
+            service->description->system->key[subshares[i].value.j - 1];
+        subshare_to_bytes(&subshares[i], plain);
+        out->count = i + 1;
+        TRY(sign_box_seal(receiver->identity.data, view_of(plain, SUBSHARE_BYTES), &out->of[i]));
+        out->fields[i] = format_bytes(bytes_view(&out->of[i]));
+    }
+    return OK;
+}
+
+static result deal(const struct key_service *service, const struct care_terms *terms,
+                   struct subshare subshares[], size_t *out_count, struct share_dealing *out) {
+    unsigned m = (unsigned)service->description->system->n_key;
+    uint32_t helpers[FORMAT_SERVERS_MAX];
+    size_t count = 0;
+    for (uint32_t i = 1; i <= m; i++)
+        if (i != terms->lost)
+            helpers[count++] = i;
+    *out_count = count;
+    if (terms->lost == 0)
+        return share_refresh_deal(terms->public_key, service->index, terms->t, m, subshares, out);
+    return share_replace_deal(terms->public_key, service->index, terms->lost, terms->t, helpers,
+                              count, subshares, out);
+}
+
+result care_deal(const struct key_service *service, const struct care_terms *terms,
+                 Myelin__Signed **out_dealing) {
+    AUTO_SECRET struct subshare *subshares = NULL;
+    AUTO_DEALING struct share_dealing dealing = {0};
+    AUTO_BYTES struct bytes commitments = {0};
+    __attribute__((cleanup(boxes_free))) struct boxes boxes = {.count = 0};
+    char user[FORMAT_NAME_MAX + 1];
+    size_t count = 0;
+    TRY(secret_new(service->description->system->n_key * sizeof *subshares, (void **)&subshares));
+    TRY(deal(service, terms, subshares, &count, &dealing));
+    TRY(seal_subshares(service, subshares, count, &boxes));
+    TRY(bytes_reserve(&commitments, share_dealing_bytes(terms->t)));
+    commitments.len = share_dealing_bytes(terms->t);
+    share_dealing_to_bytes(&dealing, commitments.data);
+    Myelin__Dealing record = MYELIN__DEALING__INIT;
+    memcpy(user, terms->user, strlen(terms->user) + 1);
+    record.user = user;
+    record.generation = format_bytes(view_of(terms->base, sizeof terms->base));
+    record.dealer = service->index;
+    record.lost = terms->lost;
+    record.commitments = format_bytes(bytes_view(&commitments));
+    record.n_box = count;
+    record.box = boxes.fields;
+    return format_sign(service->signing, &record, out_dealing);
+}
