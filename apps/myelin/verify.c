@@ -1,5 +1,10 @@
 #include "flow/verify.h"
+
+#include <stdio.h>
+#include <string.h>
+
 #include "cli.h"
+#include "format/limits.h"
 #include "print.h"
 #include "progress.h"
 
@@ -11,11 +16,34 @@ static void add_finding(void *context, const struct verify_finding *finding) {
                                              print_json_text(finding->detail)));
 }
 
-/* What is good is no news. */
-static void print_finding(void *context, const struct verify_finding *finding) {
-    (void)context;
-    if (finding->state == VERIFY_GOOD)
+/* What was said of the image at hand; the findings of one image come together. */
+struct tally {
+    char id[FORMAT_IMAGE_ID_MAX + 1];
+    unsigned good, other;
+};
+
+/* One line for an image that is good everywhere: silence could also mean that nothing was looked
+ * at. */
+static void print_tally(const struct tally *tally) {
+    if (tally->good == 0 || tally->other > 0)
         return;
+    progress_end();
+    print_safe(stdout, tally->id);
+    printf("  good at all %u servers\n", tally->good);
+}
+
+static void print_finding(void *context, const struct verify_finding *finding) {
+    struct tally *tally = context;
+    if (strcmp(tally->id, finding->id) != 0) {
+        print_tally(tally);
+        *tally = (struct tally){0};
+        snprintf(tally->id, sizeof tally->id, "%s", finding->id);
+    }
+    if (finding->state == VERIFY_GOOD) {
+        tally->good++;
+        return;
+    }
+    tally->other++;
     progress_end();
     printf("%s  %-11s  ", finding->server, verify_state_name(finding->state));
     print_safe(stdout, finding->id);
@@ -26,12 +54,19 @@ static void print_finding(void *context, const struct verify_finding *finding) {
     putchar('\n');
 }
 
+static result verify_in_words(struct cli *cli, const char *id) {
+    struct tally tally = {0};
+    result verified = flow_verify(cli->session, id, print_finding, &tally);
+    print_tally(&tally);
+    return verified;
+}
+
 result command_verify(struct cli *cli) {
     const struct arguments *arguments = cli->arguments;
     const char *id = arguments->word_count > 0 ? arguments->words[0] : NULL;
     TRY(cli_start(cli));
     if (!cli->json)
-        return flow_verify(cli->session, id, print_finding, NULL);
+        return verify_in_words(cli, id);
     json_t *findings = json_array();
     result verified = flow_verify(cli->session, id, add_finding, findings);
     bool has_answer = verified == OK || verified == INTEGRITY || verified == QUORUM;

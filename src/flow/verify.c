@@ -168,7 +168,8 @@ static bool name_servers(const struct verifying *verifying, const bool is_named[
 static result sum_up(const struct verifying *verifying) {
     char names[ERROR_TEXT_BYTES];
     if (name_servers(verifying, verifying->is_bad, names))
-        return FAIL(INTEGRITY, "something is lost or bad at %s: run 'myelin repair'", names);
+        return FAIL(INTEGRITY, "something is lost or bad at %s: any k other servers still hold it",
+                    names);
     if (name_servers(verifying, verifying->is_unreachable, names))
         return FAIL(QUORUM, "nothing is known of %s, which did not answer; the rest is good",
                     names);
