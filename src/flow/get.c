@@ -6,7 +6,6 @@
 #include "flow/get_objects.h"
 #include "flow/object.h"
 #include "flow/open.h"
-#include "flow/open_u.h"
 #include "format/layout.h"
 
 enum { WORKERS_MAX = 16 };
@@ -101,7 +100,6 @@ static result fetch_into(struct session *session, const struct image *image,
 result flow_get(struct session *session, const char *id, const struct get_options *options,
                 const char *folder) {
     AUTO_IMAGE struct image image = {0};
-    TRY(open_u_check(options->u, session->n));
     TRY(image_find(session, id, options->from, &image));
     TRY(image_load(session, id, &image));
     AUTO_MANIFESTS struct manifests manifests = {0};

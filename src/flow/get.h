@@ -17,7 +17,7 @@ struct session;
 
 struct get_options {
     const char *from; /* the owner who forwarded it; NULL: the user's own */
-    unsigned u;       /* storage servers that each key server asks first; 0: open_u_default's */
+    unsigned u;       /* storage servers that each key server asks first; 0: fan_out_default's */
 };
 
 /*
@@ -29,7 +29,7 @@ struct get_options {
  * DENIED     the owner has revoked the forward, or never made it
  * QUORUM     fewer than k storage servers, or t key servers, are good; each named with its reason
  * INTEGRITY  what is left of the image is not what its owner signed, or a name in it is unsafe
- * INVALID    u is larger than the number of storage servers
+ * INVALID    u is larger than n, or t u smaller than k
  * IO         the local disk
  * On failure nothing is left behind: no file, and no folder that this call made.
  */

@@ -2,7 +2,7 @@
 
 #include "flow/open_blame.h"
 #include "flow/open_pieces.h"
-#include "flow/open_u.h"
+#include "scheme/fan_out.h"
 
 /* The first round: everyone is believed, and the key that comes out is compared with what the owner
  * committed to. */
@@ -39,20 +39,26 @@ static bool is_doubtful(const struct session *session, const struct open_answers
     return answers->ok >= session->t && (has_failed || has_malformed_symbol(answers));
 }
 
-/* As many of the image's servers as there are to ask now, and the threshold that it was put with.
- */
-static unsigned choose_u(const struct session *session, const struct image *image) {
-    unsigned n = (unsigned)image->envelope->n_servers, k = image->envelope->k;
-    if (n > session->n)
-        n = session->n;
-    return n <= k ? n : open_u_default(n, k, session->t);
+/* The caller's u, where it can be, or the default: of the image's own servers and threshold, as far
+ * as there are so many to ask now. */
+static result choose_u(const struct session *session, const struct image *image, unsigned u,
+                       unsigned *out_u) {
+    unsigned n = (unsigned)image->envelope->n_servers;
+    struct setup setup = {
+        .n = session->n, .k = image->envelope->k, .m = session->m, .t = session->t};
+    if (u != 0)
+        TRY(setup_check_fan_out(&setup, u));
+    if (n < setup.n)
+        setup.n = n;
+    *out_u = u != 0 ? u : setup.n < setup.k ? setup.n : fan_out_default(&setup);
+    return OK;
 }
 
 static result open_into(struct session *session, const struct image *image, unsigned u,
                         struct content_key_secret *key) {
     AUTO_OPEN_ANSWERS struct open_answers answers = {0};
-    const struct open_question question = {
-        .image = image, .u = u != 0 ? u : choose_u(session, image), .enough = session->t};
+    struct open_question question = {.image = image, .enough = session->t};
+    TRY(choose_u(session, image, u, &question.u));
     TRY(open_answers_ask(session, &question, &answers));
     result opened = open_quickly(session, image, &answers, key);
     if (!is_doubtful(session, &answers, opened))
@@ -68,7 +74,6 @@ result flow_open_envelope(struct session *session, const struct image *image,
 
 result flow_open_envelope_asking(struct session *session, const struct image *image, unsigned u,
                                  struct content_key_secret **out_key) {
-    TRY(open_u_check(u, session->n));
     session_step(session, "open", 0, session->t);
     AUTO_SECRET struct content_key_secret *key = NULL;
     TRY(secret_new(sizeof *key, (void **)&key));

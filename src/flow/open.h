@@ -29,7 +29,8 @@ MUST_CHECK result flow_open_envelope(struct session *session, const struct image
                                      struct content_key_secret **out_key);
 
 /* The same with a u of the caller's: how many storage servers each key server asks at first; 0 for
- * open_u_default's. Where these give too little, all are asked. INVALID for a u above n. */
+ * fan_out_default's. Where these give too little, all are asked. INVALID for a u above n, or so
+ * small that t key servers never see k. */
 MUST_CHECK result flow_open_envelope_asking(struct session *session, const struct image *image,
                                             unsigned u, struct content_key_secret **out_key);
 

@@ -92,21 +92,24 @@ def test_any_u_opens_and_the_default_in_one_round(shared):
     after = actions(c, "asked", "alice")["open", ""]
     rounds = after - before  # a key server that is late may miss one, and none sees a second one
     assert max(rounds.values()) == 10 and sum(rounds.values()) >= 30, (before, after)
-    for u, says in ((7, "there are 6 storage servers"), (0, "from 1 to 255"), ("many", "from 1")):
+    for u, says in ((7, "there are n = 6"), (0, "from 1 to 255"), ("many", "from 1")):
         answer = c.must("get", "asked", "--u", u, user="alice", code=USAGE)
         assert says in answer.err
     assert actions(c, "asked", "alice")["open", ""] == after, "a refused u has asked key servers"
 
 
-def test_a_u_that_is_too_small_costs_a_second_round(make_cluster):
-    c = make_cluster(storage=7, k=3, key=2, threshold=1).enroll("alice")
+def test_key_servers_that_meet_at_the_same_storage_servers_are_asked_again(make_cluster):
+    c = make_cluster(storage=4, k=4, key=2, threshold=2).enroll("alice")
     c.put("alice", "asked", c.make("a.bin", 1000))
     c.must("get", "asked", "-o", c.folder / "by default", user="alice")
     assert max(actions(c, "asked", "alice")["open", ""].values()) == 1
-    answer = c.must("get", "asked", "--u", 1, "-o", c.folder / "by one", user="alice")
-    assert not answer.err, "somebody was accused of what was asked for"
-    assert max(actions(c, "asked", "alice")["open", ""].values()) == 3
-    assert (c.folder / "by one" / "a.bin").read_bytes() == noise(1000, "a.bin/0")
+    for i in range(12):  # two draw two of four each: all four are seen one time in six
+        answer = c.must("get", "asked", "--u", 2, "-o", c.folder / f"by two {i}", user="alice")
+        assert not answer.err, "somebody was accused of what was asked for"
+        assert (c.folder / f"by two {i}" / "a.bin").read_bytes() == noise(1000, "a.bin/0")
+    assert max(actions(c, "asked", "alice")["open", ""].values()) > 13
+    answer = c.must("get", "asked", "--u", 1, "-o", c.folder / "by one", user="alice", code=USAGE)
+    assert "never bring the k = 4 symbols" in answer.err
 
 
 def test_a_recipient_opens_by_his_own_key_servers_shares(make_cluster):

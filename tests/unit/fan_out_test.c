@@ -9,8 +9,7 @@
 #include <cmocka.h>
 
 #include "base/secret.h"
-#include "flow/open_u.h"
-#include "format/limits.h"
+#include "scheme/fan_out.h"
 
 static const double CHANCE = 1.0 / (1 << 20);
 
@@ -49,24 +48,24 @@ static void the_chance_is_what_counting_gives(void **state) {
         for (unsigned u = 1; u <= n; u++)
             for (unsigned t = 1; t <= 4; t++)
                 for (unsigned wanted = 0; wanted <= n + 1; wanted++)
-                    assert_true(fabs(open_u_shortfall(n, u, t, wanted) -
+                    assert_true(fabs(fan_out_shortfall(n, u, t, wanted) -
                                      shortfall_by_counting(n, u, t, wanted)) < 1e-12);
 }
 
 static void the_chance_by_hand(void **state) {
     (void)state;
-    assert_true(fabs(open_u_shortfall(6, 1, 2, 2) - 1.0 / 6) < 1e-12);
-    assert_true(fabs(open_u_shortfall(5, 3, 3, 4) - 1.0 / 100) < 1e-12);
-    assert_true(open_u_shortfall(255, 127, 1, 127) == 0);
-    assert_true(fabs(open_u_shortfall(255, 127, 1, 128) - 1) < 1e-12);
-    assert_true(fabs(open_u_shortfall(255, 254, 1, 255) - 1) < 1e-12);
-    double both = open_u_shortfall(255, 254, 2, 255);
+    assert_true(fabs(fan_out_shortfall(6, 1, 2, 2) - 1.0 / 6) < 1e-12);
+    assert_true(fabs(fan_out_shortfall(5, 3, 3, 4) - 1.0 / 100) < 1e-12);
+    assert_true(fan_out_shortfall(255, 127, 1, 127) == 0);
+    assert_true(fabs(fan_out_shortfall(255, 127, 1, 128) - 1) < 1e-12);
+    assert_true(fabs(fan_out_shortfall(255, 254, 1, 255) - 1) < 1e-12);
+    double both = fan_out_shortfall(255, 254, 2, 255);
     assert_true(fabs(both - 1.0 / 255) < 1e-12);
 }
 
 /* u of n servers, drawn as a key server draws them. */
 static void draw(unsigned n, unsigned u, bool seen[]) {
-    unsigned order[FORMAT_SERVERS_MAX];
+    unsigned order[SCHEME_MAX_SERVERS];
     for (unsigned i = 0; i < n; i++)
         order[i] = i;
     for (unsigned i = 0; i < u; i++) {
@@ -88,7 +87,7 @@ static void the_chance_is_what_drawing_gives(void **state) {
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         unsigned few = 0;
         for (unsigned trial = 0; trial < TRIALS; trial++) {
-            bool seen[FORMAT_SERVERS_MAX] = {false};
+            bool seen[SCHEME_MAX_SERVERS] = {false};
             unsigned count = 0;
             for (unsigned i = 0; i < cases[c].t; i++)
                 draw(cases[c].n, cases[c].u, seen);
@@ -96,23 +95,27 @@ static void the_chance_is_what_drawing_gives(void **state) {
                 count += seen[i];
             few += count < cases[c].wanted;
         }
-        double chance = open_u_shortfall(cases[c].n, cases[c].u, cases[c].t, cases[c].wanted);
+        double chance = fan_out_shortfall(cases[c].n, cases[c].u, cases[c].t, cases[c].wanted);
         assert_true(chance > 0.02 && chance < 0.98); /* or the comparison says nothing */
         double deviation = sqrt(chance * (1 - chance) / TRIALS);
         assert_true(fabs((double)few / TRIALS - chance) < 6 * deviation);
     }
 }
 
+static unsigned default_of(unsigned n, unsigned k, unsigned t) {
+    return fan_out_default(&(struct setup){.n = n, .k = k, .m = t, .t = t});
+}
+
 /* What the default promises, for every number of servers from what a put makes sure of upwards. */
 static void check_default(unsigned n, unsigned k, unsigned t) {
-    unsigned having = k + (n - k + 1) / 2, u = open_u_default(n, k, t);
+    unsigned having = k + (n - k + 1) / 2, u = default_of(n, k, t);
     assert_in_range(u, 1, n);
     for (unsigned s = having; s <= n; s++) {
         unsigned wanted = k < having ? k + 1 : k;
         unsigned asked = u < s ? u : s;
-        assert_true(open_u_shortfall(s, asked, t, wanted) <= CHANCE);
+        assert_true(fan_out_shortfall(s, asked, t, wanted) <= CHANCE);
         if (s == having && u > 1)
-            assert_true(open_u_shortfall(s, u - 1, t, wanted) > CHANCE);
+            assert_true(fan_out_shortfall(s, u - 1, t, wanted) > CHANCE);
     }
 }
 
@@ -129,21 +132,31 @@ static void the_default_is_the_smallest_that_is_enough(void **state) {
 
 static void defaults_of_known_shapes(void **state) {
     (void)state;
-    assert_int_equal(open_u_default(1, 1, 1), 1);
-    assert_int_equal(open_u_default(6, 3, 3), 4);
-    assert_int_equal(open_u_default(5, 2, 3), 3);
-    assert_int_equal(open_u_default(4, 4, 2), 4);
-    assert_int_equal(open_u_default(7, 3, 1), 4);  /* one alone must bring them all */
-    assert_true(open_u_default(128, 64, 16) < 20); /* sixteen share the work */
-    assert_int_equal(open_u_default(255, 1, 255), 1);
+    assert_int_equal(default_of(1, 1, 1), 1);
+    assert_int_equal(default_of(6, 3, 3), 4);
+    assert_int_equal(default_of(5, 2, 3), 3);
+    assert_int_equal(default_of(4, 4, 2), 4);
+    assert_int_equal(default_of(7, 3, 1), 4);  /* one alone must bring them all */
+    assert_true(default_of(128, 64, 16) < 20); /* sixteen share the work */
+    assert_int_equal(default_of(255, 1, 255), 1);
 }
 
-static void what_cannot_be_asked_is_refused(void **state) {
+/* n = 2 k^1.5 servers, t = k key servers and u = 2, and n = 2k with u = b ln k for b > 4 + 3 / ln
+ * 2: the settings for which the paper proves that all but o(1) of the openings see k servers. */
+static void the_papers_u_is_enough(void **state) {
+    double before = 1;
     (void)state;
-    assert_int_equal(open_u_check(0, 6), OK);
-    assert_int_equal(open_u_check(6, 6), OK);
-    assert_int_equal(open_u_check(7, 6), INVALID);
-    assert_non_null(strstr(error_text(), "there are 6 storage servers"));
+    for (unsigned k = 4; k <= 25; k += 3) {
+        unsigned n = (unsigned)ceil(2 * k * sqrt(k));
+        double shortfall = fan_out_shortfall(n, 2, k, k);
+        assert_true(shortfall < before); /* it goes to nothing as k grows */
+        before = shortfall;
+    }
+    assert_true(before < CHANCE);
+    for (unsigned k = 2; k <= 127; k++) {
+        unsigned u = (unsigned)ceil((4 + 3 / log(2)) * log(k));
+        assert_true(fan_out_shortfall(2 * k, u < 2 * k ? u : 2 * k, k, k) < CHANCE);
+    }
 }
 
 int main(void) {
@@ -153,7 +166,7 @@ int main(void) {
         cmocka_unit_test(the_chance_is_what_drawing_gives),
         cmocka_unit_test(the_default_is_the_smallest_that_is_enough),
         cmocka_unit_test(defaults_of_known_shapes),
-        cmocka_unit_test(what_cannot_be_asked_is_refused),
+        cmocka_unit_test(the_papers_u_is_enough),
     };
     if (secret_start() != OK)
         return 1;
