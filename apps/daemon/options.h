@@ -1,8 +1,8 @@
 /*
- * The command line of myelin-keyd.
+ * The command line that both daemons take.
  */
-#ifndef MYELIN_KEYD_OPTIONS_H
-#define MYELIN_KEYD_OPTIONS_H
+#ifndef MYELIN_DAEMON_OPTIONS_H
+#define MYELIN_DAEMON_OPTIONS_H
 
 #include <stdbool.h>
 
@@ -10,15 +10,13 @@
 #include "base/result.h"
 
 struct options {
-    const char *config; /* folder: certificate.pem, key.pem, seal.key */
+    const char *config; /* folder: the server's credentials */
     const char *system; /* the system description */
-    const char *store;  /* folder: shares, revocations, access log */
+    const char *store;  /* folder; a storage server also takes "file:" and a folder */
     const char *listen; /* "host:port"; NULL: the address in the description */
     enum log_level log_level;
     bool help, version;
 };
-
-extern const char options_help[];
 
 /* INVALID, saying which option is wrong or missing. The strings are argv's own. */
 MUST_CHECK result options_parse(int argc, char *argv[], struct options *out_options);

@@ -1,21 +1,8 @@
-#include "options.h"
+#include "daemon/options.h"
 
 #include <getopt.h>
 #include <stddef.h>
 #include <string.h>
-
-const char options_help[] =
-    "Usage: myelin-storaged --config FOLDER --system FILE --store FOLDER [OPTION]...\n"
-    "A storage server of Myelin: it keeps one codeword symbol of every image, and forwards.\n"
-    "\n"
-    "  --config FOLDER     certificate.pem and key.pem\n"
-    "  --system FILE       the system description, system.myelin\n"
-    "  --store FOLDER      where symbols and forwards are kept; \"file:FOLDER\" means the same\n"
-    "  --listen HOST:PORT  instead of this server's address in the description\n"
-    "  --log-level LEVEL   debug, info (the default), warning or error\n"
-    "  --help, --version\n"
-    "\n"
-    "Log lines go to standard error; \"event=ready\" says that it serves. SIGTERM stops it.\n";
 
 static result parse_level(const char *name, enum log_level *out_level) {
     static const char *const names[] = {"debug", "info", "warning", "error"};

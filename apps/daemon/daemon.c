@@ -1,0 +1,66 @@
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/secret.h"
+
+enum { SWEEP_SECONDS = 60 };
+
+/* Threads inherit the mask, so that signals reach this one only. SIGXFSZ: a file too long for the
+ * process's limit is an error of write() like any other. */
+static void block_signals(sigset_t *out_stop) {
+    sigemptyset(out_stop);
+    sigaddset(out_stop, SIGTERM);
+    sigaddset(out_stop, SIGINT);
+    pthread_sigmask(SIG_BLOCK, out_stop, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+static int wait_for_signal(const struct daemon_program *program, const sigset_t *stop) {
+    const struct timespec pause = {.tv_sec = SWEEP_SECONDS};
+    for (;;) {
+        int received = sigtimedwait(stop, NULL, &pause);
+        if (received > 0)
+            return received;
+        if (errno == EAGAIN && program->sweep != NULL)
+            program->sweep();
+    }
+}
+
+static result report(const struct daemon_program *program, result failed) {
+    fprintf(stderr, "%s: %s\n", program->name, error_text());
+    return failed;
+}
+
+static result serve(const struct daemon_program *program, const struct options *options) {
+    sigset_t stop;
+    block_signals(&stop);
+    TRY(secret_start());
+    TRY(program->start(options));
+    log_event(LOG_INFO, "stopping", "signal=%d", wait_for_signal(program, &stop));
+    return OK;
+}
+
+int daemon_run(const struct daemon_program *program, int argc, char *argv[]) {
+    struct options options;
+    result parsed = options_parse(argc, argv, &options);
+    if (parsed != OK)
+        return result_exit_code(report(program, parsed));
+    if (options.help)
+        return fputs(program->help, stdout) < 0;
+    if (options.version)
+        return printf("%s %s\n", program->name, MYELIN_VERSION) < 0;
+    log_set_level(options.log_level);
+    result served = serve(program, &options);
+    if (served != OK)
+        report(program, served); /* before what is closed can fail too */
+    program->close();
+    if (served == OK)
+        log_event(LOG_INFO, "stopped", "reason=signal");
+    return result_exit_code(served);
+}
