@@ -25,6 +25,7 @@ const struct option_help option_helps[OPTION_COUNT] = {
     [OPTION_K] = {"--k K", "storage servers needed to read an image (3)"},
     [OPTION_KEY] = {"--key M", "key servers (5)"},
     [OPTION_THRESHOLD] = {"--threshold T", "key servers needed to open an image (3)"},
+    [OPTION_ALL] = {"--all", "of all users: for the manager, in his system's folder"},
     [OPTION_DETACH] = {"--detach", "leave the servers running in the background"},
 };
 
@@ -48,6 +49,7 @@ static const struct option long_options[] = {
     {"k", required_argument, NULL, LONG_BASE + OPTION_K},
     {"key", required_argument, NULL, LONG_BASE + OPTION_KEY},
     {"threshold", required_argument, NULL, LONG_BASE + OPTION_THRESHOLD},
+    {"all", no_argument, NULL, LONG_BASE + OPTION_ALL},
     {"detach", no_argument, NULL, LONG_BASE + OPTION_DETACH},
     {0},
 };

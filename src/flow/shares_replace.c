@@ -1,0 +1,103 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "flow/shares_run.h"
+
+/* A refresh that was broken off is completed first, so that the share is of what it made. Where
+ * that fails the share is of what was before, and a later run sees to it. */
+static result settle_first(struct session *session, const char *user) {
+    AUTO_SHARES_RUN struct shares_run run = {.session = session, .user = user};
+    bool settled;
+    if (session->t > 1 && shares_begin_ballot(&run) == OK && shares_settle(&run, &settled) != OK)
+        session_warn(session, "%s", error_text());
+    return session_check_cancel(session);
+}
+
+static result pack_restore(struct shares_run *run, unsigned base,
+                           const struct shares_agreed *agreed) {
+    char user[FORMAT_NAME_MAX + 1];
+    Myelin__Signed *dealings[FORMAT_SERVERS_MAX], *blinded[FORMAT_SERVERS_MAX];
+    const Myelin__CareState *state = run->of[base].state;
+    Myelin__CareRestore restore = MYELIN__CARE_RESTORE__INIT;
+    snprintf(user, sizeof user, "%s", run->user);
+    restore.user = user;
+    restore.certificate = state->certificate;
+    restore.enrolled_ms = state->enrolled_ms;
+    restore.epoch = state->epoch;
+    restore.n_commitment1 = state->n_commitment1;
+    restore.commitment1 = state->commitment1;
+    restore.n_commitment2 = state->n_commitment2;
+    restore.commitment2 = state->commitment2;
+    restore.n_dealing = agreed->dealing_count;
+    restore.dealing = dealings;
+    for (size_t i = 0; i < agreed->dealing_count; i++)
+        dealings[i] = agreed->dealings[i];
+    restore.blinded = blinded;
+    for (unsigned i = 0; i < run->session->m; i++)
+        if (run->of[i].word != NULL)
+            blinded[restore.n_blinded++] = run->of[i].word;
+    run->wire.len = 0;
+    return format_pack(&restore, &run->wire);
+}
+
+static result ask_restore(struct shares_run *run, Myelin__CareComplaint **out_complaint) {
+    struct session *session = run->session;
+    AUTO_BYTES struct bytes wire = {0};
+    struct http_client *client = NULL;
+    TRY(session_client_take(session, SESSION_KEY, run->lost - 1, &client));
+    result asked = http_call(client, "POST", "/v1/care/restore", bytes_view(&run->wire),
+                             "application/protobuf", FORMAT_LIMIT_CARE_COMPLAINT, &wire);
+    session_client_give(session, client);
+    TRY(asked);
+    return format_parse_care_complaint(bytes_view(&wire), out_complaint);
+}
+
+static result restore(struct shares_run *run, unsigned base, const struct shares_agreed *agreed) {
+    AUTO_FORMAT Myelin__CareComplaint *complaint = NULL;
+    TRY(pack_restore(run, base, agreed));
+    TRY(ask_restore(run, &complaint));
+    for (size_t i = 0; i < complaint->n_server; i++)
+        if (complaint->server[i] <= run->session->m)
+            session_warn(run->session, "%s: blinded its share wrongly; left out",
+                         shares_name(run, complaint->server[i] - 1));
+    return OK;
+}
+
+static result replace(struct shares_run *run, struct shares_done *out_done) {
+    unsigned m = run->session->m, ok = 0;
+    bool given[FORMAT_SERVERS_MAX], members[FORMAT_SERVERS_MAX] = {false};
+    bool held[FORMAT_SERVERS_MAX] = {false};
+    struct shares_agreed agreed;
+    TRY(shares_begin(run));
+    for (unsigned i = 0; i < m; i++)
+        given[i] = run->of[i].state != NULL;
+    unsigned base = shares_commonest(run, given);
+    for (unsigned i = 0; i < m && base < m; i++)
+        members[i] = given[i] && shares_same_generation(run, i, base);
+    if (shares_count(run, members) < run->session->t)
+        return shares_fail(run, "replacing", shares_count(run, members), run->session->t);
+    TRY(shares_agree(run, members, &agreed));
+    session_step(run->session, "deal", agreed.dealing_count, m);
+    TRY(shares_offer(run, "/v1/care/blind", agreed.receivers, run->of[base].generation,
+                     agreed.dealing_count, agreed.dealings, &ok));
+    if (ok < run->session->t)
+        return shares_fail(run, "replacing", ok, run->session->t);
+    TRY(restore(run, base, &agreed));
+    held[run->lost - 1] = true;
+    shares_report(run, held, run->of[base].state->epoch, out_done);
+    return OK;
+}
+
+result flow_shares_replace(struct session *session, const char *user, const char *name,
+                           struct shares_done *out_done) {
+    int server = description_find_key(&session->description, name);
+    if (!format_is_name(user))
+        return FAIL(INVALID, "'%s' is no user name", user);
+    if (server < 0)
+        return FAIL(NOT_FOUND, "%s is no key server of this system", name);
+    TRY(settle_first(session, user));
+    session_step(session, "replace", 0, session->m);
+    AUTO_SHARES_RUN struct shares_run run = {
+        .session = session, .user = user, .lost = (uint32_t)server + 1};
+    return replace(&run, out_done);
+}

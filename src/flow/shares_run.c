@@ -1,0 +1,359 @@
+#include "flow/shares_run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "scheme/share_refresh.h"
+#include "scheme/share_replace.h"
+#include "system/user.h"
+
+static const char protobuf[] = "application/protobuf";
+
+static void member_clear(struct shares_member *member) {
+    format_free(member->state);
+    format_free(member->word);
+    share_commitments_free(&member->commitments);
+    share_dealing_free(&member->dealing);
+    *member = (struct shares_member){0};
+}
+
+void shares_run_free(struct shares_run *run) {
+    for (unsigned i = 0; run->of != NULL && i < run->session->m; i++)
+        member_clear(&run->of[i]);
+    free(run->of);
+    bytes_free(&run->wire);
+    run->of = NULL;
+}
+
+const char *shares_name(const struct shares_run *run, unsigned server) {
+    return session_server(run->session, SESSION_KEY, server)->name;
+}
+
+unsigned shares_count(const struct shares_run *run, const bool set[]) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < run->session->m; i++)
+        count += set[i];
+    return count;
+}
+
+/* One question to those in `to`; the others' last answers stay. */
+static result ask(struct shares_run *run, session_question question, const bool to[],
+                  unsigned *out_ok) {
+    struct session_answer answers[FORMAT_SERVERS_MAX];
+    unsigned m = run->session->m, ok = 0;
+    memcpy(run->asked, to, m * sizeof *to);
+    TRY(session_ask(run->session, SESSION_KEY, question, run, 0, answers, &ok));
+    *out_ok = 0;
+    for (unsigned i = 0; i < m; i++) {
+        if (!to[i])
+            continue;
+        run->of[i].answer = answers[i];
+        *out_ok += answers[i].code == OK;
+    }
+    return OK;
+}
+
+/* ------------------------------------------------------------------ begin */
+
+static result take_dealing(const struct shares_run *run, const struct session *session,
+                           unsigned server, struct shares_member *member) {
+    AUTO_FORMAT Myelin__Dealing *dealing = NULL;
+    TRY(format_open_dealing(member->state->dealing,
+                            session_server(session, SESSION_KEY, server)->identity.data, &dealing));
+    size_t receivers = session->m - (run->lost != 0 ? 1 : 0);
+    if (strcmp(dealing->user, run->user) != 0 || dealing->dealer != server + 1 ||
+        dealing->lost != run->lost || dealing->n_box != receivers ||
+        memcmp(dealing->generation.data, member->generation, DIGEST_BYTES) != 0)
+        return FAIL(INTEGRITY, "its dealing is for something else");
+    struct view commitments = format_view(dealing->commitments);
+    TRY(run->lost == 0
+            ? share_refresh_parse("dealing", server + 1, commitments, session->t, &member->dealing)
+            : share_replace_parse("dealing", server + 1, run->lost, commitments, session->t,
+                                  &member->dealing));
+    member->dealt = true;
+    return OK;
+}
+
+static result take_state(const struct shares_run *run, const struct session *session,
+                         struct view wire, struct shares_member *member) {
+    AUTO_FORMAT Myelin__CareState *state = NULL;
+    AUTO_COMMITMENTS struct share_commitments commitments = {0};
+    struct user user;
+    TRY(format_parse_care_state(wire, &state));
+    TRY(user_from_certificate(format_view(state->certificate), &session->description, run->user,
+                              time(NULL), &user));
+    TRY(format_commitments_parse(state->n_commitment1, state->commitment1, state->n_commitment2,
+                                 state->commitment2, &commitments));
+    TRY(share_commitments_check(&user.public_key, &commitments, session->t));
+    format_generation_id(state->epoch, state->n_commitment1, state->commitment1, state->commitment2,
+                         member->generation);
+    member->commitments = commitments;
+    commitments = (struct share_commitments){0};
+    member->state = state;
+    state = NULL;
+    return OK;
+}
+
+static result ask_begin(void *context, struct session *session, unsigned server,
+                        struct http_client *client) {
+    struct shares_run *run = context;
+    struct shares_member *member = &run->of[server];
+    AUTO_BYTES struct bytes wire = {0};
+    if (!run->asked[server])
+        return OK;
+    TRY(http_call(client, "POST", "/v1/care/begin", bytes_view(&run->wire), protobuf,
+                  FORMAT_LIMIT_CARE_STATE, &wire));
+    result taken = take_state(run, session, bytes_view(&wire), member);
+    if (taken == OK)
+        taken = take_dealing(run, session, server, member);
+    return taken == OK ? OK : error_at(taken, "%s", http_client_name(client));
+}
+
+result shares_begin(struct shares_run *run) {
+    unsigned m = run->session->m, ok = 0;
+    bool to[FORMAT_SERVERS_MAX];
+    char user[FORMAT_NAME_MAX + 1];
+    if (run->of == NULL)
+        run->of = calloc(m, sizeof *run->of);
+    if (run->of == NULL)
+        return FAIL(NO_MEMORY, "out of memory");
+    for (unsigned i = 0; i < m; i++) {
+        member_clear(&run->of[i]);
+        to[i] = i + 1 != run->lost;
+    }
+    snprintf(user, sizeof user, "%s", run->user);
+    Myelin__CareRequest request = MYELIN__CARE_REQUEST__INIT;
+    request.user = user;
+    request.ballot = run->ballot;
+    request.lost = run->lost;
+    run->wire.len = 0;
+    TRY(format_pack(&request, &run->wire));
+    return ask(run, ask_begin, to, &ok);
+}
+
+bool shares_granted(const struct shares_run *run, unsigned server) {
+    const Myelin__CareState *state = run->of[server].state;
+    return state != NULL && state->promised == run->ballot;
+}
+
+bool shares_same_generation(const struct shares_run *run, unsigned a, unsigned b) {
+    return memcmp(run->of[a].generation, run->of[b].generation, DIGEST_BYTES) == 0;
+}
+
+unsigned shares_commonest(const struct shares_run *run, const bool among[]) {
+    unsigned m = run->session->m, best = m, most = 0;
+    for (unsigned i = 0; i < m; i++) {
+        unsigned votes = 0;
+        for (unsigned j = 0; among[i] && j < m; j++)
+            votes += among[j] && shares_same_generation(run, i, j);
+        bool is_later = best < m && votes == most && votes > 0 &&
+                        run->of[i].state->epoch > run->of[best].state->epoch;
+        if (votes <= most && !is_later)
+            continue;
+        best = i;
+        most = votes;
+    }
+    return best;
+}
+
+/* ------------------------------------------------------------------ offers */
+
+static result pack_offer(struct shares_run *run, const uint8_t generation[DIGEST_BYTES],
+                         size_t dealing_count, Myelin__Signed *const dealings[]) {
+    char user[FORMAT_NAME_MAX + 1];
+    Myelin__Signed *listed[FORMAT_SERVERS_MAX];
+    snprintf(user, sizeof user, "%s", run->user);
+    for (size_t i = 0; i < dealing_count; i++)
+        listed[i] = dealings[i];
+    Myelin__CareOffer offer = MYELIN__CARE_OFFER__INIT;
+    offer.user = user;
+    offer.ballot = run->ballot;
+    offer.generation = format_bytes(view_of(generation, DIGEST_BYTES));
+    offer.n_dealing = dealing_count;
+    offer.dealing = listed;
+    run->wire.len = 0;
+    return format_pack(&offer, &run->wire);
+}
+
+struct telling {
+    struct shares_run *run;
+    const char *path;
+    bool wants_word;
+};
+
+static result tell_one(struct telling *telling, unsigned server, struct http_client *client) {
+    struct shares_run *run = telling->run;
+    AUTO_BYTES struct bytes wire = {0};
+    TRY(http_call(client, "POST", telling->path, bytes_view(&run->wire), protobuf,
+                  telling->wants_word ? FORMAT_LIMIT_SIGNED_SMALL : 0,
+                  telling->wants_word ? &wire : NULL));
+    if (!telling->wants_word)
+        return OK;
+    Myelin__Signed *word = NULL;
+    TRY(format_parse_signed(bytes_view(&wire), &word));
+    format_free(run->of[server].word);
+    run->of[server].word = word;
+    return OK;
+}
+
+static result ask_telling(void *context, struct session *session, unsigned server,
+                          struct http_client *client) {
+    struct telling *telling = context;
+    (void)session;
+    return telling->run->asked[server] ? tell_one(telling, server, client) : OK;
+}
+
+static result tell(struct telling *telling, const bool to[], unsigned *out_ok) {
+    struct shares_run *run = telling->run;
+    struct session_answer answers[FORMAT_SERVERS_MAX];
+    unsigned m = run->session->m, ok = 0;
+    memcpy(run->asked, to, m * sizeof *to);
+    TRY(session_ask(run->session, SESSION_KEY, ask_telling, telling, 0, answers, &ok));
+    *out_ok = 0;
+    for (unsigned i = 0; i < m; i++) {
+        if (!to[i])
+            continue;
+        run->of[i].answer = answers[i];
+        *out_ok += answers[i].code == OK;
+    }
+    return OK;
+}
+
+result shares_offer(struct shares_run *run, const char *path, const bool to[],
+                    const uint8_t generation[DIGEST_BYTES], size_t dealing_count,
+                    Myelin__Signed *const dealings[], unsigned *out_ok) {
+    TRY(pack_offer(run, generation, dealing_count, dealings));
+    for (unsigned i = 0; i < run->session->m; i++) {
+        format_free(run->of[i].word);
+        run->of[i].word = NULL;
+    }
+    return tell(&(struct telling){run, path, true}, to, out_ok);
+}
+
+result shares_tell(struct shares_run *run, const char *path, const bool to[], unsigned *out_ok) {
+    return tell(&(struct telling){run, path, false}, to, out_ok);
+}
+
+/* ------------------------------------------------------------------ who agrees with whom */
+
+static result ask_check(void *context, struct session *session, unsigned server,
+                        struct http_client *client) {
+    struct shares_run *run = context;
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_FORMAT Myelin__CareComplaint *complaint = NULL;
+    if (!run->asked[server])
+        return OK;
+    TRY(http_call(client, "POST", "/v1/care/check", bytes_view(&run->wire), protobuf,
+                  FORMAT_LIMIT_CARE_COMPLAINT, &wire));
+    TRY(format_parse_care_complaint(bytes_view(&wire), &complaint));
+    for (size_t i = 0; i < complaint->n_server; i++)
+        if (complaint->server[i] <= session->m)
+            run->of[server].complains[complaint->server[i] - 1] = true;
+    return OK;
+}
+
+/* How many complaints between those who are still in have to do with a dealer or a receiver. */
+static unsigned against(const struct shares_run *run, const struct shares_agreed *agreed,
+                        unsigned server, bool as_dealer) {
+    unsigned complaints = 0;
+    for (unsigned i = 0; i < run->session->m; i++)
+        complaints +=
+            as_dealer
+                ? agreed->dealers[server] && agreed->receivers[i] && run->of[i].complains[server]
+                : agreed->receivers[server] && agreed->dealers[i] && run->of[server].complains[i];
+    return complaints;
+}
+
+/* Whoever has most complaints against him, or makes most, goes: a dealer where both are alike, for
+ * of dealers there are some to spare. False where there are none. */
+static bool leave_one_out(struct shares_run *run, struct shares_agreed *agreed) {
+    unsigned m = run->session->m, worst = m, most = 0;
+    bool is_dealer = false;
+    for (unsigned i = 0; i < m; i++) {
+        unsigned dealt = against(run, agreed, i, true), made = against(run, agreed, i, false);
+        if (dealt > most || (dealt == most && dealt > 0 && !is_dealer)) {
+            worst = i;
+            most = dealt;
+            is_dealer = true;
+        }
+        if (made > most) {
+            worst = i;
+            most = made;
+            is_dealer = false;
+        }
+    }
+    if (worst == m)
+        return false;
+    if (is_dealer)
+        session_warn(run->session, "%s: dealt wrong sub-shares, as %u key server%s; left out",
+                     shares_name(run, worst), most, most == 1 ? " says" : "s say");
+    else
+        session_warn(run->session, "%s: complains of %u others' sub-shares; left out",
+                     shares_name(run, worst), most);
+    (is_dealer ? agreed->dealers : agreed->receivers)[worst] = false;
+    return true;
+}
+
+static void list_dealings(const struct shares_run *run, struct shares_agreed *agreed) {
+    agreed->dealing_count = 0;
+    for (unsigned i = 0; i < run->session->m; i++)
+        if (agreed->dealers[i])
+            agreed->dealings[agreed->dealing_count++] = run->of[i].state->dealing;
+}
+
+result shares_agree(struct shares_run *run, const bool members[], struct shares_agreed *out) {
+    unsigned m = run->session->m, first = m, ok = 0;
+    *out = (struct shares_agreed){0};
+    for (unsigned i = 0; i < m; i++) {
+        out->dealers[i] = members[i] && run->of[i].dealt;
+        first = members[i] && first == m ? i : first;
+    }
+    list_dealings(run, out);
+    if (out->dealing_count < run->session->t)
+        return shares_fail(run, "dealing", (unsigned)out->dealing_count, run->session->t);
+    TRY(pack_offer(run, run->of[first].generation, out->dealing_count, out->dealings));
+    TRY(ask(run, ask_check, members, &ok));
+    for (unsigned i = 0; i < m; i++)
+        out->receivers[i] = members[i] && run->of[i].answer.code == OK;
+    while (leave_one_out(run, out)) {
+    }
+    list_dealings(run, out);
+    if (out->dealing_count < run->session->t)
+        return FAIL(INTEGRITY, "%zu key servers deal rightly, %u are needed", out->dealing_count,
+                    run->session->t);
+    return OK;
+}
+
+/* ------------------------------------------------------------------ reports */
+
+result shares_fail(const struct shares_run *run, const char *what, unsigned count,
+                   unsigned needed) {
+    char text[ERROR_TEXT_BYTES];
+    unsigned not_found = 0;
+    for (unsigned i = 0; i < run->session->m; i++)
+        not_found += run->of[i].answer.code == NOT_FOUND;
+    if (not_found > run->session->m - run->session->t)
+        return FAIL(NOT_FOUND, "no user %s is enrolled in this system", run->user);
+    for (unsigned i = 0; i < run->session->m; i++)
+        if (count == 0 && (run->of[i].answer.code == DENIED || run->of[i].answer.code == INVALID))
+            return FAIL(run->of[i].answer.code, "%s: %s", what, run->of[i].answer.text);
+    int used =
+        snprintf(text, sizeof text, "%s: %u of the %u key servers needed", what, count, needed);
+    for (unsigned i = 0; i < run->session->m && used > 0 && (size_t)used < sizeof text; i++)
+        if (run->of[i].answer.code != OK)
+            used +=
+                snprintf(text + used, sizeof text - (size_t)used, "; %s", run->of[i].answer.text);
+    return FAIL(QUORUM, "%s", text);
+}
+
+void shares_report(const struct shares_run *run, const bool held[], uint64_t epoch,
+                   struct shares_done *out_done) {
+    *out_done = (struct shares_done){.user = run->user, .epoch = epoch};
+    for (unsigned i = 0; i < run->session->m; i++) {
+        out_done->servers[i] =
+            (struct shares_server){.is_new = held[i], .answer = run->of[i].answer};
+        out_done->held += held[i];
+    }
+}
