@@ -1,19 +1,28 @@
 #include "flow/put_choices.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/secret.h"
-#include "code/span.h"
 #include "format/limits.h"
-#include "scheme/matrix.h"
+
+static size_t span_count(const struct put_choices *choices) {
+    return choices->is_all ? 1 : choices->count;
+}
 
 void put_choices_clean_up(struct put_choices *choices) {
+    for (size_t i = 0; choices->bulk != NULL && i < span_count(choices); i++)
+        code_span_clean_up(&choices->bulk[i]);
+    for (size_t i = 0; choices->envelope != NULL && i < span_count(choices); i++)
+        matrix_span_free(&choices->envelope[i]);
+    free(choices->bulk);
+    free(choices->envelope);
     free(choices->samples);
     *choices = (struct put_choices){0};
 }
 
 /* min(C(n, k), limit + 1) */
-static size_t count_choices(unsigned n, unsigned k, size_t limit) {
+static uint64_t count_choices(unsigned n, unsigned k, uint64_t limit) {
     uint64_t count = 1;
     if (k > n - k)
         k = n - k;
@@ -22,7 +31,12 @@ static size_t count_choices(unsigned n, unsigned k, size_t limit) {
         if (count > limit)
             return limit + 1;
     }
-    return (size_t)count;
+    return count;
+}
+
+static bool can_try_all(unsigned n, unsigned k) {
+    return count_choices(n - 1, k - 1, CHOICES_OF_ONE) <= CHOICES_OF_ONE &&
+           count_choices(n, k, CHOICES_WORK) * k * k <= CHOICES_WORK;
 }
 
 /* Each of the n slots is taken with the chance that k of n are, in order. */
@@ -35,134 +49,122 @@ static void sample_choice(unsigned n, unsigned k, uint8_t out_choice[]) {
             out_choice[taken++] = (uint8_t)slot;
 }
 
-static size_t sample_size(unsigned k) {
-    size_t most = ((size_t)1 << 26) / ((size_t)k * k * k);
-    if (most > CHOICES_SAMPLE)
-        return CHOICES_SAMPLE;
-    return most < CHOICES_SAMPLE_LEAST ? CHOICES_SAMPLE_LEAST : most;
+static result init_samples(struct put_choices *choices) {
+    size_t most = CHOICES_MEMORY / ((size_t)choices->k * choices->k);
+    choices->count = most > CHOICES_SAMPLE ? CHOICES_SAMPLE : most;
+    if (choices->count < CHOICES_SAMPLE_LEAST)
+        choices->count = CHOICES_SAMPLE_LEAST;
+    choices->samples = malloc(choices->count * choices->k);
+    if (choices->samples == NULL)
+        return FAIL(NO_MEMORY, "no memory for %zu choices of servers", choices->count);
+    for (size_t i = 0; i < choices->count; i++)
+        sample_choice(choices->n, choices->k, choices->samples + i * choices->k);
+    return OK;
+}
+
+static result init_spans(struct put_choices *choices) {
+    size_t count = span_count(choices);
+    choices->bulk = calloc(count, sizeof *choices->bulk);
+    choices->envelope = calloc(count, sizeof *choices->envelope);
+    if (choices->bulk == NULL || choices->envelope == NULL)
+        return FAIL(NO_MEMORY, "no memory for %zu choices of servers", count);
+    for (size_t i = 0; i < count; i++) {
+        TRY(code_span_init(choices->k, &choices->bulk[i]));
+        TRY(matrix_span_new(choices->k, &choices->envelope[i]));
+    }
+    return OK;
 }
 
 result put_choices_init(unsigned n, unsigned k, struct put_choices *out_choices) {
-    struct put_choices choices = {.n = n, .k = k, .count = count_choices(n, k, CHOICES_ALL)};
-    choices.is_all = choices.count <= CHOICES_ALL;
-    if (!choices.is_all) {
-        choices.count = sample_size(k);
-        choices.samples = malloc(choices.count * k);
-        if (choices.samples == NULL)
-            return FAIL(NO_MEMORY, "no memory for %zu choices of servers", choices.count);
-        for (size_t i = 0; i < choices.count; i++)
-            sample_choice(n, k, choices.samples + i * k);
-    }
+    AUTO_PUT_CHOICES struct put_choices choices = {.n = n, .k = k, .is_all = can_try_all(n, k)};
+    if (!choices.is_all)
+        TRY(init_samples(&choices));
+    TRY(init_spans(&choices));
     *out_choices = choices;
+    choices = (struct put_choices){0};
     return OK;
 }
 
 /* ------------------------------------------------------------------ rows over either field */
 
-struct rows {
-    void *context;
-    bool (*add)(void *context, unsigned slot); /* where it is independent of those before */
-    void (*drop)(void *context);               /* the last one */
+struct adding {
+    struct put_choices *choices;
+    const uint8_t *bulk;
+    const struct scalar *const *envelope; /* one of the two */
 };
 
+/* Adds the slot's row to a span where it is independent of those in it. */
+static bool add(const struct adding *adding, size_t span, unsigned slot) {
+    struct put_choices *choices = adding->choices;
+    if (adding->bulk != NULL)
+        return code_span_add(&choices->bulk[span], adding->bulk + (size_t)slot * choices->k);
+    return matrix_span_add(&choices->envelope[span], adding->envelope[slot]);
+}
+
+static void drop(const struct adding *adding, size_t span) {
+    if (adding->bulk != NULL)
+        code_span_drop(&adding->choices->bulk[span]);
+    else
+        matrix_span_drop(&adding->choices->envelope[span]);
+}
+
 /* Whether all choices of `left` more slots below `below` are independent. */
-static bool all_independent(const struct rows *rows, unsigned below, unsigned left) {
+static bool all_independent(const struct adding *adding, unsigned below, unsigned left) {
     if (left == 0)
         return true;
     for (unsigned slot = left - 1; slot < below; slot++) {
-        if (!rows->add(rows->context, slot))
+        if (!add(adding, 0, slot))
             return false;
-        bool independent = all_independent(rows, slot, left - 1);
-        rows->drop(rows->context);
+        bool independent = all_independent(adding, slot, left - 1);
+        drop(adding, 0);
         if (!independent)
             return false;
     }
     return true;
 }
 
-static bool sample_independent(const struct rows *rows, const uint8_t choice[], unsigned k) {
-    unsigned added = 0;
-    while (added < k && rows->add(rows->context, choice[k - 1 - added]))
-        added++;
-    for (unsigned i = 0; i < added; i++)
-        rows->drop(rows->context);
-    return added == k;
+/* The span is empty before and after. The first k - 1 slots are in many choices together: all of
+ * them must be independent then. */
+static bool add_to_all(const struct adding *adding, unsigned slot) {
+    unsigned k = adding->choices->k;
+    if (!add(adding, 0, slot))
+        return false;
+    bool independent = all_independent(adding, slot, slot < k ? slot : k - 1);
+    drop(adding, 0);
+    return independent;
 }
 
-static bool is_independent(const struct put_choices *choices, unsigned slot,
-                           const struct rows *rows) {
-    unsigned k = choices->k;
-    if (choices->is_all) {
-        if (slot + 1 < k)
-            return true;
-        if (!rows->add(rows->context, slot))
-            return false;
-        return all_independent(rows, slot, k - 1);
-    }
+static bool is_in(const struct put_choices *choices, size_t sample, unsigned slot) {
+    return memchr(choices->samples + sample * choices->k, (int)slot, choices->k) != NULL;
+}
+
+static bool add_to_samples(const struct adding *adding, unsigned slot) {
+    const struct put_choices *choices = adding->choices;
     for (size_t i = 0; i < choices->count; i++) {
-        const uint8_t *choice = choices->samples + i * k;
-        if (choice[k - 1] == slot && !sample_independent(rows, choice, k))
-            return false;
+        if (!is_in(choices, i, slot) || add(adding, i, slot))
+            continue;
+        while (i-- > 0)
+            if (is_in(choices, i, slot))
+                drop(adding, i);
+        return false;
     }
     return true;
 }
 
-static result check(const struct put_choices *choices, unsigned slot, const struct rows *rows,
-                    const char *field) {
-    if (is_independent(choices, slot, rows))
+static result add_slot(const struct adding *adding, unsigned slot, const char *field) {
+    if (adding->choices->is_all ? add_to_all(adding, slot) : add_to_samples(adding, slot))
         return OK;
     return FAIL(CRYPTO, "the coefficients of slot %u in %s leave %u servers that do not decode",
-                slot, field, choices->k);
+                slot, field, adding->choices->k);
 }
 
-/* ------------------------------------------------------------------ bulk */
-
-struct bulk_rows {
-    struct code_span span;
-    const uint8_t *rows;
-};
-
-static bool bulk_add(void *context, unsigned slot) {
-    struct bulk_rows *bulk = context;
-    return code_span_add(&bulk->span, bulk->rows + (size_t)slot * bulk->span.k);
+result put_choices_add_bulk(struct put_choices *choices, unsigned slot, const uint8_t rows[]) {
+    const struct adding adding = {.choices = choices, .bulk = rows};
+    return add_slot(&adding, slot, "GF(2^8)");
 }
 
-static void bulk_drop(void *context) {
-    code_span_drop(&((struct bulk_rows *)context)->span);
-}
-
-result put_choices_check_bulk(const struct put_choices *choices, unsigned slot,
-                              const uint8_t rows[]) {
-    struct bulk_rows bulk = {.rows = rows};
-    TRY(code_span_init(choices->k, &bulk.span));
-    const struct rows all = {&bulk, bulk_add, bulk_drop};
-    result checked = check(choices, slot, &all, "GF(2^8)");
-    code_span_clean_up(&bulk.span);
-    return checked;
-}
-
-/* ------------------------------------------------------------------ envelope */
-
-struct envelope_rows {
-    struct matrix_span span;
-    const struct scalar *const *rows;
-};
-
-static bool envelope_add(void *context, unsigned slot) {
-    struct envelope_rows *envelope = context;
-    return matrix_span_add(&envelope->span, envelope->rows[slot]);
-}
-
-static void envelope_drop(void *context) {
-    matrix_span_drop(&((struct envelope_rows *)context)->span);
-}
-
-result put_choices_check_envelope(const struct put_choices *choices, unsigned slot,
-                                  const struct scalar *const rows[]) {
-    struct envelope_rows envelope = {.rows = rows};
-    TRY(matrix_span_new(choices->k, &envelope.span));
-    const struct rows all = {&envelope, envelope_add, envelope_drop};
-    result checked = check(choices, slot, &all, "Zr");
-    matrix_span_free(&envelope.span);
-    return checked;
+result put_choices_add_envelope(struct put_choices *choices, unsigned slot,
+                                const struct scalar *const rows[]) {
+    const struct adding adding = {.choices = choices, .envelope = rows};
+    return add_slot(&adding, slot, "Zr");
 }

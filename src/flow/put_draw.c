@@ -223,55 +223,50 @@ result draws_own(struct draws *draws, unsigned slot, bool with_symbol) {
 
 /* ------------------------------------------------------------------ until any k decode */
 
-/* The first of the slot's rows that fits. */
-static result choose_row(struct draws *draws, const struct put_choices *choices, unsigned slot) {
+/* The first of the slot's rows that fits. CRYPTO where none does. */
+static result choose_row(struct draws *draws, struct put_choices *choices, unsigned slot) {
     struct drawn *drawn = &draws->drawn[slot];
-    result checked = CRYPTO;
-    for (uint32_t i = 0; i < drawn->row_count && checked == CRYPTO; i++) {
+    result added = CRYPTO;
+    for (uint32_t i = 0; i < drawn->row_count && added == CRYPTO; i++) {
         memcpy(draws->rows + (size_t)slot * draws->k, drawn->candidates + (size_t)i * draws->k,
                draws->k);
         drawn->chosen = i;
-        checked = put_choices_check_bulk(choices, slot, draws->rows);
+        added = put_choices_add_bulk(choices, slot, draws->rows);
     }
-    return checked;
+    return added;
 }
 
-static result check_symbol(const struct draws *draws, const struct put_choices *choices,
-                           unsigned slot) {
+static result choose_symbol(struct draws *draws, struct put_choices *choices, unsigned slot) {
     const struct scalar *rows[FORMAT_SERVERS_MAX];
     if (draws->ciphertexts == NULL)
         return OK;
     for (unsigned i = 0; i <= slot; i++)
         rows[i] = draws->symbols[i].coefficients;
-    return put_choices_check_envelope(choices, slot, rows);
+    return put_choices_add_envelope(choices, slot, rows);
 }
 
-/* CRYPTO is an answer, and no failure. */
-static result fits(result checked, bool *out_fits) {
-    *out_fits = checked == OK;
-    return checked == CRYPTO ? OK : checked;
-}
+typedef result (*draws_choose)(struct draws *draws, struct put_choices *choices, unsigned slot);
 
-static result settle_slot(struct draws *draws, const struct put_choices *choices, unsigned slot,
-                          draws_again again, void *context) {
-    for (;;) {
-        bool row_fits, symbol_fits;
-        TRY(fits(choose_row(draws, choices, slot), &row_fits));
-        TRY(fits(check_symbol(draws, choices, slot), &symbol_fits));
-        if (row_fits && symbol_fits)
-            return OK;
-        if (draws->drawn[slot].is_own && draws->drawn[slot].draw >= DRAWS_MAX)
+static result settle(struct draws *draws, struct put_choices *choices, unsigned slot,
+                     draws_choose choose, draws_again again, void *context) {
+    const struct drawn *drawn = &draws->drawn[slot];
+    result chosen;
+    while ((chosen = choose(draws, choices, slot)) == CRYPTO) {
+        if (drawn->is_own && drawn->draw >= DRAWS_MAX)
             return FAIL(CRYPTO,
                         "no coefficients were found with which any %u of %u storage servers decode:"
-                        " more copies of each block make it easier",
+                        " put again, or with more copies of each block",
                         draws->k, draws->n);
-        TRY(again(context, slot, !symbol_fits));
+        TRY(again(context, slot, choose == choose_symbol));
     }
+    return chosen;
 }
 
-result draws_settle(struct draws *draws, const struct put_choices *choices, draws_again again,
+result draws_settle(struct draws *draws, struct put_choices *choices, draws_again again,
                     void *context) {
-    for (unsigned slot = 0; slot < draws->n; slot++)
-        TRY(settle_slot(draws, choices, slot, again, context));
+    for (unsigned slot = 0; slot < draws->n; slot++) {
+        TRY(settle(draws, choices, slot, choose_symbol, again, context));
+        TRY(settle(draws, choices, slot, choose_row, again, context));
+    }
     return OK;
 }

@@ -71,7 +71,7 @@ typedef result (*draws_again)(void *context, unsigned slot, bool with_symbol);
 
 /* Chooses a row for every slot; all have drawn. CRYPTO where one has drawn DRAWS_MAX times and
  * `again` did not help; and what `again` fails with. */
-MUST_CHECK result draws_settle(struct draws *draws, const struct put_choices *choices,
-                               draws_again again, void *context);
+MUST_CHECK result draws_settle(struct draws *draws, struct put_choices *choices, draws_again again,
+                               void *context);
 
 #endif

@@ -65,7 +65,7 @@ static result encode_symbols(struct envelope_draft *draft) {
         encode_coefficients(NULL, draft->k, coefficients);
         TRY(encode(draft->ciphertexts, coefficients, draft->k, symbol));
         rows[slot] = symbol->coefficients;
-        TRY(put_choices_check_envelope(&choices, slot, rows));
+        TRY(put_choices_add_envelope(&choices, slot, rows));
     }
     return OK;
 }

@@ -92,7 +92,7 @@ static void wrong_options_are_named(void **state) {
         {"myelin ls --frobnicate", "--frobnicate"}, {"myelin ls -x", "-x"},
         {"myelin get scan --from", "--from"},       {"myelin get scan -o", "-o"},
         {"myelin put --id a --id b f", "--id"},     {"myelin ls --json=yes", "--json=yes"},
-        {"myelin put --copies 3 f", "--copies"},
+        {"myelin put --copies", "--copies"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         AUTO_ARGUMENTS struct arguments arguments = {0};
