@@ -192,7 +192,7 @@ def alternatives(folder, source, url, certificate):
                             text=True).stdout.strip()
     curl = f"curl -sSf --cacert {certificate}"
     return [
-        ("rclone crypt, 1 server", lambda: shell(f"{rclone} copyto {source} sealed:image"),
+        ("rclone crypt, 1 server", lambda: shell(f"{rclone} copyto --ignore-times {source} sealed:image"),
          lambda: shell(f"{rclone} copyto sealed:image {folder}/out")),
         ("age + curl, 1 server", lambda: shell(f"age -r {reader} {source} | {curl} -T - {url}/image.age"),
          lambda: shell(f"{curl} {url}/image.age | age -d -i {key} -o {folder}/out")),
