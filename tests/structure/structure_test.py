@@ -86,6 +86,23 @@ def check_documents():
                 problems.append(f"{path.name}: {name} does not exist")
 
 
+def check_named_functions():
+    """In docs/PAPER.md's tables a name that follows a path stands in that file."""
+    checked = 0
+    for line in (SOURCE / "docs" / "PAPER.md").read_text().splitlines():
+        for cell in line.split("|") if line.startswith("|") else []:
+            text = None
+            for path, name in re.findall(r"`(?:((?:src|apps|tests|bench)/[\w./-]+)|(\w+))`", cell):
+                if path:
+                    text = (SOURCE / path).read_text() if (SOURCE / path).exists() else ""
+                elif text is not None:
+                    checked += 1
+                    if not re.search(rf"\b{name}\b", text):
+                        problems.append(f"PAPER.md: {name} is not where it is said to be: {cell.strip()}")
+    if checked < 50:
+        problems.append(f"PAPER.md: only {checked} names were found")
+
+
 def check_headers_stand_alone():
     """Every header compiles by itself."""
     for header in sorted((SOURCE / "src").rglob("*.h")):
@@ -104,6 +121,7 @@ def check_headers_stand_alone():
 check_layers(layer_table())
 check_link_graph()
 check_documents()
+check_named_functions()
 check_headers_stand_alone()
 for problem in problems:
     print(problem)

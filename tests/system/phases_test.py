@@ -21,8 +21,10 @@ def actions(cluster, image, user):
 @pytest.mark.parametrize("n,k,m,t", SHAPES)
 def test_k_and_t_are_independent(make_cluster, n, k, m, t):
     c = make_cluster(storage=n, k=k, key=m, threshold=t).enroll("alice", "bob", "carol")
-    for image, how in (("by threshold", []), ("by recovery", ["--recover-key"])):
-        c.put("alice", image, c.make(f"{image}.bin", 1500000))
+    for image, disperse, how in (("by threshold", "symbols", []),
+                                 ("by recovery", "blocks", ["--recover-key"])):
+        c.must("put", "--id", image, "--disperse", disperse, c.make(f"{image}.bin", 1500000),
+               user="alice")
         c.must("forward", image, "--to", "bob", "carol", *how, user="alice")
     c.kill(*(f"storage-{i + 1}" for i in range(n - k)), *(f"key-{i + 1}" for i in range(m - t)))
     for image in ("by threshold", "by recovery"):

@@ -137,7 +137,10 @@ static void defaults_of_known_shapes(void **state) {
     assert_int_equal(default_of(5, 2, 3), 3);
     assert_int_equal(default_of(4, 4, 2), 4);
     assert_int_equal(default_of(7, 3, 1), 4);  /* one alone must bring them all */
-    assert_true(default_of(128, 64, 16) < 20); /* sixteen share the work */
+    assert_int_equal(default_of(12, 6, 5), 6); /* these as docs/SCHEME.md has them */
+    assert_int_equal(default_of(64, 32, 8), 11);
+    assert_int_equal(default_of(128, 64, 16), 10);
+    assert_int_equal(default_of(128, 64, 64), 3);
     assert_int_equal(default_of(255, 1, 255), 1);
 }
 
