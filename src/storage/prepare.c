@@ -215,7 +215,9 @@ static result write_all(struct preparation *p) {
     struct store *store = p->storage->store;
     const struct short_id *put = &p->put->id;
     if (p->put->creates) {
-        TRY(image_owner_put(store, place_staged(put, PLACE_OWNER).key, p->caller));
+        /* A recipient who brings back a lost envelope does not become the owner by it. */
+        if (memcmp(p->caller->identity, p->owner.identity, SIGN_PUBLIC_BYTES) == 0)
+            TRY(image_owner_put(store, place_staged(put, PLACE_OWNER).key, p->caller));
         TRY(signed_put(store, place_staged(put, PLACE_ENVELOPE).key, RECORD_ENVELOPE,
                        p->message->envelope));
         TRY(write_symbol(p));

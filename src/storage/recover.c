@@ -14,8 +14,9 @@ static bool is_there(struct storage *storage, struct place place) {
 /* Publishing and removing take parts away, and a crash may fall in the middle of either. */
 static bool is_whole(struct storage *storage, const struct short_id *put,
                      const struct put_record *record) {
-    if (record->creates && (!is_there(storage, place_staged(put, PLACE_OWNER)) ||
-                            !is_there(storage, place_staged(put, PLACE_ENVELOPE)) ||
+    bool has_owner = is_there(storage, place_staged(put, PLACE_OWNER)) ||
+                     is_there(storage, place_of_image(&record->image, PLACE_OWNER));
+    if (record->creates && (!has_owner || !is_there(storage, place_staged(put, PLACE_ENVELOPE)) ||
                             !is_there(storage, place_staged(put, PLACE_SYMBOL))))
         return false;
     for (size_t i = 0; i < record->object_count; i++) {

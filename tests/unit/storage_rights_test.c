@@ -180,6 +180,38 @@ static void test_another_key_under_the_owners_name(void **state) {
     assert_int_equal(ask_prepare(f, &impostor, &draft), INTEGRITY);
 }
 
+/* A recipient may bring a lost envelope back, and stays a recipient: with a commit of his own he
+ * gets nowhere, with the owner's the image is the owner's as before. */
+static void test_who_repairs_an_envelope_does_not_own_it(void **state) {
+    struct fixture *f = *state;
+    AUTO_DRAFT struct draft draft = {0};
+    AUTO_BYTES struct bytes removal = {0};
+    draft_make(&draft, &f->alice, "study", true, 1);
+    assert_int_equal(ask_put(f, &f->alice, &draft), OK);
+    assert_int_equal(ask_forward(f, &draft, &f->bob, fixture_now_ms), OK);
+
+    struct draft repair = draft;
+    repair.object_count = 0;
+    struct draft takeover = repair;
+    takeover.owner = &f->bob;
+    takeover.commit = (struct bytes){0};
+    draft_make_commit(&takeover);
+    assert_int_equal(ask_stage(f, &f->bob, &repair), OK);
+    assert_int_equal(ask_commit(f, &f->bob, &takeover), INTEGRITY);
+    fixture_restart(f);
+    assert_int_equal(ask_commit(f, &f->bob, &takeover), INTEGRITY);
+    assert_int_equal(ask_commit(f, &f->bob, &repair), OK);
+    bytes_free(&takeover.commit);
+
+    assert_whole(f, &draft);
+    make_removal(&takeover, fixture_now_ms + 1, &removal);
+    assert_int_equal(removal_take(f->storage, &f->bob.caller, &draft.image, bytes_view(&removal)),
+                     DENIED);
+    assert_int_equal(ask_slices(f, &f->alice, &draft, 0), OK);
+    assert_int_equal(ask_revoke(f, &draft, &f->bob, fixture_now_ms + 1), OK);
+    assert_int_equal(ask_image(f, &f->bob, &draft), DENIED);
+}
+
 /* ------------------------------------------------------------------ forwards */
 
 static Myelin__SymbolAnswer *symbol_of(struct fixture *f, const struct draft *draft,
@@ -380,6 +412,7 @@ int main(void) {
         TEST(test_nobody_has_what_is_not_there),
         TEST(test_a_put_is_its_callers),
         TEST(test_another_key_under_the_owners_name),
+        TEST(test_who_repairs_an_envelope_does_not_own_it),
         TEST(test_forwards_re_encrypt),
         TEST(test_the_later_word_counts),
         TEST(test_forwards_are_what_they_say),
