@@ -5,12 +5,24 @@
 
 /* A refresh that was broken off is completed first, so that the share is of what it made. Where
  * that fails the share is of what was before, and a later run sees to it. */
-static result settle_first(struct session *session, const char *user) {
+static result settle(struct session *session, const char *user) {
     AUTO_SHARES_RUN struct shares_run run = {.session = session, .user = user};
     bool settled;
-    if (session->t > 1 && shares_begin_ballot(&run) == OK && shares_settle(&run, &settled) != OK)
+    if (shares_begin_ballot(&run) != OK || shares_settle(&run, &settled) != OK)
         session_warn(session, "%s", error_text());
     return session_check_cancel(session);
+}
+
+static result begin_settled(struct shares_run *run) {
+    bool is_broken_off = false;
+    TRY(shares_begin(run));
+    for (unsigned i = 0; i < run->session->m; i++)
+        is_broken_off =
+            is_broken_off || (run->of[i].state != NULL && run->of[i].state->accepted != 0);
+    if (!is_broken_off)
+        return OK;
+    TRY(settle(run->session, run->user));
+    return shares_begin(run);
 }
 
 static result pack_restore(struct shares_run *run, unsigned base,
@@ -68,7 +80,7 @@ static result replace(struct shares_run *run, struct shares_done *out_done) {
     bool given[FORMAT_SERVERS_MAX], members[FORMAT_SERVERS_MAX] = {false};
     bool held[FORMAT_SERVERS_MAX] = {false};
     struct shares_agreed agreed;
-    TRY(shares_begin(run));
+    TRY(begin_settled(run));
     for (unsigned i = 0; i < m; i++)
         given[i] = run->of[i].state != NULL;
     unsigned base = shares_commonest(run, given);
@@ -95,7 +107,6 @@ result flow_shares_replace(struct session *session, const char *user, const char
         return FAIL(INVALID, "'%s' is no user name", user);
     if (server < 0)
         return FAIL(NOT_FOUND, "%s is no key server of this system", name);
-    TRY(settle_first(session, user));
     session_step(session, "replace", 0, session->m);
     AUTO_SHARES_RUN struct shares_run run = {
         .session = session, .user = user, .lost = (uint32_t)server + 1};

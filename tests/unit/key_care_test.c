@@ -1,0 +1,577 @@
+/* Share care between five key servers in one process: every step, what liars do to it, and a
+ * restart after each step. */
+#include "key_system.h"
+
+#include "format/generation.h"
+#include "scheme/combine.h"
+#include "scheme/share_dec.h"
+#include "scheme/share_refresh.h"
+
+struct fleet {
+    struct identity identity[M];
+    struct key_service service[M];
+    char store[M][PATH_MAX];
+};
+
+static struct fleet fleet;
+
+static void fleet_open(unsigned i) {
+    assert_int_equal(key_service_open(fleet.store[i], seal_key, i + 1, &world.description,
+                                      fleet.identity[i].tls, &fleet.service[i]),
+                     OK);
+    fleet.service[i].signing = fleet.identity[i].key;
+}
+
+static void fleet_restart(unsigned i) {
+    key_service_close(&fleet.service[i]);
+    fleet_open(i);
+}
+
+static void enrol_at(unsigned i, struct person *person) {
+    struct offer offer;
+    AUTO_BYTES struct bytes wire = {0};
+    offer_make(person, &offer);
+    scalar_to_bytes(&person->shares[i].s1, offer.s1);
+    scalar_to_bytes(&person->shares[i].s2, offer.s2);
+    offer.message.index = i + 1;
+    assert_int_equal(format_pack(&offer.message, &wire), OK);
+    assert_int_equal(service_enroll(&fleet.service[i], &person->peer, bytes_view(&wire)), OK);
+    assert_int_equal(service_activate(&fleet.service[i], &person->peer), OK);
+}
+
+static int fleet_setup(void **state) {
+    static int fleets;
+    (void)state;
+    for (unsigned i = 0; i < M; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "key-%u", i + 1);
+        identity_of(name, TLS_ROLE_KEY, &fleet.identity[i]);
+        snprintf(fleet.store[i], PATH_MAX, "%.1000s/fleet-%d-%u", world.dir, fleets, i);
+        assert_int_equal(file_make_folders(fleet.store[i], 0700), OK);
+        fleet_open(i);
+        enrol_at(i, &world.alice);
+    }
+    fleets++;
+    return 0;
+}
+
+static int fleet_teardown(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < M; i++) {
+        key_service_close(&fleet.service[i]);
+        identity_free(&fleet.identity[i]);
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------ what a driver does */
+
+struct run {
+    Myelin__CareState *state[M];
+    Myelin__Signed *dealings[M];
+    size_t count;
+    uint64_t ballot;
+    uint8_t generation[DIGEST_BYTES];
+    Myelin__Signed *acceptance[M];
+};
+
+static void run_free(struct run *run) {
+    for (unsigned i = 0; i < M; i++) {
+        format_free(run->state[i]);
+        format_free(run->acceptance[i]);
+    }
+}
+#define AUTO_RUN __attribute__((cleanup(run_free))) struct run
+
+static result begin_as(const struct tls_peer *peer, unsigned i, uint64_t ballot, uint32_t lost,
+                       Myelin__CareState **out_state) {
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_BYTES struct bytes answer = {0};
+    Myelin__CareRequest request = MYELIN__CARE_REQUEST__INIT;
+    request.user = world.alice.name;
+    request.ballot = ballot;
+    request.lost = lost;
+    assert_int_equal(format_pack(&request, &wire), OK);
+    TRY(service_care_begin(&fleet.service[i], peer, bytes_view(&wire), &answer));
+    return format_parse_care_state(bytes_view(&answer), out_state);
+}
+
+static void begin(struct run *run, uint64_t ballot, uint32_t lost) {
+    run->ballot = ballot;
+    for (unsigned i = 0; i < M; i++) {
+        if (i + 1 == lost)
+            continue;
+        assert_int_equal(begin_as(&world.alice.peer, i, ballot, lost, &run->state[i]), OK);
+        run->dealings[run->count++] = run->state[i]->dealing;
+    }
+}
+
+static void parse_commitments_of(const Myelin__CareState *state, struct share_commitments *out) {
+    assert_int_equal(format_commitments_parse(state->n_commitment1, state->commitment1,
+                                              state->n_commitment2, state->commitment2, out),
+                     OK);
+}
+
+/* The generation that all of the run's dealings make. */
+static void make_generation(struct run *run) {
+    AUTO_COMMITMENTS struct share_commitments old = {0};
+    AUTO_COMMITMENTS struct share_commitments fresh = {0};
+    AUTO_COMMITMENT_FIELDS struct commitment_fields fields = {0};
+    struct share_dealing dealings[M] = {{0}};
+    parse_commitments_of(run->state[0], &old);
+    for (size_t i = 0; i < run->count; i++) {
+        AUTO_FORMAT Myelin__Dealing *dealing = NULL;
+        assert_int_equal(format_parse_dealing(format_view(run->dealings[i]->body), &dealing), OK);
+        assert_int_equal(share_refresh_parse("d", dealing->dealer,
+                                             format_view(dealing->commitments), T, &dealings[i]),
+                         OK);
+    }
+    assert_int_equal(share_dealing_sum(&old, dealings, run->count, &fresh), OK);
+    assert_int_equal(format_commitment_fields(&fresh, &fields), OK);
+    format_generation_id(run->state[0]->epoch + 1, T, fields.commitment1, fields.commitment2,
+                         run->generation);
+    for (size_t i = 0; i < run->count; i++)
+        share_dealing_free(&dealings[i]);
+}
+
+static void pack_offer(struct run *run, struct bytes *out) {
+    Myelin__CareOffer offer = MYELIN__CARE_OFFER__INIT;
+    offer.user = world.alice.name;
+    offer.ballot = run->ballot;
+    offer.generation = field(run->generation, DIGEST_BYTES);
+    offer.n_dealing = run->count;
+    offer.dealing = run->dealings;
+    assert_int_equal(format_pack(&offer, out), OK);
+}
+
+static result accept_at(struct run *run, unsigned i) {
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_BYTES struct bytes answer = {0};
+    pack_offer(run, &wire);
+    TRY(service_care_accept(&fleet.service[i], &world.alice.peer, bytes_view(&wire), &answer));
+    format_free(run->acceptance[i]);
+    run->acceptance[i] = NULL;
+    return format_parse_signed(bytes_view(&answer), &run->acceptance[i]);
+}
+
+static result finish_with(struct run *run, unsigned i, Myelin__Signed *words[], size_t count) {
+    AUTO_BYTES struct bytes wire = {0};
+    Myelin__CareFinish finish = MYELIN__CARE_FINISH__INIT;
+    finish.user = world.alice.name;
+    finish.generation = field(run->generation, DIGEST_BYTES);
+    finish.n_acceptance = count;
+    finish.acceptance = words;
+    assert_int_equal(format_pack(&finish, &wire), OK);
+    return service_care_finish(&fleet.service[i], &world.alice.peer, bytes_view(&wire));
+}
+
+static result finish_at(struct run *run, unsigned i) {
+    Myelin__Signed *words[M];
+    size_t count = 0;
+    for (unsigned j = 0; j < M; j++)
+        if (run->acceptance[j] != NULL)
+            words[count++] = run->acceptance[j];
+    return finish_with(run, i, words, count);
+}
+
+/* ------------------------------------------------------------------ what must hold */
+
+/* How many servers can use a share of this generation; and whether t of them open alice's. */
+static unsigned usable(const uint8_t generation[DIGEST_BYTES]) {
+    struct partial partials[M];
+    unsigned count = 0;
+    struct g2 d, expected;
+    for (unsigned i = 0; i < M; i++) {
+        AUTO_SHARE struct share_record record = {0};
+        struct share_choice choice;
+        if (share_store_get(fleet.service[i].shares, "alice", &record) == OK &&
+            share_store_choose(fleet.service[i].shares, view_of(generation, DIGEST_BYTES), &record,
+                               &choice) == OK)
+            assert_int_equal(share_dec(record.share, 0, &world.tau, &partials[count++]), OK);
+    }
+    if (count < T)
+        return count;
+    g2_exp(&world.tau, &world.alice.secret.a1, &expected);
+    assert_int_equal(combine_partials(partials, count, T, &d), OK);
+    assert_true(g2_equal(&d, &expected));
+    return count;
+}
+
+static void generation_of(const Myelin__CareState *state, uint8_t out[DIGEST_BYTES]) {
+    format_generation_id(state->epoch, state->n_commitment1, state->commitment1, state->commitment2,
+                         out);
+}
+
+/* ------------------------------------------------------------------ tests */
+
+/* After every durable step of every server, with a restart: t servers open with the old shares or
+ * with the new ones, and before the first one finishes always with the old ones. */
+static void test_one_generation_always_works(void **state) {
+    AUTO_RUN run = {.count = 0};
+    uint8_t old[DIGEST_BYTES];
+    (void)state;
+    begin(&run, 7, 0);
+    generation_of(run.state[0], old);
+    make_generation(&run);
+    assert_int_equal(usable(old), M);
+    for (unsigned i = 0; i < M; i++) {
+        assert_int_equal(usable(run.generation), i);
+        assert_int_equal(accept_at(&run, i), OK);
+        fleet_restart(i);
+        assert_int_equal(usable(old), M);
+    }
+    for (unsigned i = 0; i < M; i++) {
+        assert_int_equal(usable(old), M - i);
+        assert_int_equal(finish_at(&run, i), OK);
+        fleet_restart(i);
+        assert_int_equal(usable(run.generation), M);
+        assert_int_equal(finish_at(&run, i), OK); /* again: nothing happens */
+    }
+    assert_int_equal(usable(old), 0);
+}
+
+/* The old share's bytes are nowhere in the store afterwards, nor is the next one beside it. */
+static void test_the_old_share_is_gone(void **state) {
+    AUTO_RUN run = {.count = 0};
+    AUTO_BYTES struct bytes before = {0};
+    AUTO_BYTES struct bytes after = {0};
+    char path[PATH_MAX + 32];
+    (void)state;
+    snprintf(path, sizeof path, "%s/shares/alice.share", fleet.store[2]);
+    begin(&run, 7, 0);
+    make_generation(&run);
+    read_whole(path, &before);
+    for (unsigned i = 0; i < M; i++)
+        assert_int_equal(accept_at(&run, i), OK);
+    assert_int_equal(finish_at(&run, 2), OK);
+    read_whole(path, &after);
+    assert_true(after.len < before.len + 32);
+    AUTO_SHARE struct share_record record = {0};
+    assert_int_equal(share_store_get(fleet.service[2].shares, "alice", &record), OK);
+    assert_int_equal(record.file->epoch, 1);
+    assert_int_equal(record.file->accepted, 0);
+    assert_false(scalar_equal(&record.share->s1, &world.alice.shares[2].s1));
+    assert_false(scalar_equal(&record.share->s2, &world.alice.shares[2].s2));
+}
+
+/* Not before enough key servers say so themselves, all under one ballot. */
+static void test_finish_needs_a_quorum(void **state) {
+    AUTO_RUN run = {.count = 0};
+    uint8_t old[DIGEST_BYTES];
+    (void)state;
+    begin(&run, 7, 0);
+    generation_of(run.state[0], old);
+    make_generation(&run);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(accept_at(&run, i), OK);
+    assert_int_equal(format_generation_quorum(M, T), 4);
+    assert_int_equal(finish_at(&run, 0), QUORUM);
+    Myelin__Signed *twice[] = {run.acceptance[0], run.acceptance[1], run.acceptance[2],
+                               run.acceptance[2]};
+    assert_int_equal(finish_with(&run, 0, twice, 4), QUORUM);
+
+    Myelin__Acceptance forged = MYELIN__ACCEPTANCE__INIT;
+    AUTO_FORMAT Myelin__Signed *word = NULL;
+    char name[] = "key-4";
+    forged.server = name;
+    forged.user = world.alice.name;
+    forged.ballot = 7;
+    forged.generation = field(run.generation, DIGEST_BYTES);
+    assert_int_equal(format_sign(fleet.identity[2].key, &forged, &word), OK);
+    Myelin__Signed *with_forged[] = {run.acceptance[0], run.acceptance[1], run.acceptance[2], word};
+    assert_int_equal(finish_with(&run, 0, with_forged, 4), INTEGRITY);
+    format_free_at(&word);
+    forged.ballot = 6;
+    assert_int_equal(format_sign(fleet.identity[3].key, &forged, &word), OK);
+    Myelin__Signed *another_ballot[] = {run.acceptance[0], run.acceptance[1], run.acceptance[2],
+                                        word};
+    assert_int_equal(finish_with(&run, 0, another_ballot, 4), INVALID);
+    assert_int_equal(usable(old), M);
+
+    assert_int_equal(accept_at(&run, 4), OK);
+    assert_int_equal(finish_at(&run, 3), CONFLICT); /* did not accept it */
+    assert_int_equal(finish_at(&run, 0), OK);
+}
+
+/* A higher ballot shuts a lower one out, and takes its place only where it was accepted last. */
+static void test_ballots(void **state) {
+    AUTO_RUN first = {.count = 0};
+    AUTO_RUN second = {.count = 0};
+    (void)state;
+    begin(&first, 7, 0);
+    make_generation(&first);
+    assert_int_equal(accept_at(&first, 0), OK);
+    begin(&second, 9, 0);
+    make_generation(&second);
+    assert_int_equal(second.state[0]->accepted, 7);
+    assert_memory_equal(second.state[0]->next.data, first.generation, DIGEST_BYTES);
+    assert_int_equal(second.state[0]->n_next_dealing, M);
+    assert_int_equal(second.state[1]->accepted, 0);
+    assert_int_equal(accept_at(&first, 1), CONFLICT);
+    assert_int_equal(accept_at(&second, 0), OK);
+    second.ballot = 8;
+    assert_int_equal(accept_at(&second, 1), CONFLICT);
+    /* one generation a ballot */
+    memcpy(second.dealings, first.dealings, sizeof second.dealings);
+    memcpy(second.generation, first.generation, sizeof second.generation);
+    second.ballot = 9;
+    assert_int_equal(accept_at(&second, 0), CONFLICT);
+    fleet_restart(1);
+    AUTO_FORMAT Myelin__CareState *again = NULL;
+    assert_int_equal(begin_as(&world.alice.peer, 1, 8, 0, &again), OK);
+    assert_int_equal(again->promised, 9);
+}
+
+/* What was accepted somewhere can be given to the others by somebody else, from what is stored. */
+static void test_a_broken_run_is_taken_up(void **state) {
+    AUTO_RUN first = {.count = 0};
+    AUTO_RUN second = {.count = 0};
+    (void)state;
+    begin(&first, 7, 0);
+    make_generation(&first);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(accept_at(&first, i), OK);
+    assert_int_equal(finish_at(&first, 0), OK);
+    begin(&second, 9, 0);
+    second.count = second.state[1]->n_next_dealing;
+    memcpy(second.dealings, second.state[1]->next_dealing, second.count * sizeof *second.dealings);
+    memcpy(second.generation, second.state[1]->next.data, DIGEST_BYTES);
+    for (unsigned i = 0; i < M; i++)
+        assert_int_equal(accept_at(&second, i), OK); /* the first has it as its share */
+    for (unsigned i = 0; i < M; i++)
+        assert_int_equal(finish_at(&second, i), OK);
+    assert_int_equal(usable(first.generation), M);
+}
+
+/* A dealer's record with one of its boxes exchanged, well signed. */
+static Myelin__Signed *deal_wrongly(const struct run *run, unsigned dealer, unsigned victim) {
+    AUTO_FORMAT Myelin__Dealing *dealing = NULL;
+    Myelin__Signed *record = NULL;
+    assert_int_equal(format_parse_dealing(format_view(run->state[dealer]->dealing->body), &dealing),
+                     OK);
+    ProtobufCBinaryData boxes[M];
+    memcpy(boxes, dealing->box, dealing->n_box * sizeof *boxes);
+    AUTO_BYTES struct bytes box = {0};
+    uint8_t wrong[SUBSHARE_BYTES] = {0};
+    wrong[SCALAR_BYTES - 1] = wrong[SUBSHARE_BYTES - 1] = 1;
+    assert_int_equal(
+        sign_box_seal(fleet.identity[victim].key->public_key, view_of(wrong, sizeof wrong), &box),
+        OK);
+    boxes[victim] = format_bytes(bytes_view(&box));
+    Myelin__Dealing altered = *dealing;
+    altered.box = boxes;
+    assert_int_equal(format_sign(fleet.identity[dealer].key, &altered, &record), OK);
+    return record;
+}
+
+static void test_wrong_dealers_are_named(void **state) {
+    AUTO_RUN run = {.count = 0};
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_BYTES struct bytes answer = {0};
+    AUTO_FORMAT Myelin__CareComplaint *complaint = NULL;
+    (void)state;
+    begin(&run, 7, 0);
+    AUTO_FORMAT Myelin__Signed *wrong = deal_wrongly(&run, 1, 3);
+    run.dealings[1] = wrong;
+    make_generation(&run);
+    pack_offer(&run, &wire);
+    assert_int_equal(
+        service_care_check(&fleet.service[3], &world.alice.peer, bytes_view(&wire), &answer), OK);
+    assert_int_equal(format_parse_care_complaint(bytes_view(&answer), &complaint), OK);
+    assert_int_equal(complaint->n_server, 1);
+    assert_int_equal(complaint->server[0], 2);
+    assert_int_equal(accept_at(&run, 3), INTEGRITY);
+    assert_non_null(strstr(error_text(), "key-2 dealt a wrong sub-share"));
+    assert_int_equal(accept_at(&run, 0), OK);
+}
+
+static void test_wrong_offers_are_refused(void **state) {
+    AUTO_RUN run = {.count = 0};
+    (void)state;
+    begin(&run, 7, 0);
+    make_generation(&run);
+    run.generation[0] ^= 1;
+    assert_int_equal(accept_at(&run, 0), INVALID);
+    run.generation[0] ^= 1;
+    Myelin__Signed *first = run.dealings[0];
+    run.dealings[0] = run.dealings[1];
+    assert_int_equal(accept_at(&run, 0), INVALID); /* a dealer twice */
+    run.dealings[0] = first;
+    first->signature.data[0] ^= 1;
+    assert_int_equal(accept_at(&run, 0), INTEGRITY);
+    first->signature.data[0] ^= 1;
+    run.count = T - 1;
+    assert_int_equal(accept_at(&run, 0), QUORUM);
+    run.count = M;
+    assert_int_equal(accept_at(&run, 0), OK);
+}
+
+static void test_who_may(void **state) {
+    AUTO_RUN run = {.count = 0};
+    AUTO_FORMAT Myelin__CareState *answer = NULL;
+    (void)state;
+    assert_int_equal(begin_as(&world.bob.peer, 0, 7, 0, &answer), DENIED);
+    assert_int_equal(begin_as(&world.mallory.peer, 0, 7, 0, &answer), DENIED);
+    struct tls_peer peer = world.mallory.peer;
+    peer.role = TLS_ROLE_STORAGE;
+    assert_int_equal(begin_as(&peer, 0, 7, 0, &answer), DENIED);
+    peer.role = TLS_ROLE_KEY;
+    assert_int_equal(begin_as(&peer, 0, 7, 0, &answer), DENIED);
+    peer = world.alice.peer; /* her name, another key */
+    peer.identity[0] ^= 1;
+    assert_int_equal(begin_as(&peer, 0, 7, 0, &answer), DENIED);
+    peer = world.mallory.peer;
+    peer.role = TLS_ROLE_MANAGER;
+    assert_int_equal(begin_as(&peer, 0, 7, 0, &answer), OK);
+    peer.system[0] ^= 1;
+    format_free_at(&answer);
+    assert_int_equal(begin_as(&peer, 0, 8, 0, &answer), DENIED);
+}
+
+/* ------------------------------------------------------------------ replacing */
+
+struct restoring {
+    Myelin__Signed *blinded[M];
+    size_t count;
+};
+
+static void restoring_free(struct restoring *restoring) {
+    for (size_t i = 0; i < restoring->count; i++)
+        format_free(restoring->blinded[i]);
+}
+#define AUTO_RESTORING __attribute__((cleanup(restoring_free))) struct restoring
+
+static void blind_all(struct run *run, uint32_t lost, struct restoring *out) {
+    AUTO_BYTES struct bytes wire = {0};
+    generation_of(run->state[lost == 1 ? 1 : 0], run->generation);
+    pack_offer(run, &wire);
+    for (unsigned i = 0; i < M; i++) {
+        AUTO_BYTES struct bytes answer = {0};
+        if (i + 1 == lost)
+            continue;
+        assert_int_equal(
+            service_care_blind(&fleet.service[i], &world.alice.peer, bytes_view(&wire), &answer),
+            OK);
+        assert_int_equal(format_parse_signed(bytes_view(&answer), &out->blinded[out->count]), OK);
+        out->count++;
+    }
+}
+
+static result restore_at(struct run *run, uint32_t lost, Myelin__Signed *blinded[], size_t count,
+                         Myelin__CareComplaint **out_complaint) {
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_BYTES struct bytes answer = {0};
+    const Myelin__CareState *state = run->state[lost == 1 ? 1 : 0];
+    Myelin__CareRestore restore = MYELIN__CARE_RESTORE__INIT;
+    restore.user = world.alice.name;
+    restore.certificate = state->certificate;
+    restore.enrolled_ms = state->enrolled_ms;
+    restore.epoch = state->epoch;
+    restore.n_commitment1 = restore.n_commitment2 = T;
+    restore.commitment1 = state->commitment1;
+    restore.commitment2 = state->commitment2;
+    restore.n_dealing = run->count;
+    restore.dealing = run->dealings;
+    restore.n_blinded = count;
+    restore.blinded = blinded;
+    assert_int_equal(format_pack(&restore, &wire), OK);
+    TRY(service_care_restore(&fleet.service[lost - 1], &world.alice.peer, bytes_view(&wire),
+                             &answer));
+    return format_parse_care_complaint(bytes_view(&answer), out_complaint);
+}
+
+static void lose(unsigned i) {
+    char path[PATH_MAX + 32];
+    snprintf(path, sizeof path, "%s/shares/alice.share", fleet.store[i]);
+    assert_int_equal(unlink(path), 0);
+    fleet_restart(i);
+    assert_int_equal(share_store_count(fleet.service[i].shares), 0);
+}
+
+static void test_a_lost_share_is_made_anew(void **state) {
+    (void)state;
+    for (uint32_t lost = 1; lost <= M; lost += 2) {
+        AUTO_RUN run = {.count = 0};
+        AUTO_RESTORING restoring = {.count = 0};
+        AUTO_FORMAT Myelin__CareComplaint *complaint = NULL;
+        AUTO_SHARE struct share_record record = {0};
+        lose(lost - 1);
+        begin(&run, 0, lost);
+        blind_all(&run, lost, &restoring);
+        assert_int_equal(restore_at(&run, lost, restoring.blinded, T - 1, &complaint), QUORUM);
+        assert_int_equal(restore_at(&run, lost, restoring.blinded, restoring.count, &complaint),
+                         OK);
+        assert_int_equal(complaint->n_server, 0);
+        fleet_restart(lost - 1);
+        assert_int_equal(share_store_count(fleet.service[lost - 1].shares), 1);
+        assert_int_equal(share_store_get(fleet.service[lost - 1].shares, "alice", &record), OK);
+        assert_true(scalar_equal(&record.share->s1, &world.alice.shares[lost - 1].s1));
+        assert_true(scalar_equal(&record.share->s2, &world.alice.shares[lost - 1].s2));
+    }
+}
+
+/* A helper that lies in its box is named and done without; one whose word is not its own refused.
+ */
+static void test_lying_helpers(void **state) {
+    AUTO_RUN run = {.count = 0};
+    AUTO_RESTORING restoring = {.count = 0};
+    AUTO_FORMAT Myelin__CareComplaint *complaint = NULL;
+    AUTO_FORMAT Myelin__Blinded *honest = NULL;
+    AUTO_FORMAT Myelin__Signed *lie = NULL;
+    AUTO_BYTES struct bytes box = {0};
+    uint8_t wrong[SUBSHARE_BYTES] = {0};
+    (void)state;
+    lose(1);
+    begin(&run, 0, 2);
+    blind_all(&run, 2, &restoring);
+    wrong[SCALAR_BYTES - 1] = wrong[SUBSHARE_BYTES - 1] = 1;
+    assert_int_equal(format_parse_blinded(format_view(restoring.blinded[0]->body), &honest), OK);
+    assert_int_equal(
+        sign_box_seal(fleet.identity[1].key->public_key, view_of(wrong, sizeof wrong), &box), OK);
+    Myelin__Blinded altered = *honest;
+    altered.box = format_bytes(bytes_view(&box));
+    assert_int_equal(format_sign(fleet.identity[0].key, &altered, &lie), OK);
+    Myelin__Signed *with_lie[] = {lie, restoring.blinded[1], restoring.blinded[2],
+                                  restoring.blinded[3]};
+    assert_int_equal(restore_at(&run, 2, with_lie, 3, &complaint), QUORUM);
+    assert_non_null(strstr(error_text(), "key-1"));
+    assert_int_equal(restore_at(&run, 2, with_lie, 4, &complaint), OK);
+    assert_int_equal(complaint->n_server, 1);
+    assert_int_equal(complaint->server[0], 1);
+    restoring.blinded[1]->signature.data[3] ^= 1;
+    assert_int_equal(restore_at(&run, 2, restoring.blinded, 4, &complaint), INTEGRITY);
+}
+
+/* Nobody's share is set back to an earlier generation. */
+static void test_a_newer_share_stays(void **state) {
+    AUTO_RUN old = {.count = 0};
+    AUTO_RESTORING restoring = {.count = 0};
+    AUTO_RUN run = {.count = 0};
+    AUTO_FORMAT Myelin__CareComplaint *complaint = NULL;
+    (void)state;
+    begin(&old, 0, 2);
+    blind_all(&old, 2, &restoring);
+    begin(&run, 7, 0);
+    make_generation(&run);
+    for (unsigned i = 0; i < M; i++)
+        assert_int_equal(accept_at(&run, i), OK);
+    assert_int_equal(restore_at(&old, 2, restoring.blinded, 4, &complaint), OK); /* has it */
+    assert_int_equal(usable(run.generation), M);
+    assert_int_equal(finish_at(&run, 1), OK);
+    assert_int_equal(restore_at(&old, 2, restoring.blinded, 4, &complaint), CONFLICT);
+    assert_int_equal(usable(run.generation), M);
+}
+
+#define CARE_TEST(name) cmocka_unit_test_setup_teardown(name, fleet_setup, fleet_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CARE_TEST(test_one_generation_always_works), CARE_TEST(test_the_old_share_is_gone),
+        CARE_TEST(test_finish_needs_a_quorum),       CARE_TEST(test_ballots),
+        CARE_TEST(test_a_broken_run_is_taken_up),    CARE_TEST(test_wrong_dealers_are_named),
+        CARE_TEST(test_wrong_offers_are_refused),    CARE_TEST(test_who_may),
+        CARE_TEST(test_a_lost_share_is_made_anew),   CARE_TEST(test_lying_helpers),
+        CARE_TEST(test_a_newer_share_stays),
+    };
+    return cmocka_run_group_tests(tests, world_setup, world_teardown);
+}
