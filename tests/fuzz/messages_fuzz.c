@@ -45,6 +45,15 @@ static const ProtobufCMessageDescriptor *const descriptors[] = {
     &myelin__draw_request__descriptor,
     &myelin__recover_request__descriptor,
     &myelin__recover_answer__descriptor,
+    &myelin__dealing__descriptor,
+    &myelin__acceptance__descriptor,
+    &myelin__blinded__descriptor,
+    &myelin__care_request__descriptor,
+    &myelin__care_state__descriptor,
+    &myelin__care_offer__descriptor,
+    &myelin__care_complaint__descriptor,
+    &myelin__care_finish__descriptor,
+    &myelin__care_restore__descriptor,
 };
 
 static void check_accepted(const ProtobufCMessage *message, struct view wire) {

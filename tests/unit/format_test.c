@@ -103,6 +103,12 @@ static void visit_records(visit each) {
     each(&receipt);
     Myelin__Draw draw = sample_draw();
     each(&draw);
+    Myelin__Dealing dealing = sample_dealing();
+    each(&dealing);
+    Myelin__Acceptance acceptance = sample_acceptance();
+    each(&acceptance);
+    Myelin__Blinded blinded = sample_blinded();
+    each(&blinded);
     Myelin__CertificateRequest request = sample_certificate_request();
     each(&request);
 }
@@ -120,6 +126,8 @@ static void visit_files(visit each) {
     each(&keystore);
     Myelin__ShareFile share = sample_share_file();
     each(&share);
+    Myelin__ShareFile share_file_next = sample_share_file_next();
+    each(&share_file_next);
 }
 
 static void visit_messages(visit each) {
@@ -156,6 +164,18 @@ static void visit_messages(visit each) {
     each(&rekey);
     Myelin__RekeyAnswer part = sample_rekey_answer();
     each(&part);
+    Myelin__CareRequest care_request = sample_care_request();
+    each(&care_request);
+    Myelin__CareState care_state = sample_care_state();
+    each(&care_state);
+    Myelin__CareOffer care_offer = sample_care_offer();
+    each(&care_offer);
+    Myelin__CareComplaint care_complaint = sample_care_complaint();
+    each(&care_complaint);
+    Myelin__CareFinish care_finish = sample_care_finish();
+    each(&care_finish);
+    Myelin__CareRestore care_restore = sample_care_restore();
+    each(&care_restore);
     Myelin__RecoverRequest recover = sample_recover_request();
     each(&recover);
     Myelin__RecoverAnswer recovered = sample_recover_answer();
@@ -839,6 +859,58 @@ static void file_rules(void **state) {
     SHARE(m.box.len = 64, "box: 64 bytes");
 }
 
+static void share_care_is_checked(void **state) {
+    (void)state;
+#define DEALING(breach, text) REFUSES(Myelin__Dealing, sample_dealing(), breach, text)
+    DEALING(m.user = bad_name, "dealing: user");
+    DEALING(m.generation.len = 31, "generation: 31 bytes");
+    DEALING(m.dealer = 0, "dealer");
+    DEALING(m.dealer = 256, "dealer");
+    DEALING(m.lost = 256, "lost");
+    DEALING(m.n_box = 0, "box");
+    DEALING(m.box[1].len = 111, "box");
+#define ACCEPTANCE(breach, text) REFUSES(Myelin__Acceptance, sample_acceptance(), breach, text)
+    ACCEPTANCE(m.server = bad_name, "acceptance: server");
+    ACCEPTANCE(m.ballot = 0, "ballot");
+    ACCEPTANCE(m.ballot = UINT64_MAX, "ballot");
+    ACCEPTANCE(m.generation.len = 0, "generation");
+#define BLINDED(breach, text) REFUSES(Myelin__Blinded, sample_blinded(), breach, text)
+    BLINDED(m.helper = 0, "blinded: helper");
+    BLINDED(m.lost = 0, "lost");
+    BLINDED(m.dealings.len = 0, "dealings");
+    BLINDED(m.box.len = 64, "box: 64 bytes");
+#define ASKED(breach, text) REFUSES(Myelin__CareRequest, sample_care_request(), breach, text)
+    ASKED(m.ballot = 0, "care_request: ballot");
+    ASKED(m.lost = 1, "lost");
+#define STATE(breach, text) REFUSES(Myelin__CareState, sample_care_state(), breach, text)
+    STATE(m.accepted = 10, "care_state: accepted");
+    STATE(m.next.len = 0, "next");
+    STATE(m.n_next_dealing = 0, "next_dealing");
+    STATE(m.accepted = 0, "next");
+    STATE(m.dealing = NULL, "dealing: missing");
+    STATE(m.n_commitment1 = 1, "commitment");
+    ACCEPTS(Myelin__CareState, sample_care_state(),
+            (m.accepted = 0, m.next.len = 0, m.n_next_dealing = 0));
+#define OFFER(breach, text) REFUSES(Myelin__CareOffer, sample_care_offer(), breach, text)
+    OFFER(m.generation.len = 33, "care_offer: generation");
+    OFFER(m.n_dealing = 0, "dealing");
+#define COMPLAINT(breach, text)                                                                    \
+    REFUSES(Myelin__CareComplaint, sample_care_complaint(), breach, text)
+    COMPLAINT(m.server[0] = 0, "care_complaint: server");
+#define FINISH(breach, text) REFUSES(Myelin__CareFinish, sample_care_finish(), breach, text)
+    FINISH(m.n_acceptance = 0, "care_finish: acceptance");
+#define RESTORE(breach, text) REFUSES(Myelin__CareRestore, sample_care_restore(), breach, text)
+    RESTORE(m.certificate.len = 0, "care_restore: certificate");
+    RESTORE(m.n_blinded = 0, "blinded");
+    RESTORE(m.epoch = UINT64_MAX, "epoch");
+#define NEXT(breach, text) REFUSES(Myelin__ShareFile, sample_share_file_next(), breach, text)
+    NEXT(m.accepted = 10, "share_file: accepted");
+    NEXT(m.accepted = 0, "next");
+    NEXT(m.next.len = 0, "next");
+    NEXT(m.n_next_dealing = 0, "next_dealing");
+    NEXT(m.epoch = UINT64_MAX, "epoch");
+}
+
 /* ------------------------------------------------------------------ signatures */
 
 static void records_open_under_their_key_only(void **state) {
@@ -1097,6 +1169,7 @@ int main(void) {
         cmocka_unit_test(open_answer_rules),
         cmocka_unit_test(audit_rules),
         cmocka_unit_test(file_rules),
+        cmocka_unit_test(share_care_is_checked),
         cmocka_unit_test(records_open_under_their_key_only),
         cmocka_unit_test(domains_are_as_documented),
         cmocka_unit_test(altered_records_do_not_open),
