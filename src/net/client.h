@@ -19,7 +19,8 @@
  *                    begun and none of it comes. Time spent inside a callback does not count: the
  *                    client's clock stands still there. A peer counts as taking bytes as long as
  *                    the kernel's send buffer drains; a peer that is gone without a word is found
- *                    by TCP_USER_TIMEOUT, set to the same time.
+ *                    by TCP_USER_TIMEOUT, set to the same time. An answer that comes all the time
+ *                    and yet more slowly than 2 KiB a second ends like one that does not come.
  */
 #ifndef MYELIN_NET_CLIENT_H
 #define MYELIN_NET_CLIENT_H

@@ -60,9 +60,10 @@ struct transfer {
     bool is_pull_done;
     uint64_t pulled;
     uint64_t pushed;
-    int64_t paused_ms;   /* inside callbacks, which the clock leaves out */
-    int64_t progress_ms; /* the clock when something last moved */
-    uint64_t moved;      /* a number that changes whenever something moves */
+    int64_t paused_ms;    /* inside callbacks, which the clock leaves out */
+    int64_t progress_ms;  /* the clock when something last moved */
+    int64_t answering_ms; /* the clock when `is_answering` became true */
+    uint64_t moved;       /* a number that changes whenever something moves */
 };
 
 /* Runs a request that is set up to its end: OK with an answer of a status below 400. */

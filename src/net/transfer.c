@@ -7,7 +7,12 @@
 
 #include "net/client_private.h"
 
-enum { POLL_MS = 500 };
+enum {
+    POLL_MS = 500,
+    /* An answer comes at this rate at least, or a peer that gives a byte now and then could keep a
+     * caller for as long as it likes. */
+    ANSWER_BYTES_PER_S = 2 << 10,
+};
 
 /* ---- The clock: it stands still inside callbacks ---- */
 
@@ -52,7 +57,19 @@ static uint32_t limit_ms(const struct transfer *transfer) {
                                                           : client->answer_timeout_ms;
 }
 
-/* True where anything moved since the last look. */
+/* What has come of the answer is less than its time so far must have brought; the stall timeout is
+ * given on top. */
+static bool is_dripping(const struct transfer *transfer) {
+    curl_off_t received = 0;
+    if (!transfer->is_answering)
+        return false;
+    curl_easy_getinfo(transfer->client->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+    int64_t allowed_ms =
+        (int64_t)received * 1000 / ANSWER_BYTES_PER_S + transfer->client->stall_timeout_ms;
+    return clock_ms(transfer) - transfer->answering_ms > allowed_ms;
+}
+
+/* True where anything moved since the last look. A server's "100 Continue" moves nothing. */
 static bool note_progress(struct transfer *transfer) {
     CURL *easy = transfer->client->easy;
     curl_off_t sent = 0;
@@ -61,6 +78,8 @@ static bool note_progress(struct transfer *transfer) {
     curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &sent);
     curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
     curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &headers);
+    if (!transfer->is_answering)
+        headers = 0;
     uint64_t moved =
         (uint64_t)sent + (uint64_t)received + (uint64_t)headers + (transfer->is_connected ? 1 : 0);
     bool has_moved = moved != transfer->moved;
@@ -100,8 +119,11 @@ int transfer_on_socket(void *context, curl_socket_t fd, curlsocktype purpose) {
 
 size_t transfer_on_header(char *line, size_t size, size_t count, void *context) {
     struct transfer *transfer = context;
-    if (size * count >= 10 && strncmp(line, "HTTP/1.", 7) == 0 && line[9] != '1')
+    bool begins = size * count >= 10 && strncmp(line, "HTTP/1.", 7) == 0 && line[9] != '1';
+    if (begins && !transfer->is_answering) {
         transfer->is_answering = true;
+        transfer->answering_ms = clock_ms(transfer);
+    }
     return size * count;
 }
 
@@ -225,6 +247,8 @@ static result check_time(struct transfer *transfer) {
         return cancelled(transfer);
     if (clock_ms(transfer) - transfer->progress_ms > limit_ms(transfer))
         return out_of_time(transfer);
+    if (is_dripping(transfer))
+        return FAIL(TIMEOUT, "%s: its answer comes too slowly", transfer->client->label);
     return OK;
 }
 

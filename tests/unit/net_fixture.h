@@ -201,6 +201,21 @@ static inline result handle_pattern(struct server_exchange *exchange) {
     return exchange_answer_stream(exchange, NULL, source, total);
 }
 
+/* A byte now and then. */
+static inline result drip_read(void *context, uint64_t position, uint8_t *out, size_t capacity,
+                               size_t *out_len) {
+    (void)context, (void)capacity;
+    sleep_ms(50);
+    pattern_fill(position, out, 1);
+    *out_len = 1;
+    return OK;
+}
+
+static inline result handle_drip(struct server_exchange *exchange) {
+    return exchange_answer_stream(exchange, NULL, (struct exchange_source){NULL, drip_read, NULL},
+                                  100);
+}
+
 static inline result handle_file(struct server_exchange *exchange) {
     static uint8_t contents[TEST_FILE_HEAD + TEST_FILE_BYTES];
     int fd = memfd_create("test", MFD_CLOEXEC);
@@ -225,6 +240,7 @@ static const struct server_route routes[] = {
     {.method = "GET", .pattern = "/v1/sleep", .end = handle_sleep},
     {.method = "GET", .pattern = "/v1/conflict", .end = handle_conflict},
     {.method = "GET", .pattern = "/v1/pattern", .end = handle_pattern},
+    {.method = "GET", .pattern = "/v1/drip", .end = handle_drip},
     {.method = "GET", .pattern = "/v1/file", .end = handle_file},
     {.method = "GET", .pattern = "/metrics", .end = handle_metrics},
     {.method = "DELETE", .pattern = "/v1/who/{name}", .end = handle_nothing},

@@ -349,6 +349,22 @@ static void stuck_server_stalls_an_upload(void **state) {
     assert_true(took >= 300 && took < 2500);
 }
 
+/* Each byte comes in time, and the whole would take five seconds. */
+static void a_dripping_answer_is_cut(void **state) {
+    (void)state;
+    struct http_client_options to = test_client_options(server_port(server));
+    to.stall_timeout_ms = 400;
+    AUTO_HTTP_CLIENT struct http_client *client = test_client_of(&to);
+    AUTO_BYTES struct bytes answer = {0};
+    struct sink sink = {0};
+    int64_t started = now_ms();
+    assert_int_equal(http_call(client, "GET", "/v1/drip", view_of(NULL, 0), NULL, 100, &answer),
+                     TIMEOUT);
+    assert_text("its answer comes too slowly");
+    assert_int_equal(http_download(client, "/v1/drip", 0, 100, push_pattern, &sink), TIMEOUT);
+    assert_true(now_ms() - started < 3000);
+}
+
 /* ---- Downloads ---- */
 
 static void check_download(struct http_client *client, const char *path, uint64_t offset,
@@ -928,6 +944,7 @@ int main(void) {
         cmocka_unit_test(streamed_bodies_are_bounded),
         cmocka_unit_test(slow_source_is_no_stall),
         cmocka_unit_test(stuck_server_stalls_an_upload),
+        cmocka_unit_test(a_dripping_answer_is_cut),
         cmocka_unit_test(downloads_are_the_bytes_asked_for),
         cmocka_unit_test(downloads_of_other_lengths_are_refused),
         cmocka_unit_test(source_that_fails_cuts_a_download),
