@@ -131,3 +131,13 @@ def test_a_recipient_opens_by_his_own_key_servers_shares(make_cluster):
     for share in shares:
         share.with_suffix(".away").rename(share)
     assert c.get("bob", "image", owner="alice") == want
+
+
+def test_a_refreshed_key_is_recovered(make_cluster):
+    c = make_cluster().enroll("alice", "bob")
+    c.put("alice", "image", c.make("a.bin", 1000))
+    for _ in range(2):
+        c.must("shares", "refresh", user="alice")
+        answer = c.must("forward", "image", "--to", "bob", "--recover-key", user="alice")
+        assert not answer.err, "a share of a generation was taken for a lie"
+        assert c.get("bob", "image", owner="alice") == {"a.bin": noise(1000, "a.bin/0")}
