@@ -164,10 +164,27 @@ static void call_begin(struct server_exchange *exchange) {
         refuse_result(exchange, code);
 }
 
+static void drop_body(struct server_exchange *exchange) {
+    atomic_fetch_sub(&exchange->server->buffered, exchange->body.len);
+    bytes_free(&exchange->body);
+}
+
+/* Each body has its bound, and all bodies together have one, or some hundred callers who send long
+ * ones would take all memory. */
+static result keep_part(struct server_exchange *exchange, struct view part) {
+    struct server *server = exchange->server;
+    uint64_t before = atomic_fetch_add(&server->buffered, part.len);
+    result kept = before + part.len > server->options.buffer_limit
+                      ? FAIL(NO_MEMORY, "too much is being sent at once; try again later")
+                      : bytes_append(&exchange->body, part);
+    if (kept != OK)
+        atomic_fetch_sub(&server->buffered, part.len);
+    return kept;
+}
+
 static result take_part(struct server_exchange *exchange, struct view part) {
-    if (exchange->route->body == SERVER_BODY_BUFFERED)
-        return bytes_append(&exchange->body, part);
-    return exchange->route->part(exchange, part);
+    return exchange->route->body == SERVER_BODY_BUFFERED ? keep_part(exchange, part)
+                                                         : exchange->route->part(exchange, part);
 }
 
 static void call_part(struct server_exchange *exchange, struct view part) {
@@ -178,8 +195,10 @@ static void call_part(struct server_exchange *exchange, struct view part) {
             refuse_result(exchange, code);
     }
     forgive_handler_time(exchange, started);
-    if (exchange->refusal.status != 0)
+    if (exchange->refusal.status != 0) {
         abandon(exchange);
+        drop_body(exchange);
+    }
 }
 
 static void call_end(struct server_exchange *exchange) {
@@ -294,7 +313,7 @@ void exchange_completed(void *server_pointer, struct MHD_Connection *mhd, void *
         atomic_fetch_add(&server->abandoned, 1);
     if (exchange->response != NULL)
         MHD_destroy_response(exchange->response);
-    bytes_free(&exchange->body);
+    drop_body(exchange);
     free(exchange);
     atomic_fetch_sub(&server->exchanges, 1);
 }

@@ -16,6 +16,7 @@
 enum {
     CONNECTIONS_DEFAULT = 512,
     IDLE_DEFAULT_S = 30,
+    BUFFER_DEFAULT_BYTES = 128 << 20,
     /* Headers and a part of the body share this; more makes parts no longer, as GnuTLS gives one
      * record of 16 KiB at a time. */
     CONNECTION_MEMORY_BYTES = 64 << 10,
@@ -161,6 +162,8 @@ result server_start(const struct server_options *options, struct server **out_se
         server->options.connection_limit = CONNECTIONS_DEFAULT;
     if (server->options.idle_timeout_s == 0)
         server->options.idle_timeout_s = IDLE_DEFAULT_S;
+    if (server->options.buffer_limit == 0)
+        server->options.buffer_limit = BUFFER_DEFAULT_BYTES;
     result code = start_listening(options->listen, &server->listen_fd, &server->port);
     if (code != OK) {
         free(server);

@@ -66,6 +66,7 @@ struct server_options {
     void *context;                     /* the daemon's own, for exchange_context */
     unsigned connection_limit;         /* 0: 512; more wait in the kernel's queue */
     unsigned idle_timeout_s;           /* 0: 30; a connection without a byte is closed */
+    uint64_t buffer_limit; /* of all buffered bodies together; 0: 128 MiB; above it 503 */
 };
 
 enum { SERVER_ROUTES_MAX = 64 };

@@ -26,7 +26,8 @@ struct server {
     int listen_fd;
     uint16_t port;
     atomic_uint connections;
-    atomic_uint exchanges; /* requests under way */
+    atomic_uint exchanges;         /* requests under way */
+    atomic_uint_fast64_t buffered; /* bytes of buffered bodies, of all exchanges */
     atomic_uint_fast64_t requests[SERVER_ROUTES_MAX + 1][STATUS_KINDS];
     atomic_uint_fast64_t abandoned;
     atomic_uint_fast64_t bytes_received;

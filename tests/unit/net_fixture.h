@@ -27,6 +27,7 @@ static atomic_int uploads_ended;
 static atomic_int uploads_abandoned;
 static atomic_int sources_done;
 static atomic_int refused_parts;
+static atomic_int bodies_held;
 static atomic_bool is_stuck;
 
 static struct test_ca ca;
@@ -165,6 +166,13 @@ static inline result stuck_part(struct server_exchange *exchange, struct view pa
     return OK;
 }
 
+static inline result handle_hold(struct server_exchange *exchange) {
+    atomic_fetch_add(&bodies_held, 1);
+    while (atomic_load(&is_stuck))
+        sleep_ms(10);
+    return answer_text(exchange, "held");
+}
+
 static inline result handle_nothing(struct server_exchange *exchange) {
     (void)exchange;
     return OK;
@@ -237,6 +245,11 @@ static const struct server_route routes[] = {
      .body = SERVER_BODY_BUFFERED,
      .body_limit = TEST_BODY_LIMIT,
      .end = handle_echo},
+    {.method = "POST",
+     .pattern = "/v1/hold",
+     .body = SERVER_BODY_BUFFERED,
+     .body_limit = TEST_BODY_LIMIT,
+     .end = handle_hold},
     {.method = "GET", .pattern = "/v1/sleep", .end = handle_sleep},
     {.method = "GET", .pattern = "/v1/conflict", .end = handle_conflict},
     {.method = "GET", .pattern = "/v1/pattern", .end = handle_pattern},

@@ -839,6 +839,46 @@ static void many_connections_at_once(void **state) {
     assert_int_equal(atomic_load(&worked), THREADS);
 }
 
+static result post_long(struct http_client *client, const char *path) {
+    static const uint8_t body[TEST_BODY_LIMIT];
+    AUTO_BYTES struct bytes answer = {0};
+    return http_call(client, "POST", path, view_of(body, sizeof body), NULL, TEST_BODY_LIMIT,
+                     &answer);
+}
+
+static void *hold_body(void *options) {
+    static char outcome[] = "failed";
+    AUTO_HTTP_CLIENT struct http_client *client = test_client_of(options);
+    return post_long(client, "/v1/hold") == OK ? NULL : outcome;
+}
+
+/* Each is within its own bound; a refused one takes no room either. */
+static void bodies_are_bounded_together(void **state) {
+    pthread_t thread;
+    void *outcome = NULL;
+    (void)state;
+    struct server_options options = test_server_options("127.0.0.1:0");
+    options.buffer_limit = TEST_BODY_LIMIT * 3 / 2;
+    struct server *fresh = test_server_start(&options);
+    struct http_client_options to = test_client_options(server_port(fresh));
+    AUTO_HTTP_CLIENT struct http_client *client = test_client_of(&to);
+    int held = atomic_load(&bodies_held);
+    atomic_store(&is_stuck, true);
+    assert_int_equal(pthread_create(&thread, NULL, hold_body, &to), 0);
+    bool is_held = wait_for(&bodies_held, held + 1);
+    result refused[2] = {post_long(client, "/v1/echo"), post_long(client, "/v1/echo")};
+    atomic_store(&is_stuck, false);
+    pthread_join(thread, &outcome);
+    assert_true(is_held);
+    assert_int_equal(refused[0], NO_MEMORY);
+    assert_int_equal(refused[1], NO_MEMORY);
+    assert_text("too much is being sent at once");
+    assert_null(outcome);
+    for (int i = 0; i < 3; i++)
+        assert_ok(post_long(client, "/v1/echo"));
+    server_stop(fresh, 1000);
+}
+
 static void connections_over_the_limit_wait(void **state) {
     (void)state;
     struct server_options options = test_server_options("127.0.0.1:0");
@@ -966,6 +1006,7 @@ int main(void) {
         cmocka_unit_test(stop_lets_requests_end),
         cmocka_unit_test(client_finds_a_restarted_server),
         cmocka_unit_test(many_connections_at_once),
+        cmocka_unit_test(bodies_are_bounded_together),
         cmocka_unit_test(connections_over_the_limit_wait),
         cmocka_unit_test(traffic_is_counted_as_http_has_it),
         cmocka_unit_test(metrics_name_route_and_status),
