@@ -1,68 +1,11 @@
 /* Share care between five key servers in one process: every step, what liars do to it, and a
  * restart after each step. */
-#include "key_system.h"
+#include "key_fleet.h"
 
 #include "format/generation.h"
 #include "scheme/combine.h"
 #include "scheme/share_dec.h"
 #include "scheme/share_refresh.h"
-
-struct fleet {
-    struct identity identity[M];
-    struct key_service service[M];
-    char store[M][PATH_MAX];
-};
-
-static struct fleet fleet;
-
-static void fleet_open(unsigned i) {
-    assert_int_equal(key_service_open(fleet.store[i], seal_key, i + 1, &world.description,
-                                      fleet.identity[i].tls, &fleet.service[i]),
-                     OK);
-    fleet.service[i].signing = fleet.identity[i].key;
-}
-
-static void fleet_restart(unsigned i) {
-    key_service_close(&fleet.service[i]);
-    fleet_open(i);
-}
-
-static void enrol_at(unsigned i, struct person *person) {
-    struct offer offer;
-    AUTO_BYTES struct bytes wire = {0};
-    offer_make(person, &offer);
-    scalar_to_bytes(&person->shares[i].s1, offer.s1);
-    scalar_to_bytes(&person->shares[i].s2, offer.s2);
-    offer.message.index = i + 1;
-    assert_int_equal(format_pack(&offer.message, &wire), OK);
-    assert_int_equal(service_enroll(&fleet.service[i], &person->peer, bytes_view(&wire)), OK);
-    assert_int_equal(service_activate(&fleet.service[i], &person->peer), OK);
-}
-
-static int fleet_setup(void **state) {
-    static int fleets;
-    (void)state;
-    for (unsigned i = 0; i < M; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "key-%u", i + 1);
-        identity_of(name, TLS_ROLE_KEY, &fleet.identity[i]);
-        snprintf(fleet.store[i], PATH_MAX, "%.1000s/fleet-%d-%u", world.dir, fleets, i);
-        assert_int_equal(file_make_folders(fleet.store[i], 0700), OK);
-        fleet_open(i);
-        enrol_at(i, &world.alice);
-    }
-    fleets++;
-    return 0;
-}
-
-static int fleet_teardown(void **state) {
-    (void)state;
-    for (unsigned i = 0; i < M; i++) {
-        key_service_close(&fleet.service[i]);
-        identity_free(&fleet.identity[i]);
-    }
-    return 0;
-}
 
 /* ------------------------------------------------------------------ what a driver does */
 
@@ -343,27 +286,6 @@ static void test_a_broken_run_is_taken_up(void **state) {
     assert_int_equal(usable(first.generation), M);
 }
 
-/* A dealer's record with one of its boxes exchanged, well signed. */
-static Myelin__Signed *deal_wrongly(const struct run *run, unsigned dealer, unsigned victim) {
-    AUTO_FORMAT Myelin__Dealing *dealing = NULL;
-    Myelin__Signed *record = NULL;
-    assert_int_equal(format_parse_dealing(format_view(run->state[dealer]->dealing->body), &dealing),
-                     OK);
-    ProtobufCBinaryData boxes[M];
-    memcpy(boxes, dealing->box, dealing->n_box * sizeof *boxes);
-    AUTO_BYTES struct bytes box = {0};
-    uint8_t wrong[SUBSHARE_BYTES] = {0};
-    wrong[SCALAR_BYTES - 1] = wrong[SUBSHARE_BYTES - 1] = 1;
-    assert_int_equal(
-        sign_box_seal(fleet.identity[victim].key->public_key, view_of(wrong, sizeof wrong), &box),
-        OK);
-    boxes[victim] = format_bytes(bytes_view(&box));
-    Myelin__Dealing altered = *dealing;
-    altered.box = boxes;
-    assert_int_equal(format_sign(fleet.identity[dealer].key, &altered, &record), OK);
-    return record;
-}
-
 static void test_wrong_dealers_are_named(void **state) {
     AUTO_RUN run = {.count = 0};
     AUTO_BYTES struct bytes wire = {0};
@@ -371,7 +293,7 @@ static void test_wrong_dealers_are_named(void **state) {
     AUTO_FORMAT Myelin__CareComplaint *complaint = NULL;
     (void)state;
     begin(&run, 7, 0);
-    AUTO_FORMAT Myelin__Signed *wrong = deal_wrongly(&run, 1, 3);
+    AUTO_FORMAT Myelin__Signed *wrong = deal_wrongly(run.dealings[1], 1, 3);
     run.dealings[1] = wrong;
     make_generation(&run);
     pack_offer(&run, &wire);
