@@ -104,6 +104,13 @@ int myelin_enroll(const char *system, const char *user, const void *passphrase,
 int myelin_put(struct myelin_session *session, const char *id, const char *codec,
                const char *const paths[], size_t path_count, myelin_line done, void *context);
 
+/* The same with decentralised dispersal: each block goes to `copies` storage servers (0: the
+ * default), which draw their own coefficients and encode by themselves. Also INVALID for copies
+ * that cannot be: fewer than n - k + 1, or more than n. */
+int myelin_put_blocks(struct myelin_session *session, const char *id, const char *codec,
+                      unsigned copies, const char *const paths[], size_t path_count,
+                      myelin_line done, void *context);
+
 /* Fetches the user's own image (`from` NULL) or one that `from` forwarded to him into `folder`,
  * which is made where missing. No file is replaced, and a failed call leaves none behind.
  * NOT_FOUND, DENIED, CONFLICT, QUORUM, INTEGRITY, IO. */

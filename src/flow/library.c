@@ -130,6 +130,18 @@ int myelin_put(struct myelin_session *session, const char *id, const char *codec
     return (int)put(session, codec, &options, paths, path_count);
 }
 
+int myelin_put_blocks(struct myelin_session *session, const char *id, const char *codec,
+                      unsigned copies, const char *const paths[], size_t path_count,
+                      myelin_line done, void *context) {
+    struct put_options options = {.id = id,
+                                  .codec = CODEC_AUTO,
+                                  .dispersal = PUT_BLOCKS,
+                                  .copies = copies,
+                                  .done = done,
+                                  .context = context};
+    return (int)put(session, codec, &options, paths, path_count);
+}
+
 int myelin_get(struct myelin_session *session, const char *id, const char *from,
                const char *folder) {
     const struct get_options options = {.from = from};

@@ -128,13 +128,3 @@ result combine_product(const struct codeword_symbol *const symbols[], unsigned k
     pairing_prepare(d, &lines);
     return combine_row(symbols, x, k, &lines, out_product);
 }
-
-result combine_check_rows(const struct scalar *const rows[], unsigned k) {
-    TRY(check_k(k));
-    AUTO_SCALARS struct scalar *matrix = NULL;
-    TRY(scalars_new((size_t)k * k, &matrix));
-    for (size_t row = 0; row < k; row++)
-        for (size_t column = 0; column < k; column++)
-            matrix[row * k + column] = rows[row][column];
-    return matrix_reduce(matrix, k, k);
-}

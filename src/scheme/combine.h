@@ -36,8 +36,4 @@ MUST_CHECK result combine_messages(const struct codeword_symbol *const symbols[]
 MUST_CHECK result combine_product(const struct codeword_symbol *const symbols[], unsigned k,
                                   const struct g2 *d, struct gt *out_product);
 
-/* Whether k rows of k coefficients are invertible, as the owner asks of each choice of k storage
- * servers before a put is done: OK, CRYPTO where they are singular, NO_MEMORY. */
-MUST_CHECK result combine_check_rows(const struct scalar *const rows[], unsigned k);
-
 #endif
