@@ -99,11 +99,14 @@ static result remove_image(struct storage *storage, const struct image_id *image
     return store_delete_all(storage->store, gone.key);
 }
 
-static void give_up_puts(struct storage *storage, const struct image_id *image) {
+/* Puts of the image: all of them, or `caller`'s alone. */
+static void give_up_puts(struct storage *storage, const struct image_id *image,
+                         const char *caller) {
     for (;;) {
         pthread_mutex_lock(&storage->mutex);
         struct put *put = storage->puts;
-        while (put != NULL && (put->doomed || !image_id_equal(&put->image, image)))
+        while (put != NULL && (put->doomed || !image_id_equal(&put->image, image) ||
+                               (caller != NULL && strcmp(put->caller, caller) != 0)))
             put = put->next;
         if (put != NULL) {
             put->users++;
@@ -161,7 +164,9 @@ result removal_take(struct storage *storage, const struct storage_caller *caller
         return older;
     TRY(record_replace(storage->store, place_removal(image, caller->name).key, RECORD_REMOVAL,
                        body));
-    give_up_puts(storage, image);
+    /* Of an image that is not there anybody may say that he removed his: that ends no other's put.
+     */
+    give_up_puts(storage, image, there ? NULL : caller->name);
     return there ? remove_image(storage, image, caller->name) : OK;
 }
 

@@ -212,6 +212,28 @@ static void test_who_repairs_an_envelope_does_not_own_it(void **state) {
     assert_int_equal(ask_image(f, &f->bob, &draft), DENIED);
 }
 
+/* Whoever knows tau may remove an image of his own that is not here; what another is putting stays.
+ */
+static void test_a_removal_ends_nobody_elses_put(void **state) {
+    struct fixture *f = *state;
+    AUTO_DRAFT struct draft draft = {0};
+    AUTO_BYTES struct bytes body = {0};
+    draft_make(&draft, &f->alice, "study", true, 1);
+    struct draft mallorys = draft;
+    mallorys.owner = &f->mallory;
+    make_removal(&mallorys, fixture_now_ms, &body);
+    const struct storage_caller *mallory = &f->mallory.caller;
+    assert_int_equal(ask_begin(f, &f->alice, &draft), OK);
+    assert_int_equal(removal_take(f->storage, mallory, &draft.image, bytes_view(&body)), OK);
+    assert_int_equal(ask_upload(f, &f->alice, &draft, 0), OK);
+    assert_int_equal(ask_prepare(f, &f->alice, &draft), OK);
+    bytes_free(&body);
+    make_removal(&mallorys, fixture_now_ms + 1, &body);
+    assert_int_equal(removal_take(f->storage, mallory, &draft.image, bytes_view(&body)), OK);
+    assert_int_equal(ask_commit(f, &f->alice, &draft), OK);
+    assert_whole(f, &draft);
+}
+
 /* ------------------------------------------------------------------ forwards */
 
 static Myelin__SymbolAnswer *symbol_of(struct fixture *f, const struct draft *draft,
@@ -413,6 +435,7 @@ int main(void) {
         TEST(test_a_put_is_its_callers),
         TEST(test_another_key_under_the_owners_name),
         TEST(test_who_repairs_an_envelope_does_not_own_it),
+        TEST(test_a_removal_ends_nobody_elses_put),
         TEST(test_forwards_re_encrypt),
         TEST(test_the_later_word_counts),
         TEST(test_forwards_are_what_they_say),
