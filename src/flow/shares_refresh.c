@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/secret.h"
 #include "flow/shares_run.h"
@@ -246,6 +247,34 @@ static result refresh(struct shares_run *run, struct shares_done *out_done) {
     return OK;
 }
 
+/* Whether another driver came between: then this one begins again, a little later. */
+static bool is_overtaken(const struct shares_run *run, result failed) {
+    bool is = false;
+    for (unsigned i = 0; i < run->session->m; i++)
+        is = is || run->of[i].answer.code == CONFLICT;
+    return failed == QUORUM && is && !session_is_cancelled(run->session);
+}
+
+static void pause_a_little(void) {
+    uint16_t random;
+    secret_random(&random, sizeof random);
+    nanosleep(&(struct timespec){.tv_nsec = 50000000L + random * 3000L}, NULL);
+}
+
+/* One attempt; `out_again` where there is more to do. */
+static result attempt(struct shares_run *run, bool *has_caught_up, bool *out_again,
+                      struct shares_done *out_done) {
+    bool changed = false;
+    TRY(shares_begin_ballot(run));
+    TRY(shares_settle(run, &changed));
+    if (!changed && !*has_caught_up) {
+        *has_caught_up = true;
+        TRY(catch_up(run, &changed));
+    }
+    *out_again = changed;
+    return changed ? OK : refresh(run, out_done);
+}
+
 result flow_shares_refresh(struct session *session, const char *user,
                            struct shares_done *out_done) {
     AUTO_SHARES_RUN struct shares_run run = {.session = session, .user = user};
@@ -256,16 +285,15 @@ result flow_shares_refresh(struct session *session, const char *user,
                              "refreshing could change");
     bool has_caught_up = false;
     for (unsigned i = 0; i < TRIES; i++) {
-        bool changed = false;
+        bool again = false;
         session_step(session, "refresh", 0, session->m);
-        TRY(shares_begin_ballot(&run));
-        TRY(shares_settle(&run, &changed));
-        if (!changed && !has_caught_up) {
-            has_caught_up = true;
-            TRY(catch_up(&run, &changed));
-        }
-        if (!changed)
-            return refresh(&run, out_done);
+        result attempted = attempt(&run, &has_caught_up, &again, out_done);
+        if (attempted != OK && !(i + 1 < TRIES && is_overtaken(&run, attempted)))
+            return attempted;
+        if (attempted == OK && !again)
+            return OK;
+        if (attempted != OK)
+            pause_a_little();
     }
     return FAIL(CONFLICT, "others refresh the shares of %s at the same time", user);
 }

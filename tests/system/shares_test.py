@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from cluster import DENIED, NOT_FOUND, TOO_FEW, USAGE, flip
+from cluster import DENIED, NOT_FOUND, OTHER, TOO_FEW, USAGE, flip
 
 KEYS = [f"key-{i}" for i in range(1, 6)]
 CONTENT = {"one.bin": 200_000}
@@ -278,6 +278,17 @@ def test_key_servers_die(c, moment, victims):
     if any(pid == c.pid(victim) for pid, victim in zip(pids, victims)):
         c.run("up", c.system, "--detach")
     all_opens(c)
+    refresh(c)
+    all_opens(c)
+
+
+def test_several_drivers_at_once(c):
+    for _ in range(3):
+        drivers = [c.start("shares", "refresh", *how, user=user)
+                   for user, how in (("alice", []), (None, ["--all"]), ("alice", []))]
+        codes = [driver.communicate(timeout=120) and driver.returncode for driver in drivers]
+        assert 0 in codes and set(codes) <= {0, OTHER, TOO_FEW}, codes
+        all_opens(c)
     refresh(c)
     all_opens(c)
 
