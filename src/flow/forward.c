@@ -142,8 +142,9 @@ static result combine_checked(struct session *session, const struct rekeying *re
  * each part is looked at by itself, against whichever of the commitments that are told fit. */
 static result rekey_carefully(struct session *session, struct rekeying *rekeying,
                               struct rekey *out_rekey, uint64_t *bytes) {
-    const struct session_user *self = rekeying->self;
     struct session_answer answers[FORMAT_SERVERS_MAX];
+    TRY(session_find_user_anew(session, session->user, &rekeying->self));
+    const struct session_user *self = rekeying->self;
     TRY(ask_parts(session, rekeying, 0, answers, bytes));
     result combined = combine_checked(session, rekeying, &self->commitments, out_rekey);
     for (unsigned v = 0; combined != OK && v < self->other_count; v++)

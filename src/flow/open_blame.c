@@ -208,7 +208,7 @@ result open_blame(struct session *session, const struct image *image, struct ope
         .session = session, .image = image, .first = first, .proven = &proven};
     const struct open_question question = {.image = image, .u = session->n, .prove = true};
     TRY(open_answers_ask(session, &question, &proven));
-    TRY(session_find_user(session, session->user, &blaming.self));
+    TRY(session_find_user_anew(session, session->user, &blaming.self));
     judge_symbols(image, first);
     judge_symbols(image, &proven);
     const struct share_commitments *commitments = NULL;

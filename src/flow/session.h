@@ -156,6 +156,11 @@ struct session_user {
 MUST_CHECK result session_find_user(struct session *session, const char *name,
                                     const struct session_user **out_user);
 
+/* The same, but asked again, where an older entry may be outdated: a refresh of his shares changes
+ * a user's commitments. */
+MUST_CHECK result session_find_user_anew(struct session *session, const char *name,
+                                         const struct session_user **out_user);
+
 /* Milliseconds since 1970. */
 uint64_t session_now_ms(void);
 

@@ -194,14 +194,17 @@ static result look_up_into(struct session *session, const char *name,
     return looked;
 }
 
-result session_find_user(struct session *session, const char *name,
-                         const struct session_user **out_user) {
+static result check_name(const char *name) {
     if (!format_is_name(name))
         return FAIL(INVALID, "'%s' is no user name: lower-case letters, digits, '.', '_' and '-'",
                     name);
-    *out_user = find_known(session->state, name);
-    if (*out_user != NULL)
-        return OK;
+    return OK;
+}
+
+/* Entries stay until the session's end, for who holds them; the newest is found first. */
+result session_find_user_anew(struct session *session, const char *name,
+                              const struct session_user **out_user) {
+    TRY(check_name(name));
     struct session_directory_entry *entry = calloc(1, sizeof *entry);
     if (entry == NULL)
         return FAIL(NO_MEMORY, "out of memory");
@@ -216,4 +219,11 @@ result session_find_user(struct session *session, const char *name,
     pthread_mutex_unlock(&session->state->lock);
     *out_user = &entry->user;
     return OK;
+}
+
+result session_find_user(struct session *session, const char *name,
+                         const struct session_user **out_user) {
+    TRY(check_name(name));
+    *out_user = find_known(session->state, name);
+    return *out_user != NULL ? OK : session_find_user_anew(session, name, out_user);
 }

@@ -50,15 +50,14 @@ static result parse_public(const struct care_terms *terms, const Myelin__Dealing
 static bool open_box(const struct key_service *service, const struct care_terms *terms,
                      const Myelin__Dealing *dealing, const struct share_dealing *parsed,
                      struct subshare *out) {
-    AUTO_BYTES struct bytes opened = {0};
+    AUTO_SECRET uint8_t *opened = NULL;
     size_t position = care_position(service->index, terms->lost);
-    bool is_right =
-        sign_box_open(service->signing, format_view(dealing->box[position]), &opened) == OK &&
-        subshare_parse("sub-share", dealing->dealer, service->index, bytes_view(&opened), out) ==
-            OK &&
-        share_dealing_check(terms->public_key, parsed, out) == OK;
-    secret_wipe(opened.data, opened.len);
-    return is_right;
+    return secret_new(SUBSHARE_BYTES, (void **)&opened) == OK &&
+           sign_box_open_secret(service->signing, format_view(dealing->box[position]),
+                                SUBSHARE_BYTES, opened) == OK &&
+           subshare_parse("sub-share", dealing->dealer, service->index,
+                          view_of(opened, SUBSHARE_BYTES), out) == OK &&
+           share_dealing_check(terms->public_key, parsed, out) == OK;
 }
 
 static result open_one(const struct key_service *service, const struct care_terms *terms,

@@ -132,17 +132,18 @@ static result restoring_dealings(struct restoring *r) {
 /* Opens a helper's box; false where its content is not what the commitments say. */
 static bool open_blinded(struct restoring *r, const Myelin__Blinded *blinded,
                          struct key_share *out) {
-    AUTO_BYTES struct bytes opened = {0};
-    struct subshare value;
-    bool is_right = sign_box_open(r->service->signing, format_view(blinded->box), &opened) == OK &&
-                    subshare_parse("blinded", blinded->helper, blinded->helper, bytes_view(&opened),
-                                   &value) == OK &&
-                    share_check_fits(&r->user.public_key, &r->blinded, &value.value) == OK;
-    if (is_right)
-        *out = value.value;
-    secret_wipe(opened.data, opened.len);
-    secret_wipe(&value, sizeof value);
-    return is_right;
+    AUTO_SECRET uint8_t *opened = NULL;
+    AUTO_SECRET struct subshare *value = NULL;
+    if (secret_new(SUBSHARE_BYTES, (void **)&opened) != OK ||
+        secret_new(sizeof *value, (void **)&value) != OK ||
+        sign_box_open_secret(r->service->signing, format_view(blinded->box), SUBSHARE_BYTES,
+                             opened) != OK ||
+        subshare_parse("blinded", blinded->helper, blinded->helper, view_of(opened, SUBSHARE_BYTES),
+                       value) != OK ||
+        share_check_fits(&r->user.public_key, &r->blinded, &value->value) != OK)
+        return false;
+    *out = value->value;
+    return true;
 }
 
 static result take_blinded(struct restoring *r, const Myelin__Signed *record) {
