@@ -27,6 +27,7 @@ static struct {
     struct identity identity;
     struct store *store;
     struct storage *storage;
+    struct storaged context; /* of the routes */
     struct server *server;
 } storaged;
 
@@ -65,13 +66,14 @@ static result storaged_start(const struct options *options) {
     if (position < 0)
         return FAIL(DENIED, "%s is no storage server of this system", storaged.identity.name);
     TRY(open_storage(options));
+    storaged.context = (struct storaged){storaged.storage, &storaged.description};
     struct server_options server = {
         .listen = options->listen != NULL ? options->listen
                                           : storaged.description.system->storage[position]->address,
         .identity = storaged.identity.tls,
         .routes = storaged_routes,
         .route_count = storaged_route_count,
-        .context = storaged.storage,
+        .context = &storaged.context,
     };
     TRY(server_start(&server, &storaged.server));
     log_event(LOG_INFO, "ready", "name=%s port=%u", storaged.identity.name,

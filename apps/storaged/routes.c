@@ -29,18 +29,22 @@ struct request {
 /* What of a path a route has. */
 enum { IMAGE = 1, PUT = 2, OBJECT = 4, USER = 8 };
 
-static enum storage_role role_of(enum tls_role role) {
-    if (role == TLS_ROLE_USER)
+/* A key server is one that the system description names, with that key. */
+static enum storage_role role_of(const struct storaged *storaged, const struct tls_peer *peer) {
+    if (peer->role == TLS_ROLE_USER)
         return STORAGE_ROLE_USER;
-    return role == TLS_ROLE_KEY ? STORAGE_ROLE_KEY_SERVER : STORAGE_ROLE_OTHER;
+    bool is_key_server = peer->role == TLS_ROLE_KEY &&
+                         description_has_key(storaged->description, peer->name, peer->identity);
+    return is_key_server ? STORAGE_ROLE_KEY_SERVER : STORAGE_ROLE_OTHER;
 }
 
 static result request_read(const struct server_exchange *exchange, unsigned parts,
                            struct request *out_request) {
     const struct tls_peer *peer = exchange_peer(exchange);
+    const struct storaged *storaged = exchange_context(exchange);
     *out_request = (struct request){
-        .storage = exchange_context(exchange),
-        .caller = {peer->name, role_of(peer->role), peer->identity, peer->certificate},
+        .storage = storaged->storage,
+        .caller = {peer->name, role_of(storaged, peer), peer->identity, peer->certificate},
     };
     if (parts & IMAGE)
         TRY(image_id_parse(exchange_param(exchange, "image"), &out_request->image));
@@ -74,7 +78,8 @@ static result get_health(struct server_exchange *exchange) {
 static result get_metrics(struct server_exchange *exchange) {
     AUTO_BYTES struct bytes body = {0};
     TRY(server_metrics_text(exchange_server(exchange), &body));
-    TRY(storage_metrics_text(exchange_context(exchange), &body));
+    const struct storaged *storaged = exchange_context(exchange);
+    TRY(storage_metrics_text(storaged->storage, &body));
     return exchange_answer(exchange, plain_text, &body);
 }
 

@@ -7,8 +7,14 @@
 
 #include "net/server.h"
 #include "storage/storage.h"
+#include "system/description.h"
 
-/* Their context is the struct storage. */
+/* Their context. */
+struct storaged {
+    struct storage *storage;
+    const struct description *description;
+};
+
 extern const struct server_route storaged_routes[];
 extern const size_t storaged_route_count;
 

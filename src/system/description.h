@@ -73,4 +73,9 @@ MUST_CHECK result description_check_version(const struct description *descriptio
 int description_find_storage(const struct description *description, const char *name);
 int description_find_key(const struct description *description, const char *name);
 
+/* Whether the system has a key server of that name and key. A certificate outlives the description
+ * that had its server. */
+bool description_has_key(const struct description *description, const char *name,
+                         const uint8_t identity[FORMAT_IDENTITY_BYTES]);
+
 #endif

@@ -24,7 +24,7 @@ def request(where, certificate, key, path="/healthz", method="GET"):
     try:
         connection.request(method, path)
         answer = connection.getresponse()
-        return answer.status, answer.read().decode()
+        return answer.status, answer.read().decode(errors="replace")
     except (ssl.SSLError, ConnectionError, http.client.BadStatusLine):
         return None
     finally:
@@ -79,6 +79,22 @@ def test_a_certificate_alone_opens_nothing(shared, tmp_path):
                      f"/v1/images/{image}/symbol?for=alice", f"/v1/images/{image}/symbol?for=mallory"):
             assert request(where, *mallory, path=path)[0] in (403, 404), path
         assert request(where, *mallory, path=f"/v1/images/{image}", method="DELETE")[0] in (400, 403, 404, 422)
+
+
+def test_a_key_server_of_before(shared, tmp_path):
+    """A certificate of a key server that the description no longer names, or names with another key."""
+    c = shared
+    c.put("alice", "kept", c.make("k.bin", 1000))
+    images = [p.parent.name for p in c.files("storage-1") if p.name.startswith("envelope")]
+    where = address(c, "storage-1", "alice")
+    now = c.system / "config/key-1"
+    for name in ("key-1", "key-99"):
+        before = issue(c, name, "key", tmp_path, days=2)
+        for image in images:
+            for path in (f"/v1/images/{image}", f"/v1/images/{image}/symbol?for=alice"):
+                assert request(where, *before, path=path)[0] == 403, (name, path)
+            assert request(where, now / "certificate.pem", now / "key.pem",
+                           path=f"/v1/images/{image}")[0] == 200
 
 
 def test_a_wrong_passphrase(shared, tmp_path):

@@ -137,6 +137,10 @@ static void description_survives_writing(void **state) {
     assert_int_equal(description_find_storage(&loaded, "storage-2"), 1);
     assert_int_equal(description_find_storage(&loaded, "key-1"), -1);
     assert_int_equal(description_find_key(&loaded, "key-2"), 1);
+    const uint8_t *second = loaded.system->key[1]->identity.data;
+    assert_true(description_has_key(&loaded, "key-2", second));
+    assert_false(description_has_key(&loaded, "key-1", second));
+    assert_false(description_has_key(&loaded, "storage-1", second));
 }
 
 static void missing_description_says_what_to_do(void **state) {
