@@ -1,0 +1,120 @@
+/* The rules of messages to and from storage servers: each refuses its breach. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "format_breaches.h"
+#include "format_samples_storage.h"
+
+static void put_rules(void **state) {
+    (void)state;
+    static ProtobufCBinaryData many[FORMAT_OBJECTS_MAX + 1];
+    static uint8_t ids[FORMAT_OBJECTS_MAX + 1][16];
+    for (uint32_t i = 0; i <= FORMAT_OBJECTS_MAX; i++) {
+        store_be32(ids[i], i * 2654435761u);
+        many[i] = (ProtobufCBinaryData){16, ids[i]};
+    }
+#define BEGIN(breach, text) REFUSES(Myelin__BeginPut, sample_begin_put(), breach, text)
+    BEGIN(m.tau.len = 95, "begin_put: tau");
+    BEGIN((m.creates = 0, m.n_object = 0), "object: 0 of them");
+    ACCEPTS(Myelin__BeginPut, sample_begin_put(), m.n_object = 0);
+    ACCEPTS(Myelin__BeginPut, sample_begin_put(), (m.object = many, m.n_object = 4096));
+    BEGIN((m.object = many, m.n_object = FORMAT_OBJECTS_MAX + 1), "object: 4097 of them");
+    BEGIN(m.object[1].len = 15, "object[1]: 15 bytes");
+    BEGIN(m.object[1] = m.object[0], "object: one stands there twice");
+#define DRAWN_BY(breach, text) REFUSES(Myelin__DrawRequest, sample_draw_request(), breach, text)
+    DRAWN_BY(m.tau.len = 95, "draw_request: tau");
+    DRAWN_BY(m.slot = 255, "slot: 255");
+    DRAWN_BY(m.k = 0, "k: 0");
+    DRAWN_BY(m.k = 256, "k: 256");
+    DRAWN_BY(m.k = 2, "held: 2 is out of order, or no block of 2");
+    DRAWN_BY(m.held.len = 0, "held: 0 bytes");
+    DRAWN_BY(m.held.len = 4, "held: 4 bytes");
+    DRAWN_BY(m.held.data[1] = 1, "held: 1 is out of order");
+    DRAWN_BY(m.draw = 0, "draw: 0");
+    DRAWN_BY(m.rows = 0, "rows: 0");
+    DRAWN_BY(m.rows = FORMAT_DRAWN_ROWS_MAX + 1, "rows: 65");
+    DRAWN_BY(m.n_ciphertext = 1, "ciphertext: 1 of them");
+    DRAWN_BY(m.ciphertext[1]->alpha.len = 47, "ciphertext: alpha: 47 bytes");
+    DRAWN_BY(m.ciphertext[1]->gamma.len = 577, "ciphertext: gamma: 577 bytes");
+    ACCEPTS(Myelin__DrawRequest, sample_draw_request(), m.n_ciphertext = 0);
+#define PREPARE(breach, text) REFUSES(Myelin__PreparePut, sample_prepare_put(), breach, text)
+    PREPARE(m.tau.len = 0, "prepare_put: tau");
+    PREPARE(m.envelope = NULL, "envelope: missing");
+    PREPARE(m.symbol->b = 1, "symbol: b: 1");
+    PREPARE(m.symbol->alpha.len = 47, "symbol: alpha: 47 bytes");
+    PREPARE(m.envelope->signature.len = 63, "envelope: signature: 63 bytes");
+    PREPARE((m.envelope = NULL, m.symbol = NULL, m.n_manifest = 0), "manifest: 0 of them");
+    ACCEPTS(Myelin__PreparePut, sample_prepare_put(), m.n_manifest = 0);
+    ACCEPTS(Myelin__PreparePut, sample_prepare_put(), m.symbol = NULL); /* the server made it */
+    ACCEPTS(Myelin__PreparePut, sample_prepare_put(), (m.envelope = NULL, m.symbol = NULL));
+    static Myelin__Signed empty = MYELIN__SIGNED__INIT;
+    PREPARE(m.manifest[1] = &empty, "1: manifest: body: 0 bytes");
+}
+
+static void symbol_rules(void **state) {
+    (void)state;
+#define SYMBOL(breach, text) REFUSES(Myelin__Symbol, *sample_symbol(), breach, text)
+    SYMBOL(m.slot = 255, "symbol: slot: 255");
+    SYMBOL(m.b = 2, "b: 2");
+    SYMBOL(m.alpha.len = 49, "alpha: 49 bytes");
+    SYMBOL(m.beta.len = 95, "beta: 95 bytes");
+    SYMBOL(m.gamma.len = 575, "gamma: 575 bytes");
+    SYMBOL(m.n_coefficient = 0, "coefficient: 0 of them");
+    SYMBOL(m.coefficient[1].len = 31, "coefficient[1]: 31 bytes");
+#define ANSWER(breach, text) REFUSES(Myelin__SymbolAnswer, sample_symbol_answer(), breach, text)
+    ANSWER(m.symbol = NULL, "symbol_answer: symbol: missing");
+    ANSWER(m.forward = NULL, "forward: missing");
+    ANSWER(m.symbol->b = 0, "forward: present with an original symbol");
+    ANSWER(m.symbol->gamma.len = 0, "symbol: gamma");
+    ANSWER(m.forward->body.len = 0, "forward: body");
+    ACCEPTS(Myelin__SymbolAnswer, sample_symbol_answer(), (m.symbol->b = 0, m.forward = NULL));
+    REFUSES(Myelin__Signed, *sample_signed(), m.body.len = 0, "signed: body");
+    REFUSES(Myelin__Signed, *sample_signed(), m.signature.len = 65, "signed: signature: 65");
+}
+
+static void storage_answer_rules(void **state) {
+    (void)state;
+#define IMAGE(breach, text) REFUSES(Myelin__ImageAnswer, sample_image_answer(), breach, text)
+    IMAGE(m.envelope = NULL, "image_answer: envelope: one of");
+    IMAGE(m.removal = m.envelope, "one of envelope and removal");
+    IMAGE(m.envelope->signature.len = 0, "envelope: signature");
+    IMAGE((m.removal = m.envelope, m.envelope = NULL, m.removal->signature.len = 1),
+          "removal: signature");
+    IMAGE(m.objects = UINT64_MAX, "objects");
+    IMAGE(m.symbol_bytes = UINT64_MAX, "symbol_bytes");
+#define IMAGES(breach, text) REFUSES(Myelin__ImagePage, sample_image_page(), breach, text)
+    IMAGES(m.n_image = 0, "image_page: image: 0 of them"); /* yet says that there are more */
+    IMAGES(m.image[0]->envelope = NULL, "image[0]: envelope: missing");
+    IMAGES(m.image[0]->objects = UINT64_MAX, "image[0]: objects");
+    IMAGES(m.image[0]->sealed_bytes = UINT64_MAX, "image[0]: sealed_bytes");
+    IMAGES(m.image[0]->recipient[0] = bad_name, "image[0]: recipient: 'Alice'");
+#define MANIFESTS(breach, text) REFUSES(Myelin__ManifestPage, sample_manifest_page(), breach, text)
+    MANIFESTS(m.manifest[0]->signature.len = 1, "manifest_page: 0: manifest: signature");
+    MANIFESTS((m.n_manifest = 0, m.more = 1), "manifest: 0 of them");
+#define INBOX(breach, text) REFUSES(Myelin__InboxPage, sample_inbox_page(), breach, text)
+    INBOX(m.entry[0]->forward = NULL, "inbox_page: entry[0]: forward: missing");
+    INBOX(m.entry[0]->objects = UINT64_MAX, "entry[0]: objects");
+    INBOX(m.entry[0]->sealed_bytes = UINT64_MAX, "entry[0]: sealed_bytes");
+    INBOX((m.n_entry = 0, m.more = 1), "entry: 0 of them");
+    static char endless[300], control[] = "a\033[2J";
+    memset(endless, 'x', sizeof endless - 1);
+#define CHECK(breach, text) REFUSES(Myelin__CheckAnswer, sample_check_answer(), breach, text)
+    CHECK(m.object[1]->object.len = 1, "check_answer: object[1]: object");
+    CHECK(m.object[0]->good = 1, "object[0]: fault: present with a good object");
+    CHECK(m.object[0]->fault = no_name, "object[0]: fault: 0 characters");
+    CHECK(m.object[0]->fault = endless, "object[0]: fault: 299 characters");
+    CHECK(m.object[0]->fault = control, "object[0]: fault: character 1 is not printable");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(put_rules),
+        cmocka_unit_test(symbol_rules),
+        cmocka_unit_test(storage_answer_rules),
+    };
+    return cmocka_run_group_tests(tests, start, NULL);
+}
