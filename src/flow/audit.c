@@ -25,7 +25,6 @@ static result parse_page(struct view wire, void **out_page, bool *out_more,
     TRY(format_parse_audit_page(wire, &page));
     *out_page = page;
     *out_more = page->more;
-    out_after[0] = '\0';
     if (page->n_entry > 0)
         snprintf(out_after, PAGES_KEY, "%" PRIu64, page->entry[page->n_entry - 1]->sequence);
     return OK;

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "flow/pages.h"
-#include "format/hash.h"
 
 void inbox_free(struct inbox *inbox) {
     for (size_t i = 0; i < inbox->count; i++)
@@ -13,25 +12,22 @@ void inbox_free(struct inbox *inbox) {
     *inbox = (struct inbox){0};
 }
 
+static result read_last(const Myelin__Signed *record, char out_after[PAGES_KEY]) {
+    AUTO_FORMAT Myelin__Forward *forward = NULL;
+    TRY(format_parse_forward(format_view(record->body), &forward));
+    pages_after_image(forward->tau.data, out_after);
+    return OK;
+}
+
 static result parse_page(struct view wire, void **out_page, bool *out_more,
                          char out_after[PAGES_KEY]) {
-    Myelin__InboxPage *page = NULL;
+    AUTO_FORMAT Myelin__InboxPage *page = NULL;
     TRY(format_parse_inbox_page(wire, &page));
-    *out_page = page;
+    if (page->more && page->n_entry > 0)
+        TRY(read_last(page->entry[page->n_entry - 1]->forward, out_after));
     *out_more = page->more;
-    out_after[0] = '\0';
-    if (page->n_entry == 0)
-        return OK;
-    AUTO_FORMAT Myelin__Forward *last = NULL;
-    result parsed =
-        format_parse_forward(format_view(page->entry[page->n_entry - 1]->forward->body), &last);
-    if (parsed != OK) {
-        format_free(page);
-        return parsed;
-    }
-    uint8_t id[DIGEST_BYTES];
-    format_image_id(last->tau.data, id);
-    hex_encode(view_of(id, sizeof id), out_after);
+    *out_page = page;
+    page = NULL;
     return OK;
 }
 

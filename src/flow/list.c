@@ -17,25 +17,22 @@ void list_free(struct list *list) {
     *list = (struct list){0};
 }
 
+static result read_last(const Myelin__Signed *record, char out_after[PAGES_KEY]) {
+    AUTO_FORMAT Myelin__Envelope *envelope = NULL;
+    TRY(format_parse_envelope(format_view(record->body), &envelope));
+    pages_after_image(envelope->tau.data, out_after);
+    return OK;
+}
+
 static result parse_page(struct view wire, void **out_page, bool *out_more,
                          char out_after[PAGES_KEY]) {
-    Myelin__ImagePage *page = NULL;
+    AUTO_FORMAT Myelin__ImagePage *page = NULL;
     TRY(format_parse_image_page(wire, &page));
-    *out_page = page;
+    if (page->more && page->n_image > 0)
+        TRY(read_last(page->image[page->n_image - 1]->envelope, out_after));
     *out_more = page->more;
-    out_after[0] = '\0';
-    if (page->n_image == 0)
-        return OK;
-    AUTO_FORMAT Myelin__Envelope *last = NULL;
-    result parsed =
-        format_parse_envelope(format_view(page->image[page->n_image - 1]->envelope->body), &last);
-    if (parsed != OK) {
-        format_free(page);
-        return parsed;
-    }
-    uint8_t id[DIGEST_BYTES];
-    format_image_id(last->tau.data, id);
-    hex_encode(view_of(id, sizeof id), out_after);
+    *out_page = page;
+    page = NULL;
     return OK;
 }
 

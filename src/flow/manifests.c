@@ -6,72 +6,37 @@
 
 #include "flow/object.h"
 
-/* No honest image has more; a server that lists more is not believed. */
-enum { OBJECTS_MAX = 1 << 18, PATH_BYTES = 256 };
+enum { PATH_BYTES = 256 };
 
 /* So many puts are brought forward at a time; the next reader goes on. */
 enum { ROLLS_MAX = 16 };
 
-/* ------------------------------------------------------------------ one server's pages */
+/* ------------------------------------------------------------------ servers' pages */
 
-void manifest_pages_free(struct manifest_pages *pages) {
-    for (size_t i = 0; i < pages->count; i++)
-        format_free(pages->page[i]);
-    free(pages->page);
-    *pages = (struct manifest_pages){0};
-}
-
-static result add_page(struct manifest_pages *pages, Myelin__ManifestPage *page) {
-    Myelin__ManifestPage **grown = reallocarray(pages->page, pages->count + 1, sizeof *pages->page);
-    if (grown == NULL)
-        return FAIL(NO_MEMORY, "no memory for a list of objects");
-    pages->page = grown;
-    pages->page[pages->count++] = page;
-    return OK;
-}
-
-/* The id of a page's last object, from which the next page goes on; it must be a later one. */
-static result last_id(const Myelin__ManifestPage *page, uint8_t id[FORMAT_ID_BYTES]) {
+static result parse_page(struct view wire, void **out_page, bool *out_more,
+                         char out_after[PAGES_KEY]) {
+    AUTO_FORMAT Myelin__ManifestPage *page = NULL;
     AUTO_FORMAT Myelin__Manifest *last = NULL;
-    if (page->n_manifest == 0)
-        return FAIL(PROTOCOL, "an empty page of objects that says more follow");
-    TRY(format_parse_manifest(format_view(page->manifest[page->n_manifest - 1]->body), &last));
-    if (memcmp(last->object.data, id, FORMAT_ID_BYTES) <= 0)
-        return FAIL(PROTOCOL, "a list of objects that does not move on");
-    memcpy(id, last->object.data, FORMAT_ID_BYTES);
+    TRY(format_parse_manifest_page(wire, &page));
+    if (page->more && page->n_manifest > 0) {
+        TRY(format_parse_manifest(format_view(page->manifest[page->n_manifest - 1]->body), &last));
+        hex_encode(format_view(last->object), out_after);
+    }
+    *out_more = page->more;
+    *out_page = page;
+    page = NULL;
     return OK;
 }
 
-result manifest_pages_fetch(struct http_client *client, const struct image *image,
-                            struct manifest_pages *out_pages) {
-    AUTO_MANIFEST_PAGES struct manifest_pages pages = {0};
-    uint8_t after[FORMAT_ID_BYTES] = {0};
-    size_t objects = 0;
-    bool is_more = true;
-    for (bool is_first = true; is_more; is_first = false) {
-        char hex[OBJECT_HEX], path[PATH_BYTES];
-        hex_encode(view_of(after, sizeof after), hex);
-        snprintf(path, sizeof path, "/v1/images/%s/objects%s%s", image->hex,
-                 is_first ? "" : "?after=", is_first ? "" : hex);
-        AUTO_BYTES struct bytes answer = {0};
-        TRY(http_call(client, "GET", path, view_of(NULL, 0), NULL, FORMAT_LIMIT_PAGE, &answer));
-        AUTO_FORMAT Myelin__ManifestPage *page = NULL;
-        result parsed = format_parse_manifest_page(bytes_view(&answer), &page);
-        is_more = parsed == OK && page->more;
-        if (is_more)
-            parsed = last_id(page, after);
-        if (parsed != OK)
-            return error_at(parsed, "%s", http_client_name(client));
-        objects += page->n_manifest;
-        if (objects > OBJECTS_MAX)
-            return FAIL(PROTOCOL, "%s: lists more than %d objects", http_client_name(client),
-                        OBJECTS_MAX);
-        TRY(add_page(&pages, page));
-        page = NULL;
-    }
-    *out_pages = pages;
-    pages = (struct manifest_pages){0};
-    return OK;
+static void objects_path(const struct image *image, char out[PATH_BYTES]) {
+    snprintf(out, PATH_BYTES, "/v1/images/%s/objects", image->hex);
+}
+
+result manifests_fetch(struct session *session, struct http_client *client,
+                       const struct image *image, struct pages *out_pages) {
+    char path[PATH_BYTES];
+    objects_path(image, path);
+    return pages_fetch(session, client, path, parse_page, out_pages);
 }
 
 /* ------------------------------------------------------------------ all servers' */
@@ -108,26 +73,28 @@ struct listed {
 struct listing {
     const struct image *image;
     uint8_t owner_key[FORMAT_IDENTITY_BYTES];
-    struct manifest_pages *pages; /* by server */
-    unsigned servers;
+    struct pages_all all;
     struct listed *listed;
     size_t count;
 };
 
 static void listing_free(struct listing *listing) {
-    for (unsigned i = 0; listing->pages != NULL && i < listing->servers; i++)
-        manifest_pages_free(&listing->pages[i]);
-    free(listing->pages);
+    pages_free(&listing->all);
     free(listing->listed);
 }
 #define AUTO_LISTING __attribute__((cleanup(listing_free)))
 
-static result ask_objects(void *context, struct session *session, unsigned server,
-                          struct http_client *client) {
-    (void)session;
-    struct listing *listing = context;
-    manifest_pages_free(&listing->pages[server]);
-    return manifest_pages_fetch(client, listing->image, &listing->pages[server]);
+/* What each server answered goes to `manifests`, which outlives the listing. */
+static result ask_objects(struct session *session, unsigned enough, struct listing *listing,
+                          struct manifests *manifests) {
+    char path[PATH_BYTES];
+    objects_path(listing->image, path);
+    pages_free(&listing->all);
+    TRY(pages_ask(session, SESSION_STORAGE, path, parse_page, enough, &listing->all));
+    free(manifests->answers);
+    manifests->answers = listing->all.answers;
+    listing->all.answers = NULL;
+    return OK;
 }
 
 static int by_hash(const void *a, const void *b) {
@@ -137,17 +104,17 @@ static int by_hash(const void *a, const void *b) {
 /* All servers' records, the same ones side by side. */
 static result flatten(struct listing *listing) {
     size_t count = 0;
-    for (unsigned server = 0; server < listing->servers; server++)
-        for (size_t p = 0; p < listing->pages[server].count; p++)
-            count += listing->pages[server].page[p]->n_manifest;
+    for (unsigned server = 0; server < listing->all.servers; server++)
+        for (size_t p = 0; p < listing->all.of[server].count; p++)
+            count += ((const Myelin__ManifestPage *)listing->all.of[server].page[p])->n_manifest;
     free(listing->listed);
     listing->count = 0;
     listing->listed = calloc(count + 1, sizeof *listing->listed);
     if (listing->listed == NULL)
         return FAIL(NO_MEMORY, "no memory for a list of %zu manifests", count);
-    for (unsigned server = 0; server < listing->servers; server++)
-        for (size_t p = 0; p < listing->pages[server].count; p++) {
-            const Myelin__ManifestPage *page = listing->pages[server].page[p];
+    for (unsigned server = 0; server < listing->all.servers; server++)
+        for (size_t p = 0; p < listing->all.of[server].count; p++) {
+            const Myelin__ManifestPage *page = listing->all.of[server].page[p];
             for (size_t i = 0; i < page->n_manifest; i++) {
                 struct listed *listed = &listing->listed[listing->count++];
                 struct digest digest;
@@ -360,33 +327,25 @@ static result roll_forward(struct session *session, struct listing *listing,
 
 static result load(struct session *session, struct listing *listing, unsigned enough,
                    struct manifests *manifests) {
-    unsigned ok;
-    TRY(session_ask(session, SESSION_STORAGE, ask_objects, listing, enough, manifests->answers,
-                    &ok));
+    TRY(ask_objects(session, enough, listing, manifests));
     TRY(merge(session, listing, manifests));
     size_t rolled;
     TRY(roll_forward(session, listing, manifests, &rolled));
     if (rolled == 0)
         return OK;
-    struct manifests again = {.servers = manifests->servers, .answers = manifests->answers};
-    manifests->answers = NULL;
+    unsigned servers = manifests->servers;
     manifests_free(manifests);
-    *manifests = again;
-    TRY(session_ask(session, SESSION_STORAGE, ask_objects, listing, enough, manifests->answers,
-                    &ok));
+    manifests->servers = servers;
+    TRY(ask_objects(session, enough, listing, manifests));
     return merge(session, listing, manifests);
 }
 
 result manifests_load(struct session *session, const struct image *image, unsigned enough,
                       struct manifests *out_manifests) {
-    unsigned servers = session_server_count(session, SESSION_STORAGE);
-    AUTO_LISTING struct listing listing = {.image = image, .servers = servers};
-    AUTO_MANIFESTS struct manifests manifests = {.servers = servers};
+    AUTO_LISTING struct listing listing = {.image = image};
+    AUTO_MANIFESTS struct manifests manifests = {
+        .servers = session_server_count(session, SESSION_STORAGE)};
     TRY(manifests_owner_key(session, image, listing.owner_key));
-    listing.pages = calloc(servers, sizeof *listing.pages);
-    manifests.answers = calloc(servers, sizeof *manifests.answers);
-    if (listing.pages == NULL || manifests.answers == NULL)
-        return FAIL(NO_MEMORY, "no memory to ask %u servers", servers);
     TRY(load(session, &listing, enough, &manifests));
     *out_manifests = manifests;
     manifests = (struct manifests){0};

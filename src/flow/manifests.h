@@ -5,6 +5,7 @@
 #define MYELIN_FLOW_MANIFESTS_H
 
 #include "flow/image.h"
+#include "flow/pages.h"
 
 /* One object: the newest manifest of it that its owner signed. */
 struct manifest_entry {
@@ -39,14 +40,8 @@ MUST_CHECK result manifests_load(struct session *session, const struct image *im
 MUST_CHECK result manifests_owner_key(struct session *session, const struct image *image,
                                       uint8_t out_identity[FORMAT_IDENTITY_BYTES]);
 
-/* One server's records, page by page, unverified; appended to `out_pages`. */
-struct manifest_pages {
-    Myelin__ManifestPage **page;
-    size_t count;
-};
-void manifest_pages_free(struct manifest_pages *pages);
-#define AUTO_MANIFEST_PAGES __attribute__((cleanup(manifest_pages_free)))
-MUST_CHECK result manifest_pages_fetch(struct http_client *client, const struct image *image,
-                                       struct manifest_pages *out_pages);
+/* One server's records, as pages of Myelin__ManifestPage, unverified. Errors of pages_fetch. */
+MUST_CHECK result manifests_fetch(struct session *session, struct http_client *client,
+                                  const struct image *image, struct pages *out_pages);
 
 #endif

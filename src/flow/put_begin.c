@@ -67,8 +67,9 @@ static result check_page(const struct put_batch *batch, const Myelin__ManifestPa
 /* CONFLICT where this server has the owner's own manifest of one of the batch's objects: nobody is
  * believed without. */
 static result prove_object(const struct put_batch *batch, unsigned slot) {
-    AUTO_MANIFEST_PAGES struct manifest_pages pages = {0};
-    if (manifest_pages_fetch(batch->slots->slot[slot].client, batch->image, &pages) != OK)
+    AUTO_SERVER_PAGES struct pages pages = {0};
+    struct http_client *client = batch->slots->slot[slot].client;
+    if (manifests_fetch(batch->session, client, batch->image, &pages) != OK)
         return OK;
     for (size_t i = 0; i < pages.count; i++)
         TRY(check_page(batch, pages.page[i]));
