@@ -14,8 +14,7 @@
 static const char protobuf[] = "application/protobuf";
 static const char plain_text[] = "text/plain; version=0.0.4; charset=utf-8";
 
-/* ------------------------------------------------------------------ what requests have in common
- */
+/* ------------------------------------------------------------------ every request */
 
 struct request {
     struct storage *storage;
@@ -62,6 +61,12 @@ static result answer(struct server_exchange *exchange, result made, struct bytes
     return made == OK ? exchange_answer(exchange, protobuf, body) : made;
 }
 
+/* The length of a body that comes in parts; 0 where its head does not tell. */
+static uint64_t expected_bytes(const struct server_exchange *exchange) {
+    uint64_t length = exchange_body_length(exchange);
+    return length == SERVER_LENGTH_UNKNOWN ? 0 : length;
+}
+
 static const char *after_of(const struct server_exchange *exchange) {
     const char *after = exchange_query(exchange, "after");
     return after != NULL ? after : "";
@@ -95,12 +100,11 @@ static result object_begin(struct server_exchange *exchange) {
     struct request r;
     struct upload_options options = {0};
     struct upload *upload = NULL;
-    uint64_t length = exchange_body_length(exchange);
     TRY(request_read(exchange, IMAGE | PUT | OBJECT, &r));
     TRY(exchange_query_number(exchange, "slot", UINT64_MAX, &options.slot));
     TRY(exchange_query_number(exchange, "slice", 0, &options.slice_bytes));
     options.object = r.object;
-    options.expected_bytes = length == SERVER_LENGTH_UNKNOWN ? 0 : length;
+    options.expected_bytes = expected_bytes(exchange);
     TRY(upload_open(r.storage, &r.caller, &r.image, &r.put, &options, &upload));
     exchange_set_state(exchange, upload);
     return OK;
@@ -132,13 +136,12 @@ static result blocks_begin(struct server_exchange *exchange) {
     struct request r;
     struct blocks_options options = {0};
     struct blocks *blocks = NULL;
-    uint64_t length = exchange_body_length(exchange);
     TRY(request_read(exchange, IMAGE | PUT | OBJECT, &r));
     TRY(exchange_query_number(exchange, "draw", 0, &options.draw));
     TRY(exchange_query_number(exchange, "row", 0, &options.row));
     TRY(exchange_query_number(exchange, "slice", 0, &options.slice_bytes));
     options.object = r.object;
-    options.expected_bytes = length == SERVER_LENGTH_UNKNOWN ? 0 : length;
+    options.expected_bytes = expected_bytes(exchange);
     TRY(blocks_open(r.storage, &r.caller, &r.image, &r.put, &options, &blocks));
     exchange_set_state(exchange, blocks);
     return OK;
