@@ -51,11 +51,12 @@ static const struct command commands[] = {
     {"status", "", "ask every server whether it is well", "", BIT(JSON), 0, 0, command_status},
     {"audit", "[ID [--from OWNER]]", "who opened what and when, by the key servers' logs", "",
      BIT(FROM) | BIT(JSON), 0, 1, command_audit},
-    {"shares", "refresh [--all] | replace KEY-SERVER [--all]",
+    {"shares", "refresh [--all] | replace KEY-SERVER",
      "give the key servers new shares, or one of them its lost share again",
      "'refresh' makes shares that were stolen before worthless; 'replace' is for a key server "
      "that\n"
-     "lost its disk. Nobody learns the key, images and forwards stay as they are. After an\n"
+     "lost its disk, and only for one's own share there. Nobody learns the key, images and "
+     "forwards stay as they are. After an\n"
      "interruption the old shares work or the new ones; run it again.\n",
      BIT(ALL) | BIT(JSON), 1, 2, command_shares},
 };

@@ -99,6 +99,8 @@ static result read_words(const struct arguments *arguments, struct care *care) {
         return FAIL(INVALID, "'shares %s' is nothing: refresh or replace", what);
     if (arguments->word_count < 2)
         return FAIL(INVALID, "which key server's share? 'myelin shares replace key-2'");
+    if (arguments->values[OPTION_ALL] != NULL)
+        return FAIL(INVALID, "'shares replace' takes no --all: each user has his own replaced");
     care->server = arguments->words[1];
     return format_is_name(care->server) ? OK
                                         : FAIL(INVALID, "'%s' is no server's name", care->server);

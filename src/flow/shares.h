@@ -1,7 +1,7 @@
 /*
  * Share care: the key servers give themselves new shares of a user's key without rebuilding it. The
- * caller, who is the user or the manager, carries what they tell each other, sealed and signed by
- * them, so that he learns nothing and alters nothing. docs/PROTOCOL.md, "Share care".
+ * caller, who is the user or, for a refresh, the manager, carries what they tell each other, sealed
+ * and signed by them, so that he learns nothing and alters nothing. docs/PROTOCOL.md, "Share care".
  *
  *   refresh  new shares for all: old ones, stolen before, are worth nothing beside them
  *   replace  one key server's share anew from t others, after its disk was lost
@@ -28,7 +28,8 @@ struct shares_done {
 };
 
 /* New shares of `user`, who is the session's, or anybody where that is a manager's. Key servers
- * that missed an earlier refresh, or lost their share, get it back first where they can be reached.
+ * that missed an earlier refresh, or lost their share, get it back first where they can be reached
+ * and the session is the user's; a manager's leaves them out with a warning.
  *
  * NOT_FOUND  no such user is enrolled
  * DENIED     the session is neither the user's nor a manager's
@@ -38,8 +39,9 @@ struct shares_done {
 MUST_CHECK result flow_shares_refresh(struct session *session, const char *user,
                                       struct shares_done *out_done);
 
-/* The share of key server `name` anew. NOT_FOUND where there is no such key server or user; QUORUM
- * where fewer than t others can help, or where it cannot be reached. */
+/* The share of key server `name` anew. DENIED unless the session is `user`'s; NOT_FOUND where there
+ * is no such key server or user; QUORUM where fewer than t others can help, or where it cannot be
+ * reached. */
 MUST_CHECK result flow_shares_replace(struct session *session, const char *user, const char *name,
                                       struct shares_done *out_done);
 

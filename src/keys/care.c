@@ -16,6 +16,13 @@ result care_check_caller(const struct key_service *service, const struct tls_pee
     return FAIL(DENIED, "%s may not care for the shares of %s", peer->name, user);
 }
 
+result care_check_replacer(const struct tls_peer *peer) {
+    if (peer->role == TLS_ROLE_USER)
+        return OK;
+    return FAIL(DENIED, "%s may not have a share replaced: that is for the user himself",
+                peer->name);
+}
+
 result care_share(const struct key_service *service, const struct tls_peer *peer, const char *user,
                   struct share_record *out_record, struct public_key *out_public_key) {
     AUTO_SHARE struct share_record record = {0};
@@ -83,6 +90,8 @@ result service_care_begin(struct key_service *service, const struct tls_peer *pe
     TRY(format_parse_care_request(body, &request));
     if (request->lost > service->description->system->n_key || request->lost == service->index)
         return FAIL(INVALID, "key server %u is none that this one could help", request->lost);
+    if (request->lost != 0)
+        TRY(care_check_replacer(peer));
     TRY(care_share(service, peer, request->user, &record, &public_key));
     if (request->lost == 0) {
         AUTO_SHARE struct share_record promised = {0};
@@ -116,8 +125,10 @@ result service_care_check(struct key_service *service, const struct tls_peer *pe
     uint32_t lost, wrong[FORMAT_SERVERS_MAX];
     Myelin__CareComplaint complaint = MYELIN__CARE_COMPLAINT__INIT;
     TRY(format_parse_care_offer(body, &offer));
-    TRY(care_share(service, peer, offer->user, &record, &public_key));
     TRY(offered_lost(offer, &lost));
+    if (lost != 0)
+        TRY(care_check_replacer(peer));
+    TRY(care_share(service, peer, offer->user, &record, &public_key));
     set_terms(&record, &public_key, lost, &terms);
     TRY(care_dealings_open(service, &terms, offer->n_dealing, offer->dealing, &dealings));
     complaint.server = wrong;

@@ -11,8 +11,14 @@
 MUST_CHECK result care_check_caller(const struct key_service *service, const struct tls_peer *peer,
                                     const char *user);
 
-/* The same, and the user's active share here, with the PK of his certificate. NOT_FOUND; DENIED
- * where the caller is the user under another identity key than he enrolled with. */
+/* DENIED unless the caller is a user: the manager may not have shares replaced. A replacement gives
+ * one key server what the others' shares are made into, and only the user could have the key whole
+ * without it (recover). */
+MUST_CHECK result care_check_replacer(const struct tls_peer *peer);
+
+/* As care_check_caller, and the user's active share here, with the PK of his certificate.
+ * NOT_FOUND; DENIED where the caller is the user under another identity key than he enrolled with.
+ */
 MUST_CHECK result care_share(const struct key_service *service, const struct tls_peer *peer,
                              const char *user, struct share_record *out_record,
                              struct public_key *out_public_key);

@@ -40,6 +40,7 @@ static result blind_parsed(struct key_service *service, const struct tls_peer *p
     AUTO_CARE_DEALINGS struct care_dealings dealings = {0};
     AUTO_SECRET struct key_share *blinded = NULL;
     struct public_key public_key;
+    TRY(care_check_replacer(peer));
     TRY(care_share(service, peer, offer->user, &record, &public_key));
     struct care_terms terms = {.user = offer->user,
                                .lost = lost,
@@ -100,10 +101,10 @@ static result restoring_start(struct restoring *r, const struct tls_peer *peer) 
     const Myelin__CareRestore *request = r->request;
     const Myelin__System *system = r->service->description->system;
     TRY(care_check_caller(r->service, peer, request->user));
+    TRY(care_check_replacer(peer));
     TRY(user_from_certificate(format_view(request->certificate), r->service->description,
                               request->user, time(NULL), &r->user));
-    if (peer->role == TLS_ROLE_USER &&
-        memcmp(peer->identity, r->user.identity, sizeof r->user.identity) != 0)
+    if (memcmp(peer->identity, r->user.identity, sizeof r->user.identity) != 0)
         return FAIL(DENIED, "the certificate of %s is for another identity key", peer->name);
     if (request->n_commitment1 != system->t)
         return FAIL(PROTOCOL, "%zu commitments, expected t = %u", request->n_commitment1,

@@ -103,7 +103,8 @@ def test_old_and_new_shares_do_not_mix(c):
 
 
 def test_usage(c):
-    for words in (["shares"], ["shares", "refresh", "key-1"], ["shares", "replace"], ["shares", "burn"]):
+    for words in (["shares"], ["shares", "refresh", "key-1"], ["shares", "replace"], ["shares", "burn"],
+                  ["shares", "replace", "key-4", "--all"]):
         c.must(*words, user="alice", code=USAGE)
     c.must("shares", "replace", "key-9", user="alice", code=NOT_FOUND)
     hidden = c.system / "manager.away"
@@ -161,7 +162,7 @@ def test_a_lost_share_comes_back(c, loss):
     c.must("shares", "replace", "key-4", user="alice")
     assert others == {key: share(c, key).read_bytes() for key in others}, "nobody else's share changes"
     if loss == "store":
-        c.must("shares", "replace", "key-4", "--all")
+        c.must("shares", "replace", "key-4", user="bob")
     c.kill("key-1", "key-2")  # key-4 must do its part now
     all_opens(c)
     assert "key-4" not in c.run("get", "hers", "-o", c.folder / "again", user="alice").err
@@ -173,6 +174,18 @@ def test_a_share_that_is_there_is_not_replaced(c):
     before = shares(c)
     c.must("shares", "replace", "key-4", user="alice")
     assert before == shares(c)
+
+
+def test_the_manager_replaces_nothing(c):
+    """His refresh leaves out who lost a share; the user's own brings it back."""
+    share(c, "key-4").unlink()
+    done = c.must("shares", "refresh", "--all", "--json")
+    held = {d["user"]: [s["name"] for s in d["servers"] if s["new"]] for d in done.json()}
+    assert held == {"alice": [key for key in KEYS if key != "key-4"], "bob": KEYS}
+    assert not share(c, "key-4").exists()
+    assert "for the user himself" in done.err, done.err
+    refresh(c)
+    all_opens(c)
 
 
 def test_replacing_needs_t_others(c):

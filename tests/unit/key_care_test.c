@@ -345,8 +345,9 @@ static void test_who_may(void **state) {
     peer = world.mallory.peer;
     peer.role = TLS_ROLE_MANAGER;
     assert_int_equal(begin_as(&peer, 0, 7, 0, &answer), OK);
-    peer.system[0] ^= 1;
     format_free_at(&answer);
+    assert_int_equal(begin_as(&peer, 0, 0, 2, &answer), DENIED); /* a replacement */
+    peer.system[0] ^= 1;
     assert_int_equal(begin_as(&peer, 0, 8, 0, &answer), DENIED);
 }
 
@@ -379,7 +380,8 @@ static void blind_all(struct run *run, uint32_t lost, struct restoring *out) {
     }
 }
 
-static result restore_at(struct run *run, uint32_t lost, Myelin__Signed *blinded[], size_t count,
+static result restore_as(const struct tls_peer *peer, struct run *run, uint32_t lost,
+                         Myelin__Signed *blinded[], size_t count,
                          Myelin__CareComplaint **out_complaint) {
     AUTO_BYTES struct bytes wire = {0};
     AUTO_BYTES struct bytes answer = {0};
@@ -397,9 +399,13 @@ static result restore_at(struct run *run, uint32_t lost, Myelin__Signed *blinded
     restore.n_blinded = count;
     restore.blinded = blinded;
     assert_int_equal(format_pack(&restore, &wire), OK);
-    TRY(service_care_restore(&fleet.service[lost - 1], &world.alice.peer, bytes_view(&wire),
-                             &answer));
+    TRY(service_care_restore(&fleet.service[lost - 1], peer, bytes_view(&wire), &answer));
     return format_parse_care_complaint(bytes_view(&answer), out_complaint);
+}
+
+static result restore_at(struct run *run, uint32_t lost, Myelin__Signed *blinded[], size_t count,
+                         Myelin__CareComplaint **out_complaint) {
+    return restore_as(&world.alice.peer, run, lost, blinded, count, out_complaint);
 }
 
 static void lose(unsigned i) {
@@ -484,6 +490,28 @@ static void test_a_newer_share_stays(void **state) {
     assert_int_equal(usable(run.generation), M);
 }
 
+/* Nor any of its later steps, on the manager's word. */
+static void test_the_manager_replaces_nothing(void **state) {
+    AUTO_RUN run = {.count = 0};
+    AUTO_RESTORING restoring = {.count = 0};
+    AUTO_FORMAT Myelin__CareComplaint *complaint = NULL;
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_BYTES struct bytes answer = {0};
+    struct tls_peer manager = world.mallory.peer;
+    manager.role = TLS_ROLE_MANAGER;
+    (void)state;
+    lose(1);
+    begin(&run, 0, 2);
+    blind_all(&run, 2, &restoring);
+    pack_offer(&run, &wire);
+    assert_int_equal(service_care_check(&fleet.service[0], &manager, bytes_view(&wire), &answer),
+                     DENIED);
+    assert_int_equal(service_care_blind(&fleet.service[0], &manager, bytes_view(&wire), &answer),
+                     DENIED);
+    assert_int_equal(restore_as(&manager, &run, 2, restoring.blinded, T, &complaint), DENIED);
+    assert_int_equal(restore_at(&run, 2, restoring.blinded, T, &complaint), OK);
+}
+
 #define CARE_TEST(name) cmocka_unit_test_setup_teardown(name, fleet_setup, fleet_teardown)
 
 int main(void) {
@@ -493,7 +521,7 @@ int main(void) {
         CARE_TEST(test_a_broken_run_is_taken_up),    CARE_TEST(test_wrong_dealers_are_named),
         CARE_TEST(test_wrong_offers_are_refused),    CARE_TEST(test_who_may),
         CARE_TEST(test_a_lost_share_is_made_anew),   CARE_TEST(test_lying_helpers),
-        CARE_TEST(test_a_newer_share_stays),
+        CARE_TEST(test_a_newer_share_stays),         CARE_TEST(test_the_manager_replaces_nothing),
     };
     return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }
