@@ -75,20 +75,51 @@ static result restore(struct shares_run *run, unsigned base, const struct shares
     return OK;
 }
 
-static result replace(struct shares_run *run, struct shares_done *out_done) {
-    unsigned m = run->session->m, ok = 0;
-    bool given[FORMAT_SERVERS_MAX], members[FORMAT_SERVERS_MAX] = {false};
-    bool held[FORMAT_SERVERS_MAX] = {false};
-    struct shares_agreed agreed;
-    TRY(begin_settled(run));
+/* Those of the commonest generation, and one of them. */
+static result find_members(const struct shares_run *run, bool out_members[FORMAT_SERVERS_MAX],
+                           unsigned *out_base) {
+    unsigned m = run->session->m;
+    bool given[FORMAT_SERVERS_MAX];
     for (unsigned i = 0; i < m; i++)
         given[i] = run->of[i].state != NULL;
-    unsigned base = shares_commonest(run, given);
-    for (unsigned i = 0; i < m && base < m; i++)
-        members[i] = given[i] && shares_same_generation(run, i, base);
-    if (shares_count(run, members) < run->session->t)
-        return shares_fail(run, "replacing", shares_count(run, members), run->session->t);
-    TRY(shares_agree(run, members, &agreed));
+    *out_base = shares_commonest(run, given);
+    for (unsigned i = 0; i < m; i++)
+        out_members[i] = given[i] && shares_same_generation(run, i, *out_base);
+    unsigned count = shares_count(run, out_members);
+    return count >= run->session->t ? OK : shares_fail(run, "replacing", count, run->session->t);
+}
+
+/* Begins until all who were to deal have dealt rightly: a dealing is good only together with those
+ * of all the dealers it was made for, so that without one of them the others deal anew. */
+static result agree(struct shares_run *run, unsigned *out_base, struct shares_agreed *out) {
+    TRY(begin_settled(run));
+    for (;;) {
+        bool members[FORMAT_SERVERS_MAX], have_all_dealt = true;
+        *out = (struct shares_agreed){0};
+        TRY(find_members(run, members, out_base));
+        for (unsigned i = 0; i < run->session->m; i++) {
+            out->dealers[i] = run->dealers[i] && members[i] && run->of[i].dealt;
+            have_all_dealt = have_all_dealt && out->dealers[i] == run->dealers[i];
+        }
+        if (have_all_dealt)
+            TRY(shares_agree(run, members, out));
+        if (memcmp(out->dealers, run->dealers, sizeof run->dealers) == 0)
+            return OK;
+        memcpy(run->dealers, out->dealers, sizeof run->dealers);
+        unsigned count = shares_count(run, run->dealers);
+        if (count < run->session->t)
+            return shares_fail(run, "dealing", count, run->session->t);
+        TRY(shares_begin(run));
+    }
+}
+
+static result replace(struct shares_run *run, struct shares_done *out_done) {
+    unsigned m = run->session->m, ok = 0, base;
+    bool held[FORMAT_SERVERS_MAX] = {false};
+    struct shares_agreed agreed;
+    for (unsigned i = 0; i < m; i++)
+        run->dealers[i] = i + 1 != run->lost;
+    TRY(agree(run, &base, &agreed));
     session_step(run->session, "deal", agreed.dealing_count, m);
     TRY(shares_offer(run, "/v1/care/blind", agreed.receivers, run->of[base].generation,
                      agreed.dealing_count, agreed.dealings, &ok));

@@ -57,14 +57,27 @@ static result ask(struct shares_run *run, session_question question, const bool 
 
 /* ------------------------------------------------------------------ begin */
 
+static size_t list_dealers(const struct shares_run *run, uint32_t out[FORMAT_SERVERS_MAX]) {
+    size_t count = 0;
+    for (unsigned i = 0; run->lost != 0 && i < run->session->m; i++)
+        if (run->dealers[i])
+            out[count++] = i + 1;
+    return count;
+}
+
 static result take_dealing(const struct shares_run *run, const struct session *session,
                            unsigned server, struct shares_member *member) {
     AUTO_FORMAT Myelin__Dealing *dealing = NULL;
     TRY(format_open_dealing(member->state->dealing,
                             session_server(session, SESSION_KEY, server)->identity.data, &dealing));
     size_t receivers = session->m - (run->lost != 0 ? 1 : 0);
+    uint32_t dealers[FORMAT_SERVERS_MAX];
+    size_t dealer_count = list_dealers(run, dealers);
     if (strcmp(dealing->user, run->user) != 0 || dealing->dealer != server + 1 ||
         dealing->lost != run->lost || dealing->n_box != receivers ||
+        dealing->n_dealers != dealer_count ||
+        (dealer_count > 0 &&
+         memcmp(dealing->dealers, dealers, dealer_count * sizeof *dealers) != 0) ||
         memcmp(dealing->generation.data, member->generation, DIGEST_BYTES) != 0)
         return FAIL(INTEGRITY, "its dealing is for something else");
     struct view commitments = format_view(dealing->commitments);
@@ -115,19 +128,23 @@ result shares_begin(struct shares_run *run) {
     unsigned m = run->session->m, ok = 0;
     bool to[FORMAT_SERVERS_MAX];
     char user[FORMAT_NAME_MAX + 1];
+    uint32_t dealers[FORMAT_SERVERS_MAX];
     if (run->of == NULL)
         run->of = calloc(m, sizeof *run->of);
     if (run->of == NULL)
         return FAIL(NO_MEMORY, "out of memory");
     for (unsigned i = 0; i < m; i++) {
-        member_clear(&run->of[i]);
-        to[i] = i + 1 != run->lost;
+        to[i] = run->lost == 0 || run->dealers[i];
+        if (to[i])
+            member_clear(&run->of[i]);
     }
     snprintf(user, sizeof user, "%s", run->user);
     Myelin__CareRequest request = MYELIN__CARE_REQUEST__INIT;
     request.user = user;
     request.ballot = run->ballot;
     request.lost = run->lost;
+    request.n_dealers = list_dealers(run, dealers);
+    request.dealers = dealers;
     run->wire.len = 0;
     TRY(format_pack(&request, &run->wire));
     return ask(run, ask_begin, to, &ok);
@@ -307,7 +324,8 @@ result shares_agree(struct shares_run *run, const bool members[], struct shares_
     unsigned m = run->session->m, first = m, ok = 0;
     *out = (struct shares_agreed){0};
     for (unsigned i = 0; i < m; i++) {
-        out->dealers[i] = members[i] && run->of[i].dealt;
+        out->dealers[i] = members[i] && run->of[i].dealt && (run->lost == 0 || run->dealers[i]);
+        memset(run->of[i].complains, 0, sizeof run->of[i].complains);
         first = members[i] && first == m ? i : first;
     }
     list_dealings(run, out);

@@ -25,8 +25,9 @@ struct shares_member {
 struct shares_run {
     struct session *session;
     const char *user;
-    uint64_t ballot; /* 0 for a replacement */
-    uint32_t lost;   /* 0 for a refresh */
+    uint64_t ballot;                  /* 0 for a replacement */
+    uint32_t lost;                    /* 0 for a refresh */
+    bool dealers[FORMAT_SERVERS_MAX]; /* a replacement: for which set all deal */
     struct bytes wire;
     bool asked[FORMAT_SERVERS_MAX]; /* who is asked in this round */
     struct shares_member *of;       /* by key server: m */
@@ -35,8 +36,9 @@ struct shares_run {
 #define AUTO_SHARES_RUN __attribute__((cleanup(shares_run_free)))
 void shares_run_free(struct shares_run *run);
 
-/* Begins a run at all key servers but `lost`, whose states and dealings it keeps. A run may be
- * begun again. INTERNAL where cancelled, NO_MEMORY. */
+/* Begins a run at all key servers, or at the dealers of a replacement, and keeps their states and
+ * dealings. A run may be begun again: of those that are no dealers any more the states stay.
+ * INTERNAL where cancelled, NO_MEMORY. */
 MUST_CHECK result shares_begin(struct shares_run *run);
 
 const char *shares_name(const struct shares_run *run, unsigned server);
@@ -54,7 +56,8 @@ unsigned shares_commonest(const struct shares_run *run, const bool among[]);
 bool shares_same_generation(const struct shares_run *run, unsigned a, unsigned b);
 
 /* The dealers and receivers who have nothing against each other, from `members` of one generation:
- * asks each member what it thinks of the dealings. Who is left out is named in a warning. */
+ * asks each member what it thinks of the dealings. Who is left out is named in a warning; where
+ * that is a dealer of a replacement, the others must deal anew. */
 struct shares_agreed {
     bool dealers[FORMAT_SERVERS_MAX], receivers[FORMAT_SERVERS_MAX];
     size_t dealing_count;

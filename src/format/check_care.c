@@ -16,12 +16,34 @@ static result check_dealings(const char *field, size_t count, Myelin__Signed *co
                              FORMAT_LIMIT_DEALING);
 }
 
+/* Those who deal for a replacement: none for a refresh. */
+static result check_dealers(size_t count, const uint32_t dealers[], uint32_t lost) {
+    TRY(check_count("dealers", count, lost == 0 ? 0 : 1, lost == 0 ? 0 : FORMAT_SERVERS_MAX));
+    for (size_t i = 0; i < count; i++) {
+        TRY(check_number("dealers", dealers[i], i == 0 ? 1 : dealers[i - 1] + 1,
+                         FORMAT_SERVERS_MAX));
+        if (dealers[i] == lost)
+            return FAIL(PROTOCOL, "dealers: %u lost its share", lost);
+    }
+    return OK;
+}
+
+static result check_among(uint32_t dealer, size_t count, const uint32_t dealers[]) {
+    for (size_t i = 0; i < count; i++)
+        if (dealers[i] == dealer)
+            return OK;
+    return FAIL(PROTOCOL, "dealers: without %u, who deals", dealer);
+}
+
 result format_check_dealing(const void *message) {
     const Myelin__Dealing *m = message;
     TRY(check_name("user", m->user));
     TRY(check_bytes("generation", m->generation, FORMAT_HASH_BYTES));
     TRY(check_index("dealer", m->dealer));
     TRY(check_number("lost", m->lost, 0, FORMAT_SERVERS_MAX));
+    TRY(check_dealers(m->n_dealers, m->dealers, m->lost));
+    if (m->lost != 0)
+        TRY(check_among(m->dealer, m->n_dealers, m->dealers));
     TRY(check_between("commitments", m->commitments, 0, FORMAT_DEALING_COMMITMENTS_MAX));
     TRY(check_count("box", m->n_box, 1, FORMAT_SERVERS_MAX));
     return check_each("box", m->box, m->n_box, FORMAT_SUBSHARE_BOX_BYTES);
@@ -45,12 +67,13 @@ result format_check_blinded(const void *message) {
     return check_bytes("box", m->box, FORMAT_SUBSHARE_BOX_BYTES);
 }
 
-/* A ballot for a refresh, a lost index for a replacement. */
+/* A ballot for a refresh, a lost index and the dealers for a replacement. */
 result format_check_care_request(const void *message) {
     const Myelin__CareRequest *m = message;
     TRY(check_name("user", m->user));
     TRY(check_ballot("ballot", m->ballot, m->lost == 0 ? 1 : 0));
-    return check_number("lost", m->lost, 0, m->ballot == 0 ? FORMAT_SERVERS_MAX : 0);
+    TRY(check_number("lost", m->lost, 0, m->ballot == 0 ? FORMAT_SERVERS_MAX : 0));
+    return check_dealers(m->n_dealers, m->dealers, m->lost);
 }
 
 result format_check_care_state(const void *message) {

@@ -80,6 +80,21 @@ static result pack_state(const struct key_service *service, const Myelin__ShareF
     return format_pack(&state, out_state);
 }
 
+/* Fewer than t dealers might all be corrupted. */
+static result check_replacement(const struct key_service *service, const struct tls_peer *peer,
+                                const Myelin__CareRequest *request) {
+    const Myelin__System *system = service->description->system;
+    bool is_mine = false;
+    TRY(care_check_replacer(peer));
+    for (size_t i = 0; i < request->n_dealers; i++)
+        is_mine = is_mine || request->dealers[i] == service->index;
+    if (!is_mine || request->dealers[request->n_dealers - 1] > system->n_key)
+        return FAIL(INVALID, "these are no dealers that this key server could be one of");
+    if (request->n_dealers < system->t)
+        return FAIL(QUORUM, "%zu dealers, at least %u are needed", request->n_dealers, system->t);
+    return OK;
+}
+
 result service_care_begin(struct key_service *service, const struct tls_peer *peer,
                           struct view body, struct bytes *out_state) {
     AUTO_FORMAT Myelin__CareRequest *request = NULL;
@@ -91,7 +106,7 @@ result service_care_begin(struct key_service *service, const struct tls_peer *pe
     if (request->lost > service->description->system->n_key || request->lost == service->index)
         return FAIL(INVALID, "key server %u is none that this one could help", request->lost);
     if (request->lost != 0)
-        TRY(care_check_replacer(peer));
+        TRY(check_replacement(service, peer, request));
     TRY(care_share(service, peer, request->user, &record, &public_key));
     if (request->lost == 0) {
         AUTO_SHARE struct share_record promised = {0};
@@ -101,6 +116,8 @@ result service_care_begin(struct key_service *service, const struct tls_peer *pe
         promised = before; /* to be freed */
     }
     set_terms(&record, &public_key, request->lost, &terms);
+    terms.dealers = request->dealers;
+    terms.dealer_count = request->n_dealers;
     TRY(care_deal(service, &terms, &dealing));
     return pack_state(service, record.file, dealing, out_state);
 }

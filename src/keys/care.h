@@ -33,6 +33,8 @@ struct care_terms {
     const char *user;
     uint8_t base[DIGEST_BYTES]; /* generation */
     uint32_t lost;              /* 0: a refresh */
+    uint32_t *dealers; /* one's own dealing for a replacement: all who deal; the caller's */
+    size_t dealer_count;
     unsigned t;
     const struct public_key *public_key;
 };
@@ -41,15 +43,18 @@ struct care_terms {
 struct care_dealings {
     size_t count;
     struct share_dealing *dealings;
-    struct subshare *subshares;     /* secret memory; none for the lost one itself */
+    struct subshare *subshares;                  /* secret memory; none for the lost one itself */
+    uint32_t signed_dealers[FORMAT_SERVERS_MAX]; /* a replacement: what each signed */
     bool wrong[FORMAT_SERVERS_MAX]; /* by position: the sub-share is not what was committed to */
 };
 #define AUTO_CARE_DEALINGS __attribute__((cleanup(care_dealings_free)))
 void care_dealings_free(struct care_dealings *dealings);
 
 /* Opens `count` dealings of different dealers, and their boxes where this server is no lost one.
+ * Those of a replacement must be by exactly the dealers that each of them was signed for.
  * INTEGRITY or PROTOCOL, naming the dealer, where its signature or what everybody sees of it is
- * wrong; CONFLICT where one is about another generation; INVALID for a dealer given twice. */
+ * wrong; CONFLICT where one is about another generation; INVALID for a dealer given twice, or
+ * dealings that were signed for another set of dealers. */
 MUST_CHECK result care_dealings_open(const struct key_service *service,
                                      const struct care_terms *terms, size_t count,
                                      Myelin__Signed *const records[], struct care_dealings *out);

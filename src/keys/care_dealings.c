@@ -38,6 +38,24 @@ static result check_about(const struct key_service *service, const struct care_t
     return OK;
 }
 
+/* A dealing masks shares together with those of one set of dealers only: with overlapping sets the
+ * masks could be made to cancel and the shares not (docs/SCHEME.md). As dealers are there once and
+ * each is among those it signed, as many equal signed sets as they have members are that set. */
+static result check_set(const struct care_terms *terms, size_t count,
+                        const Myelin__Dealing *dealing, struct care_dealings *all) {
+    if (terms->lost == 0)
+        return OK;
+    size_t bytes = count * sizeof *dealing->dealers;
+    if (dealing->n_dealers != count)
+        return FAIL(INVALID, "its dealing is for %zu dealers, not for %zu", dealing->n_dealers,
+                    count);
+    if (all->count == 0)
+        memcpy(all->signed_dealers, dealing->dealers, bytes);
+    if (memcmp(all->signed_dealers, dealing->dealers, bytes) != 0)
+        return FAIL(INVALID, "its dealing is for other dealers");
+    return OK;
+}
+
 static result parse_public(const struct care_terms *terms, const Myelin__Dealing *dealing,
                            struct share_dealing *out) {
     struct view bytes = format_view(dealing->commitments);
@@ -61,7 +79,7 @@ static bool open_box(const struct key_service *service, const struct care_terms 
 }
 
 static result open_one(const struct key_service *service, const struct care_terms *terms,
-                       const Myelin__Signed *record, struct care_dealings *out) {
+                       size_t count, const Myelin__Signed *record, struct care_dealings *out) {
     AUTO_FORMAT Myelin__Dealing *claimed = NULL;
     AUTO_FORMAT Myelin__Dealing *dealing = NULL;
     const Myelin__System *system = service->description->system;
@@ -74,6 +92,8 @@ static result open_one(const struct key_service *service, const struct care_term
     result opened = format_open_dealing(record, dealer->identity.data, &dealing);
     if (opened == OK)
         opened = check_about(service, terms, dealing);
+    if (opened == OK)
+        opened = check_set(terms, count, dealing, out);
     if (opened == OK)
         opened = parse_public(terms, dealing, &out->dealings[at]);
     if (opened != OK)
@@ -100,7 +120,7 @@ result care_dealings_open(const struct key_service *service, const struct care_t
         return FAIL(NO_MEMORY, "no memory for %zu dealings", count);
     TRY(secret_new(count * sizeof *all.subshares, (void **)&all.subshares));
     for (size_t i = 0; i < count; i++)
-        TRY(open_one(service, terms, records[i], &all));
+        TRY(open_one(service, terms, count, records[i], &all));
     *out = all;
     all = (struct care_dealings){0};
     return OK;
@@ -190,6 +210,8 @@ result care_deal(const struct key_service *service, const struct care_terms *ter
     record.generation = format_bytes(view_of(terms->base, sizeof terms->base));
     record.dealer = service->index;
     record.lost = terms->lost;
+    record.n_dealers = terms->dealer_count;
+    record.dealers = terms->dealers;
     record.commitments = format_bytes(bytes_view(&commitments));
     record.n_box = count;
     record.box = boxes.fields;

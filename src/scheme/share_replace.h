@@ -2,15 +2,19 @@
  * A new share for a key server that lost its own, made by others without the key (share recovery of
  * Herzberg, Jarecki, Krawczyk & Yung, CRYPTO 1995).
  *
+ *     [the set of all dealers, at least t, is known to each before it deals]
  *     helper j -> all       commitments to w1_j, w2_j with w1_j(lost) = w2_j(lost) = 0
  *     helper j -> helper i  w1_j(i), w2_j(i), which i checks (share_dealing_check)
- *     [the helpers agree on a set of at least t dealers nobody has a just complaint about]
- *     helper i -> lost      b(i) = f(i) + sum w_j(i) over the set
+ *     [where there is a just complaint about one, all others deal anew without it]
+ *     helper i -> lost      b(i) = f(i) + sum w_j(i) over exactly that set
  *     lost                  checks each b(i), interpolates t of them at its own index: f(lost)
  *
  * b = f + sum w_j is uniform among the polynomials with b(lost) = f(lost) as long as one dealer of
  * the set is honest: the lost server learns its own share and nothing else, the helpers nothing.
  * No share and no commitment of the others changes.
+ *
+ * The caller must see to it that a dealing is never used with another set than the one it was made
+ * for: sums over overlapping sets of the same dealings give f away (docs/SCHEME.md, "Share care").
  */
 #ifndef MYELIN_SCHEME_SHARE_REPLACE_H
 #define MYELIN_SCHEME_SHARE_REPLACE_H

@@ -136,6 +136,14 @@ static void share_care_is_checked(void **state) {
     DEALING(m.dealer = 0, "dealer");
     DEALING(m.dealer = 256, "dealer");
     DEALING(m.lost = 256, "lost");
+    DEALING(m.lost = 0, "dealers");
+    DEALING(m.n_dealers = 0, "dealers");
+    DEALING(m.dealer = 3, "dealers: without 3");
+    DEALING(m.dealers[0] = 0, "dealers");
+    DEALING(m.dealers[1] = 1, "dealers");
+    DEALING(m.dealers[1] = 2, "dealers: 2 lost its share");
+    DEALING(m.dealers[1] = 256, "dealers");
+    ACCEPTS(Myelin__Dealing, sample_dealing(), (m.lost = 0, m.n_dealers = 0));
     DEALING(m.n_box = 0, "box");
     DEALING(m.box[1].len = 111, "box");
 #define ACCEPTANCE(breach, text) REFUSES(Myelin__Acceptance, sample_acceptance(), breach, text)
@@ -151,6 +159,13 @@ static void share_care_is_checked(void **state) {
 #define ASKED(breach, text) REFUSES(Myelin__CareRequest, sample_care_request(), breach, text)
     ASKED(m.ballot = 0, "care_request: ballot");
     ASKED(m.lost = 1, "lost");
+#define ASKED_LOST(breach, text)                                                                   \
+    REFUSES(Myelin__CareRequest, sample_care_request_lost(), breach, text)
+    ASKED_LOST(m.lost = 0, "care_request: ballot");
+    ASKED_LOST(m.n_dealers = 0, "dealers");
+    ASKED_LOST(m.dealers[1] = 2, "dealers");
+    ASKED_LOST(m.dealers[1] = 1, "dealers");
+    ACCEPTS(Myelin__CareRequest, sample_care_request_lost(), (void)0);
 #define STATE(breach, text) REFUSES(Myelin__CareState, sample_care_state(), breach, text)
     STATE(m.accepted = 10, "care_state: accepted");
     STATE(m.next.len = 0, "next");

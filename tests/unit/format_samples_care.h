@@ -13,6 +13,14 @@ static inline Myelin__Signed **sample_signed_list(void) {
     return records;
 }
 
+/* Of a replacement for key server 2. */
+static inline uint32_t *sample_dealers(void) {
+    static uint32_t dealers[2];
+    dealers[0] = 1;
+    dealers[1] = 255;
+    return dealers;
+}
+
 static inline Myelin__Dealing sample_dealing(void) {
     static ProtobufCBinaryData boxes[SAMPLE_N];
     Myelin__Dealing m = MYELIN__DEALING__INIT;
@@ -22,6 +30,8 @@ static inline Myelin__Dealing sample_dealing(void) {
     m.generation = sample_bytes(1, 32);
     m.dealer = 1;
     m.lost = 2;
+    m.n_dealers = 2;
+    m.dealers = sample_dealers();
     m.commitments = sample_bytes(2, 144);
     m.n_box = SAMPLE_N;
     m.box = boxes;
@@ -53,6 +63,15 @@ static inline Myelin__CareRequest sample_care_request(void) {
     Myelin__CareRequest m = MYELIN__CARE_REQUEST__INIT;
     m.user = sample_alice;
     m.ballot = 7;
+    return m;
+}
+
+static inline Myelin__CareRequest sample_care_request_lost(void) {
+    Myelin__CareRequest m = MYELIN__CARE_REQUEST__INIT;
+    m.user = sample_alice;
+    m.lost = 2;
+    m.n_dealers = 2;
+    m.dealers = sample_dealers();
     return m;
 }
 

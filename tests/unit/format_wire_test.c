@@ -94,6 +94,8 @@ static void visit_messages(visit each) {
     each(&part);
     Myelin__CareRequest care_request = sample_care_request();
     each(&care_request);
+    Myelin__CareRequest care_request_lost = sample_care_request_lost();
+    each(&care_request_lost);
     Myelin__CareState care_state = sample_care_state();
     each(&care_state);
     Myelin__CareOffer care_offer = sample_care_offer();

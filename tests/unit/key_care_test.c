@@ -26,17 +26,30 @@ static void run_free(struct run *run) {
 }
 #define AUTO_RUN __attribute__((cleanup(run_free))) struct run
 
-static result begin_as(const struct tls_peer *peer, unsigned i, uint64_t ballot, uint32_t lost,
-                       Myelin__CareState **out_state) {
+static result begin_among(const struct tls_peer *peer, unsigned i, uint64_t ballot, uint32_t lost,
+                          uint32_t dealers[], size_t dealer_count, Myelin__CareState **out_state) {
     AUTO_BYTES struct bytes wire = {0};
     AUTO_BYTES struct bytes answer = {0};
     Myelin__CareRequest request = MYELIN__CARE_REQUEST__INIT;
     request.user = world.alice.name;
     request.ballot = ballot;
     request.lost = lost;
+    request.dealers = dealers;
+    request.n_dealers = dealer_count;
     assert_int_equal(format_pack(&request, &wire), OK);
     TRY(service_care_begin(&fleet.service[i], peer, bytes_view(&wire), &answer));
     return format_parse_care_state(bytes_view(&answer), out_state);
+}
+
+/* All but the lost one deal. */
+static result begin_as(const struct tls_peer *peer, unsigned i, uint64_t ballot, uint32_t lost,
+                       Myelin__CareState **out_state) {
+    uint32_t dealers[M];
+    size_t count = 0;
+    for (uint32_t dealer = 1; lost != 0 && dealer <= M; dealer++)
+        if (dealer != lost)
+            dealers[count++] = dealer;
+    return begin_among(peer, i, ballot, lost, dealers, count, out_state);
 }
 
 static void begin(struct run *run, uint64_t ballot, uint32_t lost) {
@@ -490,6 +503,100 @@ static void test_a_newer_share_stays(void **state) {
     assert_int_equal(usable(run.generation), M);
 }
 
+/* Dealings that server 2, which says that it lost its share, had made for `dealers`. */
+static void begin_set(struct run *run, uint32_t dealers[], size_t count) {
+    *run = (struct run){.count = count};
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(
+            begin_among(&world.alice.peer, dealers[i] - 1, 0, 2, dealers, count, &run->state[i]),
+            OK);
+        run->dealings[i] = run->state[i]->dealing;
+    }
+    generation_of(run->state[0], run->generation);
+}
+
+/* What it reads of helper `i`'s share under them. */
+static result read_blinded(struct run *run, unsigned i, struct scalar *out) {
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_BYTES struct bytes answer = {0};
+    AUTO_BYTES struct bytes opened = {0};
+    AUTO_FORMAT Myelin__Signed *record = NULL;
+    AUTO_FORMAT Myelin__Blinded *blinded = NULL;
+    pack_offer(run, &wire);
+    TRY(service_care_blind(&fleet.service[i], &world.alice.peer, bytes_view(&wire), &answer));
+    assert_int_equal(format_parse_signed(bytes_view(&answer), &record), OK);
+    assert_int_equal(format_parse_blinded(format_view(record->body), &blinded), OK);
+    assert_int_equal(sign_box_open(fleet.service[1].signing, format_view(blinded->box), &opened),
+                     OK);
+    return scalar_parse("b", view_of(opened.data, SCALAR_BYTES), out);
+}
+
+/* A lost one that had the same dealings summed over several sets would compute f: the sums over the
+ * four triples of four dealers less three times the sum over all four are f, without a mask. */
+static void test_dealings_mask_with_one_set_only(void **state) {
+    uint32_t dealers[] = {1, 3, 4, 5};
+    struct scalar b;
+    AUTO_RUN all = {.count = 0};
+    AUTO_RUN three = {.count = 0};
+    (void)state;
+    begin_set(&all, dealers, 4);
+    begin_set(&three, dealers, 3);
+    Myelin__Signed *fourth = all.dealings[3];
+    for (unsigned left_out = 0; left_out < 4; left_out++) {
+        struct run part = {.count = 0};
+        memcpy(part.generation, all.generation, sizeof part.generation);
+        for (unsigned i = 0; i < 4; i++)
+            if (i != left_out)
+                part.dealings[part.count++] = all.dealings[i];
+        assert_int_equal(read_blinded(&part, 0, &b), INVALID);
+    }
+    Myelin__Signed *own = three.dealings[0];
+    three.dealings[0] = all.dealings[0]; /* one of a larger set among them */
+    assert_int_equal(read_blinded(&three, 0, &b), INVALID);
+    three.dealings[0] = own;
+    three.dealings[three.count++] = fourth;
+    assert_int_equal(read_blinded(&three, 0, &b), INVALID);
+    three.count--;
+    three.dealings[2] = fourth; /* as many as were announced, another one among them */
+    assert_int_equal(read_blinded(&three, 0, &b), INVALID);
+    assert_int_equal(read_blinded(&all, 0, &b), OK);
+}
+
+/* With dealings made for each set the same sums give something else. */
+static void test_what_sets_give_together(void **state) {
+    uint32_t dealers[] = {1, 3, 4, 5};
+    struct scalar sum = {0}, b;
+    AUTO_RUN all = {.count = 0};
+    (void)state;
+    begin_set(&all, dealers, 4);
+    for (unsigned left_out = 0; left_out < 4; left_out++) {
+        AUTO_RUN part = {.count = 0};
+        uint32_t set[3];
+        size_t count = 0;
+        for (unsigned i = 0; i < 4; i++)
+            if (i != left_out)
+                set[count++] = dealers[i];
+        begin_set(&part, set, count);
+        assert_int_equal(read_blinded(&part, 0, &b), OK);
+        scalar_add(&sum, &b, &sum);
+    }
+    assert_int_equal(read_blinded(&all, 0, &b), OK);
+    for (unsigned i = 0; i < 3; i++)
+        scalar_sub(&sum, &b, &sum);
+    assert_false(scalar_equal(&sum, &world.alice.shares[0].s1));
+}
+
+static void test_who_deals_for_whom(void **state) {
+    uint32_t two[] = {1, 3}, without[] = {3, 4, 5}, unknown[] = {1, 3, 6}, three[] = {1, 3, 5};
+    AUTO_FORMAT Myelin__CareState *answer = NULL;
+    const struct tls_peer *alice = &world.alice.peer;
+    (void)state;
+    assert_int_equal(begin_among(alice, 0, 0, 2, two, 2, &answer), QUORUM);
+    assert_int_equal(begin_among(alice, 0, 0, 2, without, 3, &answer), INVALID);
+    assert_int_equal(begin_among(alice, 0, 0, 2, unknown, 3, &answer), INVALID);
+    assert_int_equal(begin_among(alice, 0, 0, 2, three, 3, &answer), OK);
+}
+
 /* Nor any of its later steps, on the manager's word. */
 static void test_the_manager_replaces_nothing(void **state) {
     AUTO_RUN run = {.count = 0};
@@ -516,12 +623,21 @@ static void test_the_manager_replaces_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CARE_TEST(test_one_generation_always_works), CARE_TEST(test_the_old_share_is_gone),
-        CARE_TEST(test_finish_needs_a_quorum),       CARE_TEST(test_ballots),
-        CARE_TEST(test_a_broken_run_is_taken_up),    CARE_TEST(test_wrong_dealers_are_named),
-        CARE_TEST(test_wrong_offers_are_refused),    CARE_TEST(test_who_may),
-        CARE_TEST(test_a_lost_share_is_made_anew),   CARE_TEST(test_lying_helpers),
-        CARE_TEST(test_a_newer_share_stays),         CARE_TEST(test_the_manager_replaces_nothing),
+        CARE_TEST(test_one_generation_always_works),
+        CARE_TEST(test_the_old_share_is_gone),
+        CARE_TEST(test_finish_needs_a_quorum),
+        CARE_TEST(test_ballots),
+        CARE_TEST(test_a_broken_run_is_taken_up),
+        CARE_TEST(test_wrong_dealers_are_named),
+        CARE_TEST(test_wrong_offers_are_refused),
+        CARE_TEST(test_who_may),
+        CARE_TEST(test_a_lost_share_is_made_anew),
+        CARE_TEST(test_lying_helpers),
+        CARE_TEST(test_a_newer_share_stays),
+        CARE_TEST(test_the_manager_replaces_nothing),
+        CARE_TEST(test_dealings_mask_with_one_set_only),
+        CARE_TEST(test_what_sets_give_together),
+        CARE_TEST(test_who_deals_for_whom),
     };
     return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }
