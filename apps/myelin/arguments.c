@@ -137,7 +137,7 @@ result arguments_parse(int argc, char *const argv[], struct arguments *out_argum
 
 /* ------------------------------------------------------------------ for a command */
 
-result arguments_check(const struct arguments *arguments, uint32_t allowed, size_t least,
+result arguments_check(const struct arguments *arguments, uint64_t allowed, size_t least,
                        size_t most) {
     for (unsigned i = 0; i < OPTION_COUNT; i++)
         if (arguments->values[i] != NULL && (allowed & OPTION_BIT(i)) == 0)

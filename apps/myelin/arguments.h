@@ -35,7 +35,7 @@ enum cli_option {
 };
 
 /* A set of options. */
-#define OPTION_BIT(option) (UINT32_C(1) << (option))
+#define OPTION_BIT(option) (UINT64_C(1) << (option))
 
 /* What the texts of --help say of an option. */
 struct option_help {
@@ -62,7 +62,7 @@ void arguments_free(struct arguments *arguments);
 MUST_CHECK result arguments_parse(int argc, char *const argv[], struct arguments *out_arguments);
 
 /* INVALID unless the options given are among `allowed` and there are `least` to `most` words. */
-MUST_CHECK result arguments_check(const struct arguments *arguments, uint32_t allowed, size_t least,
+MUST_CHECK result arguments_check(const struct arguments *arguments, uint64_t allowed, size_t least,
                                   size_t most);
 
 /* The value of an option as a number of 1 to 255; `fallback` where it was not given. INVALID. */

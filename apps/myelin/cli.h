@@ -19,7 +19,7 @@ struct command {
     const char *words;   /* "ID [--from OWNER]" */
     const char *summary; /* one line */
     const char *details; /* more lines, each ended; "" for none */
-    uint32_t options;    /* besides --system, --user, --help */
+    uint64_t options;    /* besides --system, --user, --help */
     size_t least, most;  /* words */
     result (*run)(struct cli *cli);
 };

@@ -63,7 +63,7 @@ static const struct command commands[] = {
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-static const uint32_t ALWAYS = BIT(SYSTEM) | BIT(USER) | BIT(HELP);
+static const uint64_t ALWAYS = BIT(SYSTEM) | BIT(USER) | BIT(HELP);
 
 static const char ENVIRONMENT[] =
     "MYELIN_SYSTEM, MYELIN_USER, MYELIN_HOME (keystores) and MYELIN_PASSPHRASE_FILE say what is\n"

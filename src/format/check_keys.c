@@ -61,6 +61,11 @@ static result check_served(const Myelin__OpenAnswer *m) {
     return OK;
 }
 
+/* A server that has none to give is its client's to judge. */
+static result check_answer_head(const Myelin__Signed *head) {
+    return head == NULL ? OK : check_signed("head", head, FORMAT_LIMIT_HEAD);
+}
+
 result format_check_open_answer(const void *message) {
     const Myelin__OpenAnswer *m = message;
     TRY(check_index(m->index));
@@ -72,6 +77,7 @@ result format_check_open_answer(const void *message) {
     TRY(check_optional("proof", m->proof, FORMAT_PARTIAL_PROOF_BYTES));
     TRY(check_optional("generation", m->generation, FORMAT_HASH_BYTES));
     TRY(check_optional("also", m->also, FORMAT_HASH_BYTES));
+    TRY(check_answer_head(m->head));
     if (m->b == 1)
         return check_signed("forward", m->forward, FORMAT_LIMIT_FORWARD);
     if (m->forward != NULL)
@@ -93,6 +99,7 @@ result format_check_rekey_answer(const void *message) {
     TRY(check_index(m->index));
     TRY(check_optional("generation", m->generation, FORMAT_HASH_BYTES));
     TRY(check_optional("also", m->also, FORMAT_HASH_BYTES));
+    TRY(check_answer_head(m->head));
     TRY(check_bytes("p", m->p, FORMAT_TAU_BYTES));
     return check_bytes("q", m->q, FORMAT_TAU_BYTES);
 }
@@ -106,6 +113,7 @@ result format_check_recover_request(const void *message) {
 result format_check_recover_answer(const void *message) {
     const Myelin__RecoverAnswer *m = message;
     TRY(check_index(m->index));
+    TRY(check_answer_head(m->head));
     return check_bytes("box", m->box, FORMAT_FIRST_SHARE_BOX_BYTES);
 }
 
@@ -145,6 +153,20 @@ result format_check_audit_body(const void *message) {
     return check_text("outcome", m->outcome, 1, FORMAT_NAME_MAX);
 }
 
+result format_check_head(const void *message) {
+    const Myelin__Head *m = message;
+    TRY(check_bytes("system", m->system, FORMAT_ID_BYTES));
+    TRY(check_name("server", m->server));
+    TRY(check_number("sequence", m->sequence, 0, INT64_MAX));
+    TRY(check_bytes("hash", m->hash, FORMAT_HASH_BYTES));
+    return check_time("time_ms", m->time_ms);
+}
+
+result format_check_head_file(const void *message) {
+    const Myelin__HeadFile *m = message;
+    return check_signed_list("head", m->n_head, m->head, 0, FORMAT_SERVERS_MAX, FORMAT_LIMIT_HEAD);
+}
+
 result format_check_keystore_secrets(const void *message) {
     const Myelin__KeystoreSecrets *m = message;
     TRY(check_bytes("a3", m->a3, FORMAT_SCALAR_BYTES));
@@ -173,9 +195,8 @@ static result check_ballots(const Myelin__ShareFile *m) {
     TRY(check_number("promised", m->promised, 0, INT64_MAX));
     TRY(check_number("accepted", m->accepted, 0, m->promised));
     TRY(check_between("next", m->next, accepted ? 1 : 0, accepted ? FORMAT_LIMIT_NEXT_SHARE : 0));
-    return check_signed_list("next_dealing", m->n_next_dealing, m->next_dealing,
-                             accepted ? 1 : 0, accepted ? FORMAT_SERVERS_MAX : 0,
-                             FORMAT_LIMIT_DEALING);
+    return check_signed_list("next_dealing", m->n_next_dealing, m->next_dealing, accepted ? 1 : 0,
+                             accepted ? FORMAT_SERVERS_MAX : 0, FORMAT_LIMIT_DEALING);
 }
 
 result format_check_share_file(const void *message) {

@@ -65,7 +65,7 @@ size_t format_packed_bytes(const void *message);
 void format_pack_to(const void *message, uint8_t *out_wire);
 
 /* Signs a record (System, Envelope, Manifest, Commit, Forward, Revocation, Removal, Receipt,
- * Draw, Dealing, Acceptance, Blinded, CertificateRequest) under its own domain. The bytes in
+ * Draw, Dealing, Acceptance, Blinded, Head, CertificateRequest) under its own domain. The bytes in
  * out_signed->body are the record from here on: store and send those, never a new encoding. Free
  * with AUTO_FORMAT. INVALID as format_pack; NO_MEMORY. */
 MUST_CHECK result format_sign(const struct sign_key *key, const void *record,
@@ -100,6 +100,8 @@ MUST_CHECK result format_open_acceptance(const Myelin__Signed *record, const uin
                                          Myelin__Acceptance **out_acceptance);
 MUST_CHECK result format_open_blinded(const Myelin__Signed *record, const uint8_t identity[32],
                                       Myelin__Blinded **out_blinded);
+MUST_CHECK result format_open_head(const Myelin__Signed *record, const uint8_t identity[32],
+                                   Myelin__Head **out_head);
 /* By the identity key in the request itself. */
 MUST_CHECK result format_open_certificate_request(const Myelin__Signed *record,
                                                   Myelin__CertificateRequest **out_request);
@@ -118,6 +120,7 @@ MUST_CHECK result format_parse_draw(struct view body, Myelin__Draw **out_draw);
 MUST_CHECK result format_parse_dealing(struct view body, Myelin__Dealing **out_dealing);
 MUST_CHECK result format_parse_acceptance(struct view body, Myelin__Acceptance **out_acceptance);
 MUST_CHECK result format_parse_blinded(struct view body, Myelin__Blinded **out_blinded);
+MUST_CHECK result format_parse_head(struct view body, Myelin__Head **out_head);
 
 /* ------------------------------------------------------------------ messages */
 
@@ -162,6 +165,7 @@ MUST_CHECK result format_parse_audit_body(struct view wire, Myelin__AuditBody **
 MUST_CHECK result format_parse_keystore(struct view wire, Myelin__Keystore **out_keystore);
 MUST_CHECK result format_parse_keystore_secrets(struct view wire,
                                                 Myelin__KeystoreSecrets **out_secrets);
+MUST_CHECK result format_parse_head_file(struct view wire, Myelin__HeadFile **out_file);
 MUST_CHECK result format_parse_share_file(struct view wire, Myelin__ShareFile **out_share);
 
 #endif

@@ -17,6 +17,7 @@ static const struct format_kind kinds[] = {
     RECORD(dealing, FORMAT_LIMIT_DEALING),
     RECORD(acceptance, FORMAT_LIMIT_ACCEPTANCE),
     RECORD(blinded, FORMAT_LIMIT_BLINDED),
+    RECORD(head, FORMAT_LIMIT_HEAD),
     {DESCRIPTOR(certificate_request), "certificate_request", "myelin request v1",
      FORMAT_LIMIT_CERTIFICATE_REQUEST, true, false, format_check_certificate_request},
 
@@ -57,6 +58,7 @@ static const struct format_kind kinds[] = {
     STORED(audit_entry, FORMAT_LIMIT_AUDIT_ENTRY),
     STORED(audit_body, FORMAT_LIMIT_AUDIT_BODY),
     STORED(keystore, FORMAT_LIMIT_KEYSTORE),
+    STORED(head_file, FORMAT_LIMIT_HEAD_FILE),
     STORED(share_file, FORMAT_LIMIT_SHARE_FILE),
     {DESCRIPTOR(keystore_secrets), "keystore_secrets", NULL, FORMAT_LIMIT_KEYSTORE_SECRETS, true,
      true, format_check_keystore_secrets},

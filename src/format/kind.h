@@ -46,6 +46,7 @@ FORMAT_CHECK(draw);
 FORMAT_CHECK(dealing);
 FORMAT_CHECK(acceptance);
 FORMAT_CHECK(blinded);
+FORMAT_CHECK(head);
 FORMAT_CHECK(certificate_request);
 FORMAT_CHECK(signed);
 FORMAT_CHECK(object_meta);
@@ -78,6 +79,7 @@ FORMAT_CHECK(audit_page);
 FORMAT_CHECK(audit_entry);
 FORMAT_CHECK(audit_body);
 FORMAT_CHECK(keystore);
+FORMAT_CHECK(head_file);
 FORMAT_CHECK(keystore_secrets);
 FORMAT_CHECK(share_file);
 

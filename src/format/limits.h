@@ -79,6 +79,7 @@ enum {
     FORMAT_LIMIT_DEALING = 72 << 10,
     FORMAT_LIMIT_ACCEPTANCE = 1 << 10,
     FORMAT_LIMIT_BLINDED = 1 << 10,
+    FORMAT_LIMIT_HEAD = 256,
     FORMAT_LIMIT_OBJECT_META = 2 << 10,
 
     /* Any record above in a Signed, and a small one (commit to receipt) in a Signed. */
@@ -115,6 +116,7 @@ enum {
     FORMAT_LIMIT_CERTIFICATE_REQUEST = 1 << 10,
     FORMAT_LIMIT_KEYSTORE_SECRETS = 256,
     FORMAT_LIMIT_KEYSTORE = 16 << 10,
+    FORMAT_LIMIT_HEAD_FILE = 128 << 10,
     FORMAT_LIMIT_SHARE_FILE = 20 << 20, /* during a refresh; else some kilobytes */
     FORMAT_LIMIT_NEXT_SHARE = 64 << 10,
 };

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/chain.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "keys/access_chain.h"
 #include "keys/access_index.h"
 #include "keys/access_segments.h"
 

@@ -6,7 +6,7 @@
 
 #include <limits.h>
 
-#include "keys/access_chain.h"
+#include "audit/chain.h"
 #include "keys/access_index.h"
 
 struct access_segments {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/access_chain.h"
+#include "audit/chain.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -54,6 +54,8 @@ static const ProtobufCMessageDescriptor *const descriptors[] = {
     &myelin__care_complaint__descriptor,
     &myelin__care_finish__descriptor,
     &myelin__care_restore__descriptor,
+    &myelin__head__descriptor,
+    &myelin__head_file__descriptor,
 };
 
 static void check_accepted(const ProtobufCMessage *message, struct view wire) {

@@ -5,8 +5,8 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "audit/chain.h"
 #include "format/hash.h"
-#include "keys/access_chain.h"
 #include "keys/access_log.h"
 
 enum { ALL = 100 };

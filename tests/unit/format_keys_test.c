@@ -86,6 +86,14 @@ static void audit_rules(void **state) {
     AUDIT(m.entry[1]->hash.len = 1, "audit_page: entry[1]: hash");
     AUDIT(m.entry[1]->sequence = 7, "entry[1]: sequence: not above");
     AUDIT((m.n_entry = 0, m.more = 1), "entry: 0 of them");
+#define HEAD(breach, text) REFUSES(Myelin__Head, sample_head(), breach, text)
+    HEAD(m.system.len = 15, "head: system: 15 bytes");
+    HEAD(m.server = bad_name, "server");
+    HEAD(m.sequence = UINT64_MAX, "sequence");
+    HEAD(m.hash.len = 31, "hash: 31 bytes");
+    HEAD(m.time_ms = year_10000, "time_ms");
+    ACCEPTS(Myelin__Head, sample_head(), m.sequence = 0);
+    REFUSES(Myelin__HeadFile, sample_head_file(), m.head[1]->signature.len = 63, "head");
 #define BODY(breach, text) REFUSES(Myelin__AuditBody, sample_audit_body(), breach, text)
     BODY(m.time_ms = year_10000, "audit_body: time_ms");
     BODY(m.user = no_name, "user");

@@ -107,6 +107,7 @@ static inline Myelin__RecoverAnswer sample_recover_answer(void) {
     Myelin__RecoverAnswer m = MYELIN__RECOVER_ANSWER__INIT;
     m.index = 1;
     m.box = sample_bytes(2, 80);
+    m.head = sample_signed();
     return m;
 }
 
@@ -142,6 +143,26 @@ static inline Myelin__AuditBody sample_audit_body(void) {
     m.owner = sample_alice;
     m.image = sample_bytes(1, 32);
     m.outcome = outcome;
+    return m;
+}
+
+static inline Myelin__Head sample_head(void) {
+    static char server[] = "key-2";
+    Myelin__Head m = MYELIN__HEAD__INIT;
+    m.system = sample_bytes(1, 16);
+    m.server = server;
+    m.sequence = 7;
+    m.hash = sample_bytes(2, 32);
+    m.time_ms = 1700000000000;
+    return m;
+}
+
+static inline Myelin__HeadFile sample_head_file(void) {
+    static Myelin__Signed *heads[2];
+    Myelin__HeadFile m = MYELIN__HEAD_FILE__INIT;
+    heads[0] = heads[1] = sample_signed();
+    m.head = heads;
+    m.n_head = 2;
     return m;
 }
 

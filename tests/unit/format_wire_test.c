@@ -37,6 +37,8 @@ static void visit_records(visit each) {
     each(&acceptance);
     Myelin__Blinded blinded = sample_blinded();
     each(&blinded);
+    Myelin__Head head = sample_head();
+    each(&head);
     Myelin__CertificateRequest request = sample_certificate_request();
     each(&request);
 }
@@ -50,6 +52,8 @@ static void visit_files(visit each) {
     each(&body);
     Myelin__KeystoreSecrets secrets = sample_keystore_secrets();
     each(&secrets);
+    Myelin__HeadFile heads = sample_head_file();
+    each(&heads);
     Myelin__Keystore keystore = sample_keystore();
     each(&keystore);
     Myelin__ShareFile share = sample_share_file();

@@ -1,4 +1,4 @@
-#include "keys/access_chain.h"
+#include "audit/chain.h"
 
 #include <errno.h>
 #include <string.h>

@@ -4,8 +4,8 @@
  *     segment = "MYELINAL", then records;  record = length (4 bytes, big-endian), AuditEntry
  *     hash    = SHA-256(previous hash || body);  the first entry's previous hash is 32 zero bytes
  */
-#ifndef MYELIN_KEYS_ACCESS_CHAIN_H
-#define MYELIN_KEYS_ACCESS_CHAIN_H
+#ifndef MYELIN_AUDIT_CHAIN_H
+#define MYELIN_AUDIT_CHAIN_H
 
 #include <stdbool.h>
 #include <stdio.h>
