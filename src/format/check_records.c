@@ -74,6 +74,7 @@ result format_check_envelope(const void *message) {
     TRY(check_between("owner_label", m->owner_label, 1, FORMAT_LABEL_MAX));
     TRY(check_between("sealed_id", m->sealed_id, 1, FORMAT_LABEL_MAX));
     TRY(check_bytes("put", m->put, FORMAT_ID_BYTES));
+    TRY(check_optional("coefficients_hash", m->coefficients_hash, FORMAT_HASH_BYTES));
     return check_time("created_ms", m->created_ms);
 }
 

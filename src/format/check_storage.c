@@ -73,6 +73,9 @@ result format_check_prepare_put(const void *message) {
         TRY(check_symbol("symbol", m->symbol));
         TRY(check_number("symbol: b", m->symbol->b, 0, 0));
     }
+    if (m->envelope == NULL && m->coefficients.len > 0)
+        return FAIL(PROTOCOL, "envelope: missing beside its coefficients");
+    TRY(check_between("coefficients", m->coefficients, 0, FORMAT_COEFFICIENTS_MAX));
     TRY(check_count("manifest", m->n_manifest, m->envelope ? 0 : 1, FORMAT_OBJECTS_MAX));
     return check_records("manifest", m->manifest, m->n_manifest, FORMAT_LIMIT_MANIFEST);
 }

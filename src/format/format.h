@@ -139,6 +139,10 @@ MUST_CHECK result format_parse_manifest_page(struct view wire, Myelin__ManifestP
 MUST_CHECK result format_parse_inbox_page(struct view wire, Myelin__InboxPage **out_page);
 MUST_CHECK result format_parse_symbol_answer(struct view wire, Myelin__SymbolAnswer **out_answer);
 MUST_CHECK result format_parse_check_answer(struct view wire, Myelin__CheckAnswer **out_answer);
+MUST_CHECK result format_parse_forward_page(struct view wire, Myelin__ForwardPage **out_page);
+MUST_CHECK result format_parse_image_state(struct view wire, Myelin__ImageState **out_state);
+MUST_CHECK result format_parse_index_page(struct view wire, Myelin__IndexPage **out_page);
+MUST_CHECK result format_parse_repair_answer(struct view wire, Myelin__RepairAnswer **out_answer);
 MUST_CHECK result format_parse_enroll_share(struct view wire, Myelin__EnrollShare **out_enroll);
 MUST_CHECK result format_parse_user_answer(struct view wire, Myelin__UserAnswer **out_answer);
 MUST_CHECK result format_parse_user_page(struct view wire, Myelin__UserPage **out_page);

@@ -47,6 +47,7 @@ enum {
     FORMAT_PAGE_ENTRIES_MAX = 4096,   /* entries in a page */
     FORMAT_RECIPIENTS_MAX = 4096,     /* active forwards of an image */
     FORMAT_CHECKED_MAX = 65536,       /* objects in a CheckAnswer */
+    FORMAT_REMOVALS_MAX = 16,         /* of an image that are told to a peer */
     FORMAT_FAULT_MAX = 200,           /* characters that explain a fault */
     FORMAT_DRAWS_MAX = 1 << 16,       /* of one server for one put */
     FORMAT_DRAWN_ROWS_MAX = 64,       /* in one draw */
@@ -56,6 +57,9 @@ enum {
     FORMAT_SLICE_MAX = FORMAT_SEGMENT_BYTES_MAX + FORMAT_TAG_BYTES,
 };
 #define FORMAT_SEALED_BYTES_MAX (UINT64_C(1) << 40)
+
+/* The coefficients of an envelope's slots, back to back. */
+enum { FORMAT_COEFFICIENTS_MAX = FORMAT_SERVERS_MAX * FORMAT_SERVERS_MAX * FORMAT_SCALAR_BYTES };
 
 /* Argon2id's parameters in a keystore: a hostile file can take this much and no more. */
 enum {
@@ -93,7 +97,9 @@ enum {
     FORMAT_LIMIT_IMAGE_ANSWER = 80 << 10,
     FORMAT_LIMIT_SYMBOL_ANSWER = 32 << 10,
     FORMAT_LIMIT_CHECK_ANSWER = 4 << 20,
-    FORMAT_LIMIT_PAGE = 4 << 20, /* each of the five kinds of page */
+    FORMAT_LIMIT_IMAGE_STATE = 512 << 10,
+    FORMAT_LIMIT_REPAIR_ANSWER = 32 << 20,
+    FORMAT_LIMIT_PAGE = 4 << 20, /* each kind of page */
 
     FORMAT_LIMIT_ENROLL_SHARE = 64 << 10,
     FORMAT_LIMIT_USER_ANSWER = 64 << 10,

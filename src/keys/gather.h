@@ -14,7 +14,7 @@
 #ifndef MYELIN_KEYS_GATHER_H
 #define MYELIN_KEYS_GATHER_H
 
-#include "keys/storage_fleet.h"
+#include "system/storage_fleet.h"
 #include "keys/symbol_check.h"
 
 enum { GATHER_PATIENCE_MS = 500, GATHER_DEADLINE_MS = 6000 };

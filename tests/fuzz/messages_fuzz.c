@@ -56,6 +56,10 @@ static const ProtobufCMessageDescriptor *const descriptors[] = {
     &myelin__care_restore__descriptor,
     &myelin__head__descriptor,
     &myelin__head_file__descriptor,
+    &myelin__forward_page__descriptor,
+    &myelin__image_state__descriptor,
+    &myelin__index_page__descriptor,
+    &myelin__repair_answer__descriptor,
 };
 
 static void check_accepted(const ProtobufCMessage *message, struct view wire) {

@@ -137,4 +137,72 @@ static inline Myelin__CheckAnswer sample_check_answer(void) {
     return m;
 }
 
+static inline Myelin__ForwardPage sample_forward_page(void) {
+    static Myelin__ForwardEntry both[2];
+    static Myelin__ForwardEntry *entries[2] = {&both[0], &both[1]};
+    Myelin__ForwardPage m = MYELIN__FORWARD_PAGE__INIT;
+    myelin__forward_entry__init(&both[0]);
+    myelin__forward_entry__init(&both[1]);
+    both[0].forward = both[1].revocation = sample_signed();
+    m.entry = entries;
+    m.n_entry = 2;
+    m.more = 1;
+    return m;
+}
+
+static inline Myelin__ImageState sample_image_state(void) {
+    /* Room for more than are allowed. */
+    static Myelin__Signed *removals[FORMAT_REMOVALS_MAX + 1];
+    static ProtobufCBinaryData certificates[FORMAT_REMOVALS_MAX + 2];
+    static uint32_t slots[FORMAT_SERVERS_MAX + 1] = {1, 4};
+    Myelin__ImageState m = MYELIN__IMAGE_STATE__INIT;
+    m.envelope = sample_signed();
+    for (int i = 0; i <= FORMAT_REMOVALS_MAX; i++)
+        removals[i] = m.envelope;
+    for (int i = 0; i <= FORMAT_REMOVALS_MAX + 1; i++)
+        certificates[i] = sample_bytes(1, 300);
+    m.removal = removals;
+    m.certificate = certificates;
+    m.n_removal = m.n_certificate = 1;
+    m.claim = sample_alice;
+    m.slot = slots;
+    slots[0] = 1;
+    m.n_slot = 2;
+    return m;
+}
+
+static inline Myelin__IndexPage sample_index_page(void) {
+    static Myelin__IndexEntry entry;
+    static Myelin__IndexEntry *entries[1] = {&entry};
+    Myelin__IndexPage m = MYELIN__INDEX_PAGE__INIT;
+    myelin__index_entry__init(&entry);
+    entry.image = sample_bytes(1, 32);
+    entry.digest = sample_bytes(2, 32);
+    m.entry = entries;
+    m.n_entry = 1;
+    m.more = 1;
+    return m;
+}
+
+static inline Myelin__RepairAnswer sample_repair_answer(void) {
+    static Myelin__RepairedPart both[2];
+    static Myelin__RepairedPart *parts[2] = {&both[0], &both[1]};
+    static char fault[] = "too few servers";
+    Myelin__RepairAnswer m = MYELIN__REPAIR_ANSWER__INIT;
+    myelin__repaired_part__init(&both[0]);
+    myelin__repaired_part__init(&both[1]);
+    both[0].outcome = 1;
+    both[1].object = sample_bytes(1, 16);
+    both[1].slot = 4;
+    both[1].outcome = 3;
+    both[1].fault = fault;
+    both[1].code = 502;
+    m.part = parts;
+    m.n_part = 2;
+    m.bytes_read = 3000;
+    m.bytes_written = 1000;
+    m.after = sample_bytes(1, 16);
+    return m;
+}
+
 #endif

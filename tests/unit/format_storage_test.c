@@ -44,6 +44,11 @@ static void put_rules(void **state) {
 #define PREPARE(breach, text) REFUSES(Myelin__PreparePut, sample_prepare_put(), breach, text)
     PREPARE(m.tau.len = 0, "prepare_put: tau");
     PREPARE(m.envelope = NULL, "envelope: missing");
+    static uint8_t rows[FORMAT_COEFFICIENTS_MAX + 1];
+    PREPARE((m.envelope = NULL, m.symbol = NULL, m.coefficients = sample_bytes(1, 32)),
+            "envelope: missing beside its coefficients");
+    PREPARE((m.coefficients.data = rows, m.coefficients.len = sizeof rows),
+            "coefficients: 2080801 bytes");
     PREPARE(m.symbol->b = 1, "symbol: b: 1");
     PREPARE(m.symbol->alpha.len = 47, "symbol: alpha: 47 bytes");
     PREPARE(m.envelope->signature.len = 63, "envelope: signature: 63 bytes");
@@ -110,11 +115,47 @@ static void storage_answer_rules(void **state) {
     CHECK(m.object[0]->fault = control, "object[0]: fault: character 1 is not printable");
 }
 
+static void mending_rules(void **state) {
+    (void)state;
+    static char endless[300], none[] = "";
+    memset(endless, 'x', sizeof endless - 1);
+#define FORWARDS(breach, text) REFUSES(Myelin__ForwardPage, sample_forward_page(), breach, text)
+    FORWARDS(m.entry[0]->revocation = m.entry[0]->forward, "entry[0]: forward: one of");
+    FORWARDS(m.entry[1]->revocation = NULL, "entry[1]: forward: one of");
+    FORWARDS(m.entry[1]->revocation->signature.len = 1, "forward: signature");
+    FORWARDS(m.n_entry = 0, "forward_page: entry: 0 of them");
+#define STATE(breach, text) REFUSES(Myelin__ImageState, sample_image_state(), breach, text)
+    STATE(m.envelope->signature.len = 1, "image_state: envelope: signature");
+    STATE(m.n_removal = FORMAT_REMOVALS_MAX + 1, "removal: 17 of them");
+    STATE(m.n_certificate = FORMAT_REMOVALS_MAX + 2, "certificate: 18 of them");
+    STATE(m.certificate[0].len = 0, "certificate: 0 bytes");
+    STATE(m.claim = bad_name, "claim: 'Alice'");
+    STATE(m.slot[0] = 255, "slot: 255");
+    STATE(m.n_slot = 256, "slot: 256 of them");
+    ACCEPTS(Myelin__ImageState, sample_image_state(), (m.envelope = NULL, m.claim = none));
+#define INDEX(breach, text) REFUSES(Myelin__IndexPage, sample_index_page(), breach, text)
+    INDEX(m.n_entry = 0, "index_page: entry: 0 of them");
+    INDEX(m.entry[0]->image.len = 31, "image: 31 bytes");
+    INDEX(m.entry[0]->digest.len = 33, "digest: 33 bytes");
+#define REPAIR(breach, text) REFUSES(Myelin__RepairAnswer, sample_repair_answer(), breach, text)
+    REPAIR(m.part[0]->slot = 255, "repair_answer: part[0]: slot: 255");
+    REPAIR(m.part[0]->outcome = 5, "outcome: 5");
+    REPAIR(m.part[0]->code = 502, "code: 502");
+    REPAIR(m.part[1]->code = 200, "part[1]: code: 200");
+    REPAIR(m.part[1]->fault = none, "fault: 0 characters");
+    REPAIR(m.part[1]->fault = endless, "fault: 299 characters");
+    REPAIR(m.part[1]->object.len = 15, "object: 15 bytes");
+    REPAIR(m.bytes_read = UINT64_MAX, "bytes_read");
+    REPAIR(m.bytes_written = UINT64_MAX, "bytes_written");
+    REPAIR(m.after.len = 15, "after: 15 bytes");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(put_rules),
         cmocka_unit_test(symbol_rules),
         cmocka_unit_test(storage_answer_rules),
+        cmocka_unit_test(mending_rules),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

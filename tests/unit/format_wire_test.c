@@ -82,6 +82,14 @@ static void visit_messages(visit each) {
     each(&symbol);
     Myelin__CheckAnswer check = sample_check_answer();
     each(&check);
+    Myelin__ForwardPage forwards = sample_forward_page();
+    each(&forwards);
+    Myelin__ImageState image_state = sample_image_state();
+    each(&image_state);
+    Myelin__IndexPage index = sample_index_page();
+    each(&index);
+    Myelin__RepairAnswer repair = sample_repair_answer();
+    each(&repair);
     Myelin__EnrollShare enroll = sample_enroll_share();
     each(&enroll);
     Myelin__UserAnswer user = sample_user_answer();

@@ -1,8 +1,8 @@
 /*
- * The storage servers as a key server sees them: kept connections, who failed lately, how often.
+ * The storage servers as another server sees them: kept connections, who failed lately, how often.
  */
-#ifndef MYELIN_KEYS_STORAGE_FLEET_H
-#define MYELIN_KEYS_STORAGE_FLEET_H
+#ifndef MYELIN_SYSTEM_STORAGE_FLEET_H
+#define MYELIN_SYSTEM_STORAGE_FLEET_H
 
 #include "net/client.h"
 #include "system/description.h"
@@ -33,6 +33,16 @@ void storage_fleet_order(struct storage_fleet *fleet, unsigned out_order[]);
 /* GET `path` from one server over a kept connection. Errors as http_call. */
 MUST_CHECK result storage_fleet_get(struct storage_fleet *fleet, unsigned server, const char *path,
                                     size_t answer_limit, struct bytes *out_answer);
+
+/* The server's number by its name; -1 where there is none. */
+int storage_fleet_find(const struct storage_fleet *fleet, const char *name);
+
+/* A kept or new connection of one server for this thread alone, to be given back with what its last
+ * call gave. NO_MEMORY. */
+MUST_CHECK result storage_fleet_take(struct storage_fleet *fleet, unsigned server,
+                                     struct http_client **out_client);
+void storage_fleet_give(struct storage_fleet *fleet, unsigned server, struct http_client *client,
+                        result called);
 
 /* Counts a failure of a server: no answer, or one that lies. */
 void storage_fleet_blame(struct storage_fleet *fleet, unsigned server);

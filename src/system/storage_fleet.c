@@ -1,4 +1,4 @@
-#include "keys/storage_fleet.h"
+#include "system/storage_fleet.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -96,8 +96,16 @@ void storage_fleet_order(struct storage_fleet *fleet, unsigned out_order[]) {
     shuffle(out_order + good, suspects);
 }
 
-static result take_client(struct storage_fleet *fleet, struct fleet_server *server,
+int storage_fleet_find(const struct storage_fleet *fleet, const char *name) {
+    for (unsigned i = 0; i < fleet->n; i++)
+        if (strcmp(fleet->servers[i].entry->name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+result storage_fleet_take(struct storage_fleet *fleet, unsigned number,
                           struct http_client **out_client) {
+    struct fleet_server *server = &fleet->servers[number];
     *out_client = NULL;
     pthread_mutex_lock(&fleet->lock);
     if (server->idle_count > 0)
@@ -118,8 +126,9 @@ static result take_client(struct storage_fleet *fleet, struct fleet_server *serv
 }
 
 /* A client whose call timed out is not kept, and its server is asked last for a while. */
-static void give_client(struct storage_fleet *fleet, struct fleet_server *server,
-                        struct http_client *client, result called) {
+void storage_fleet_give(struct storage_fleet *fleet, unsigned number, struct http_client *client,
+                        result called) {
+    struct fleet_server *server = &fleet->servers[number];
     pthread_mutex_lock(&fleet->lock);
     server->suspect_until_ms = called == TIMEOUT ? monotonic_ms() + SUSPECT_MS : 0;
     if (called != TIMEOUT && server->idle_count < IDLE_CLIENTS_MAX) {
@@ -133,10 +142,10 @@ static void give_client(struct storage_fleet *fleet, struct fleet_server *server
 result storage_fleet_get(struct storage_fleet *fleet, unsigned server, const char *path,
                          size_t answer_limit, struct bytes *out_answer) {
     struct http_client *client;
-    TRY(take_client(fleet, &fleet->servers[server], &client));
+    TRY(storage_fleet_take(fleet, server, &client));
     result called =
         http_call(client, "GET", path, view_of(NULL, 0), NULL, answer_limit, out_answer);
-    give_client(fleet, &fleet->servers[server], client, called);
+    storage_fleet_give(fleet, server, client, called);
     return called;
 }
 
