@@ -27,6 +27,8 @@ const struct option_help option_helps[OPTION_COUNT] = {
     [OPTION_THRESHOLD] = {"--threshold T", "key servers needed to open an image (3)"},
     [OPTION_ALL] = {"--all", "of all users: for the manager, in his system's folder"},
     [OPTION_DETACH] = {"--detach", "leave the servers running in the background"},
+    [OPTION_ADDRESSES] = {"--addresses LIST",
+                          "HOST:PORT of each server, storage first, commas between"},
 };
 
 enum { LONG_BASE = 256 }; /* getopt's codes for long options start here */
@@ -51,6 +53,7 @@ static const struct option long_options[] = {
     {"threshold", required_argument, NULL, LONG_BASE + OPTION_THRESHOLD},
     {"all", no_argument, NULL, LONG_BASE + OPTION_ALL},
     {"detach", no_argument, NULL, LONG_BASE + OPTION_DETACH},
+    {"addresses", required_argument, NULL, LONG_BASE + OPTION_ADDRESSES},
     {0},
 };
 

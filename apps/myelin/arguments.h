@@ -30,6 +30,7 @@ enum cli_option {
     OPTION_KEY,
     OPTION_THRESHOLD,
     OPTION_DETACH,
+    OPTION_ADDRESSES,
     OPTION_ALL,
     OPTION_COUNT
 };

@@ -3,11 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include "base/file.h"
 #include "flow/clock.h"
 #include "launch.h"
+#include "net/address.h"
 #include "system/local.h"
 
 enum { STOP_MS = 10000, POLL_MS = 20, COMMAND_LINE_MAX = 16 << 10, LOG_TAIL = 2048 };
@@ -61,6 +64,20 @@ void daemons_unlock(struct daemons *daemons) {
     if (daemons->lock >= 0)
         close(daemons->lock);
     daemons->lock = -1;
+}
+
+/* A machine can bind to its own addresses alone; the port, which may be taken, is left out. */
+bool daemon_is_here(const struct daemon *daemon) {
+    struct address address;
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    if (address_parse(daemon->server->address, &address) != OK ||
+        getaddrinfo(address.host, NULL, &hints, &found) != 0)
+        return false;
+    AUTO_FD int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_here = fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) == 0;
+    freeaddrinfo(found);
+    return is_here;
 }
 
 /* ------------------------------------------------------------------ does it run? */

@@ -44,7 +44,10 @@ pid_t daemon_pid(const struct daemons *daemons, const struct daemon *daemon);
 /* The same of all servers, and where pid files do not say, by a look at all processes. */
 void daemons_find(const struct daemons *daemons, pid_t out_pids[]);
 
-/* Starts those that do not run and waits until they answer. INTERNAL, naming the server and with
+/* Whether its address is one of this machine's, and up and down are about it. */
+bool daemon_is_here(const struct daemon *daemon);
+
+/* Starts those that are here and do not run, and waits until they answer. INTERNAL, naming the server and with
  * the last line of its log, where one ends or does not answer in time; NOT_FOUND where its program
  * is missing; IO. The others run all the same. */
 MUST_CHECK result daemons_start(struct daemons *daemons);

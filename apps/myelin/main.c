@@ -12,11 +12,15 @@ enum { ANY = 1 << 20 }; /* words */
 #define BIT(name) OPTION_BIT(OPTION_##name)
 
 static const struct command commands[] = {
-    {"up", "DIR [--storage N] [--k K] [--key M] [--threshold T] [--detach]",
+    {"up", "DIR [--storage N] [--k K] [--key M] [--threshold T] [--addresses LIST] [--detach]",
      "make a system in DIR where there is none, and run its servers",
      "The servers listen on loopback; DIR/run has their pid files, DIR their logs. Without\n"
-     "--detach they run until Control-C. A second 'up' starts those that do not run.\n",
-     BIT(STORAGE) | BIT(K) | BIT(KEY) | BIT(THRESHOLD) | BIT(DETACH), 1, 1, command_up},
+     "--detach they run until Control-C. A second 'up' starts those that do not run.\n"
+     "With --addresses each has its own, and only those of this machine are started here: the "
+     "others\n"
+     "run elsewhere, each with its DIR/config folder and DIR/system.myelin.\n",
+     BIT(STORAGE) | BIT(K) | BIT(KEY) | BIT(THRESHOLD) | BIT(ADDRESSES) | BIT(DETACH), 1, 1,
+     command_up},
     {"down", "DIR", "stop the servers of the system in DIR", "", 0, 1, 1, command_down},
     {"enroll", "NAME", "become a user: keys, certificate, shares at the key servers",
      "The keystore goes to MYELIN_HOME (~/.myelin), under a passphrase that is asked for or read\n"

@@ -83,13 +83,19 @@ static void note(struct failures *failures, result outcome) {
 
 result daemons_start(struct daemons *daemons) {
     AUTO_IDENTITY struct identity identity = {0};
-    TRY(probe_identity(daemons, &daemons->of[0], &identity));
+    unsigned first = 0;
+    while (first < daemons->count && !daemon_is_here(&daemons->of[first]))
+        first++;
+    if (first == daemons->count)
+        return OK;
+    TRY(probe_identity(daemons, &daemons->of[first], &identity));
     struct failures failures = {0};
     pid_t pids[2 * FORMAT_SERVERS_MAX];
     daemons_find(daemons, pids);
-    for (unsigned i = 0; i < daemons->count; i++)
-        note(&failures, pids[i] == 0 ? launch(daemons, &daemons->of[i])
-                                     : launch_note_pid(daemons, &daemons->of[i], pids[i]));
+    for (unsigned i = first; i < daemons->count; i++)
+        if (daemon_is_here(&daemons->of[i]))
+            note(&failures, pids[i] == 0 ? launch(daemons, &daemons->of[i])
+                                         : launch_note_pid(daemons, &daemons->of[i], pids[i]));
     for (unsigned i = 0; i < daemons->count; i++)
         if (daemons->of[i].child != 0)
             note(&failures, wait_until_ready(daemons, &daemons->of[i], &identity));

@@ -39,7 +39,7 @@ static result create(const struct arguments *arguments, const char *dir) {
     TRY(arguments_number(arguments, OPTION_K, n < K ? n : K, &k));
     TRY(arguments_number(arguments, OPTION_KEY, KEY, &m));
     TRY(arguments_number(arguments, OPTION_THRESHOLD, m < THRESHOLD ? m : THRESHOLD, &t));
-    return local_create(dir, n, k, m, t);
+    return local_create_at(dir, n, k, m, t, arguments->values[OPTION_ADDRESSES]);
 }
 
 static result open_or_create(const struct arguments *arguments, const char *dir,
@@ -64,9 +64,9 @@ static void say_ended(const struct daemons *daemons, const struct daemon *daemon
 /* Until Control-C, or until no server runs any more. */
 static result watch(struct daemons *daemons) {
     bool runs[2 * FORMAT_SERVERS_MAX];
-    unsigned running = daemons->count;
+    unsigned running = 0;
     for (unsigned i = 0; i < daemons->count; i++)
-        runs[i] = true;
+        running += runs[i] = daemon_is_here(&daemons->of[i]);
     while (!interrupt_has_come() && running > 0) {
         nanosleep(&(struct timespec){.tv_nsec = WATCH_MS * 1000000L}, NULL);
         for (unsigned i = 0; i < daemons->count && !interrupt_has_come(); i++) {

@@ -49,7 +49,7 @@ result local_run_path(const char *dir, char *out_path, size_t size) {
 /* One server of the new system; the protobuf struct borrows from here. */
 struct member {
     char name[FORMAT_NAME_MAX + 1];
-    char address[32];
+    char address[FORMAT_ADDRESS_MAX + 1];
     uint8_t identity[FORMAT_IDENTITY_BYTES];
     Myelin__Server server;
 };
@@ -79,10 +79,9 @@ static result make_credentials(const char *dir, const struct ca *ca, enum tls_ro
 }
 
 static result make_member(const char *dir, const struct ca *ca, enum tls_role role, unsigned number,
-                          uint16_t port, struct member *member) {
+                          struct member *member) {
     char path[PATH_MAX];
     snprintf(member->name, sizeof member->name, "%s-%u", tls_role_name(role), number);
-    snprintf(member->address, sizeof member->address, "127.0.0.1:%u", port);
     TRY(make_credentials(dir, ca, role, member));
     TRY(local_store_path(dir, member->name, path, sizeof path));
     TRY(file_make_folders(path, 0700));
@@ -124,19 +123,39 @@ static void members_free(struct member **members) {
     free(*members);
 }
 
-static result create_members(const char *dir, const struct ca *ca, const struct setup *setup) {
-    __attribute__((cleanup(members_free))) struct member *members = NULL;
-    Myelin__Server *servers[SERVERS_MAX];
+static result choose_addresses(struct member members[], unsigned count) {
     uint16_t ports[SERVERS_MAX];
-    unsigned count = setup->n + setup->m;
-    members = calloc(count, sizeof *members);
-    if (members == NULL)
-        return FAIL(NO_MEMORY, "no memory for %u servers", count);
     TRY(ports_choose(count, ports));
+    for (unsigned i = 0; i < count; i++)
+        snprintf(members[i].address, sizeof members[i].address, "127.0.0.1:%u", ports[i]);
+    return OK;
+}
+
+static result take_addresses(const char *list, struct member members[], unsigned count) {
+    const char *at = list;
+    for (unsigned i = 0; i < count; i++) {
+        size_t len = strcspn(at, ",");
+        char *address = members[i].address;
+        int written = snprintf(address, sizeof members[i].address, "%.*s", (int)len, at);
+        if ((size_t)written != len || !format_is_address(address))
+            return FAIL(INVALID, "'%.*s' is no address of server %u of %u: expected HOST:PORT",
+                        (int)len, at, i + 1, count);
+        at += len;
+        if ((*at == '\0') != (i + 1 == count))
+            return FAIL(INVALID, "'%s': expected %u addresses, one for each server", list, count);
+        at++;
+    }
+    return OK;
+}
+
+static result create_members(const char *dir, const struct ca *ca, const struct setup *setup,
+                             struct member members[]) {
+    Myelin__Server *servers[SERVERS_MAX];
+    unsigned count = setup->n + setup->m;
     for (unsigned i = 0; i < count; i++) {
         bool is_storage = i < setup->n;
         TRY(make_member(dir, ca, is_storage ? TLS_ROLE_STORAGE : TLS_ROLE_KEY,
-                        is_storage ? i + 1 : i - setup->n + 1, ports[i], &members[i]));
+                        is_storage ? i + 1 : i - setup->n + 1, &members[i]));
         servers[i] = &members[i].server;
     }
     return describe(dir, ca, setup, servers);
@@ -169,7 +188,7 @@ static result make_room(const char *dir, const char *marker) {
     return file_remove_tree(config);
 }
 
-static result create_in(const char *dir, const struct setup *setup) {
+static result create_in(const char *dir, const struct setup *setup, struct member members[]) {
     AUTO_CA struct ca *ca = NULL;
     char marker[PATH_MAX];
     char path[PATH_MAX];
@@ -181,20 +200,31 @@ static result create_in(const char *dir, const struct setup *setup) {
     TRY(ca_create(path, system_id, &ca));
     TRY(local_run_path(dir, path, sizeof path));
     TRY(file_make_folders(path, 0755));
-    TRY(create_members(dir, ca, setup));
+    TRY(create_members(dir, ca, setup, members));
     if (unlink(marker) != 0)
         return FAIL(IO, "removing %s: %s", marker, strerror(errno));
     return file_sync_folder(dir);
 }
 
 result local_create(const char *dir, unsigned n, unsigned k, unsigned m, unsigned t) {
+    return local_create_at(dir, n, k, m, t, NULL);
+}
+
+result local_create_at(const char *dir, unsigned n, unsigned k, unsigned m, unsigned t,
+                       const char *addresses) {
     struct setup setup = {.n = n, .k = k, .m = m, .t = t};
+    unsigned count = n + m;
     TRY(setup_check(&setup));
+    __attribute__((cleanup(members_free))) struct member *members = calloc(count, sizeof *members);
+    if (members == NULL)
+        return FAIL(NO_MEMORY, "no memory for %u servers", count);
+    TRY(addresses == NULL ? choose_addresses(members, count)
+                          : take_addresses(addresses, members, count));
     TRY(file_make_folders(dir, 0755));
     AUTO_FD int lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0)
         return FAIL(IO, "%s: %s", dir, strerror(errno));
     if (flock(lock, LOCK_EX | LOCK_NB) != 0)
         return FAIL(CONFLICT, "another process is making a system in %s", dir);
-    return create_in(dir, &setup);
+    return create_in(dir, &setup, members);
 }

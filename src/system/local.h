@@ -34,4 +34,10 @@ MUST_CHECK result local_run_path(const char *dir, char *out_path, size_t size);
  */
 MUST_CHECK result local_create(const char *dir, unsigned n, unsigned k, unsigned m, unsigned t);
 
+/* The same with an address for each server, storage servers first, commas between them, as
+ * "10.0.0.1:4000,10.0.0.2:4000"; NULL: free loopback ports. INVALID where they are not that many,
+ * or one is none. */
+MUST_CHECK result local_create_at(const char *dir, unsigned n, unsigned k, unsigned m, unsigned t,
+                                  const char *addresses);
+
 #endif

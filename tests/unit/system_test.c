@@ -101,6 +101,24 @@ static void interrupted_creation_starts_over(void **state) {
     assert_int_not_equal(access(fixture_path("interrupted/.creating"), F_OK), 0);
 }
 
+static void addresses_are_taken_in_order(void **state) {
+    (void)state;
+    const char *dir = fixture_path("elsewhere");
+    EXPECT(local_create_at(dir, 2, 1, 1, 1, "10.0.0.1:4000,10.0.0.2:4000"), INVALID,
+           "expected 3 addresses");
+    EXPECT(local_create_at(dir, 1, 1, 1, 1, "10.0.0.1:4000,b:1,c:1"), INVALID,
+           "expected 2 addresses");
+    EXPECT(local_create_at(dir, 1, 1, 1, 1, "10.0.0.1:4000,nowhere"), INVALID, "server 2 of 2");
+    EXPECT(local_create_at(dir, 1, 1, 1, 1, ""), INVALID, "server 1 of 2");
+    assert_int_not_equal(access(dir, F_OK), 0);
+    EXPECT_OK(local_create_at(dir, 2, 1, 1, 1, "10.0.0.1:4000,[fd00::2]:4001,key.example:4002"));
+    AUTO_DESCRIPTION struct description description = {0};
+    EXPECT_OK(description_load(dir, NULL, &description));
+    assert_string_equal(description.system->storage[0]->address, "10.0.0.1:4000");
+    assert_string_equal(description.system->storage[1]->address, "[fd00::2]:4001");
+    assert_string_equal(description.system->key[0]->address, "key.example:4002");
+}
+
 static void local_numbers_are_checked(void **state) {
     (void)state;
     const char *dir = fixture_path("never");
@@ -447,6 +465,7 @@ int main(void) {
         cmocka_unit_test(local_ports_differ_and_are_free),
         cmocka_unit_test(local_creation_refuses_what_is_there),
         cmocka_unit_test(interrupted_creation_starts_over),
+        cmocka_unit_test(addresses_are_taken_in_order),
         cmocka_unit_test(local_numbers_are_checked),
         cmocka_unit_test(servers_load_their_identities),
         cmocka_unit_test(description_survives_writing),
