@@ -113,25 +113,27 @@ static result answer_audit(struct server_exchange *exchange) {
     return exchange_answer(exchange, protobuf, &page);
 }
 
+#define BUFFERED(limit) .body = SERVER_BODY_BUFFERED, .body_limit = (limit)
+
 const struct server_route keyd_routes[] = {
     {"GET", "/healthz", .end = answer_health},
     {"GET", "/metrics", .end = answer_metrics},
-    {"POST", "/v1/shares", SERVER_BODY_BUFFERED, FORMAT_LIMIT_ENROLL_SHARE, .end = enroll},
-    {"POST", "/v1/shares/activate", .end = activate},
+    {"POST", "/v1/shares", BUFFERED(FORMAT_LIMIT_ENROLL_SHARE), .cost = 5, .end = enroll},
+    {"POST", "/v1/shares/activate", .cost = 1, .end = activate},
     {"GET", "/v1/users/{user}", .end = answer_user},
     {"GET", "/v1/users", .end = answer_users},
-    {"POST", "/v1/open", SERVER_BODY_BUFFERED, FORMAT_LIMIT_OPEN_REQUEST, .end = answer_open},
-    {"POST", "/v1/rekey", SERVER_BODY_BUFFERED, FORMAT_LIMIT_REKEY_REQUEST, .end = answer_rekey},
-    {"POST", "/v1/recover", SERVER_BODY_BUFFERED, FORMAT_LIMIT_RECOVER_REQUEST,
+    {"POST", "/v1/open", BUFFERED(FORMAT_LIMIT_OPEN_REQUEST), .cost = 2, .end = answer_open},
+    {"POST", "/v1/rekey", BUFFERED(FORMAT_LIMIT_REKEY_REQUEST), .cost = 1, .end = answer_rekey},
+    {"POST", "/v1/recover", BUFFERED(FORMAT_LIMIT_RECOVER_REQUEST), .cost = 1,
      .end = answer_recover},
-    {"POST", "/v1/revocations", SERVER_BODY_BUFFERED, FORMAT_LIMIT_SIGNED_SMALL, .end = revoke},
-    {"POST", "/v1/care/begin", SERVER_BODY_BUFFERED, FORMAT_LIMIT_CARE_REQUEST, .end = care_begin},
-    {"POST", "/v1/care/check", SERVER_BODY_BUFFERED, FORMAT_LIMIT_CARE_OFFER, .end = care_check},
-    {"POST", "/v1/care/accept", SERVER_BODY_BUFFERED, FORMAT_LIMIT_CARE_OFFER, .end = care_accept},
-    {"POST", "/v1/care/finish", SERVER_BODY_BUFFERED, FORMAT_LIMIT_CARE_FINISH, .end = care_finish},
-    {"POST", "/v1/care/blind", SERVER_BODY_BUFFERED, FORMAT_LIMIT_CARE_OFFER, .end = care_blind},
-    {"POST", "/v1/care/restore", SERVER_BODY_BUFFERED, FORMAT_LIMIT_CARE_RESTORE,
+    {"POST", "/v1/revocations", BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .cost = 1, .end = revoke},
+    {"POST", "/v1/care/begin", BUFFERED(FORMAT_LIMIT_CARE_REQUEST), .cost = 5, .end = care_begin},
+    {"POST", "/v1/care/check", BUFFERED(FORMAT_LIMIT_CARE_OFFER), .cost = 5, .end = care_check},
+    {"POST", "/v1/care/accept", BUFFERED(FORMAT_LIMIT_CARE_OFFER), .cost = 5, .end = care_accept},
+    {"POST", "/v1/care/finish", BUFFERED(FORMAT_LIMIT_CARE_FINISH), .cost = 5, .end = care_finish},
+    {"POST", "/v1/care/blind", BUFFERED(FORMAT_LIMIT_CARE_OFFER), .cost = 5, .end = care_blind},
+    {"POST", "/v1/care/restore", BUFFERED(FORMAT_LIMIT_CARE_RESTORE), .cost = 5,
      .end = care_restore},
-    {"GET", "/v1/audit", .end = answer_audit},
+    {"GET", "/v1/audit", .cost = 2, .end = answer_audit},
 };
 const size_t keyd_route_count = sizeof keyd_routes / sizeof keyd_routes[0];

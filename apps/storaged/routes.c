@@ -96,6 +96,11 @@ static result post_put(struct server_exchange *exchange) {
     return put_begin(r.storage, &r.caller, &r.image, &r.put, exchange_body(exchange));
 }
 
+/* A slice table's memory, for a body whose length is known; it grows by doubling. */
+static size_t table_bytes(uint64_t slices) {
+    return 2 * DIGEST_BYTES * (size_t)(slices < FORMAT_SEGMENTS_MAX ? slices : FORMAT_SEGMENTS_MAX);
+}
+
 static result object_begin(struct server_exchange *exchange) {
     struct request r;
     struct upload_options options = {0};
@@ -105,13 +110,17 @@ static result object_begin(struct server_exchange *exchange) {
     TRY(exchange_query_number(exchange, "slice", 0, &options.slice_bytes));
     options.object = r.object;
     options.expected_bytes = expected_bytes(exchange);
+    if (options.slice_bytes > 0)
+        TRY(exchange_reserve(exchange, table_bytes(options.expected_bytes / options.slice_bytes)));
     TRY(upload_open(r.storage, &r.caller, &r.image, &r.put, &options, &upload));
     exchange_set_state(exchange, upload);
     return OK;
 }
 
 static result object_part(struct server_exchange *exchange, struct view part) {
-    return upload_append(exchange_state(exchange), part);
+    struct upload *upload = exchange_state(exchange);
+    TRY(upload_append(upload, part));
+    return exchange_reserve(exchange, upload_memory(upload));
 }
 
 static result object_end(struct server_exchange *exchange) {
@@ -143,12 +152,19 @@ static result blocks_begin(struct server_exchange *exchange) {
     options.object = r.object;
     options.expected_bytes = expected_bytes(exchange);
     TRY(blocks_open(r.storage, &r.caller, &r.image, &r.put, &options, &blocks));
+    result reserved = exchange_reserve(exchange, blocks_memory(blocks));
+    if (reserved != OK) {
+        blocks_abandon(blocks);
+        return reserved;
+    }
     exchange_set_state(exchange, blocks);
     return OK;
 }
 
 static result blocks_part(struct server_exchange *exchange, struct view part) {
-    return blocks_append(exchange_state(exchange), part);
+    struct blocks *blocks = exchange_state(exchange);
+    TRY(blocks_append(blocks, part));
+    return exchange_reserve(exchange, blocks_memory(blocks));
 }
 
 static result blocks_end(struct server_exchange *exchange) {
@@ -289,23 +305,23 @@ const struct server_route storaged_routes[] = {
     {"POST", PUTS, BUFFERED(FORMAT_LIMIT_BEGIN_PUT), .end = post_put},
     {"PUT", PUTS "/objects/{object}", .body = SERVER_BODY_STREAMED, .begin = object_begin,
      .part = object_part, .end = object_end, .abandon = object_abandon},
-    {"POST", PUTS "/draw", BUFFERED(FORMAT_LIMIT_DRAW_REQUEST), .end = post_draw},
+    {"POST", PUTS "/draw", BUFFERED(FORMAT_LIMIT_DRAW_REQUEST), .cost = 2, .end = post_draw},
     {"PUT", PUTS "/objects/{object}/blocks", .body = SERVER_BODY_STREAMED, .begin = blocks_begin,
      .part = blocks_part, .end = blocks_end, .abandon = blocks_cut},
-    {"POST", PUTS "/prepare", BUFFERED(FORMAT_LIMIT_PREPARE_PUT), .end = post_prepare},
+    {"POST", PUTS "/prepare", BUFFERED(FORMAT_LIMIT_PREPARE_PUT), .cost = 2, .end = post_prepare},
     {"POST", PUTS "/commit", BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .end = post_commit},
     {"GET", PUTS, .end = get_put},
     {"DELETE", PUTS, .end = delete_put},
-    {"GET", "/v1/images", .end = get_images},
+    {"GET", "/v1/images", .cost = 2, .end = get_images},
     {"GET", IMAGES, .end = get_image},
     {"GET", IMAGES "/objects", .end = get_objects},
     {"GET", OBJECTS "/symbol", .end = get_object_symbol},
     {"GET", OBJECTS "/hashes", .end = get_object_hashes},
-    {"GET", IMAGES "/symbol", .end = get_envelope_symbol},
-    {"POST", IMAGES "/check", .end = post_check},
+    {"GET", IMAGES "/symbol", .cost = 1, .end = get_envelope_symbol},
+    {"POST", IMAGES "/check", .cost = 10, .end = post_check},
     {"DELETE", IMAGES, BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .end = delete_image},
-    {"PUT", FORWARDS, BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .end = put_forward},
-    {"DELETE", FORWARDS, BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .end = delete_forward},
-    {"GET", "/v1/inbox", .end = get_inbox},
+    {"PUT", FORWARDS, BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .cost = 1, .end = put_forward},
+    {"DELETE", FORWARDS, BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .cost = 1, .end = delete_forward},
+    {"GET", "/v1/inbox", .cost = 2, .end = get_inbox},
 };
 const size_t storaged_route_count = sizeof storaged_routes / sizeof storaged_routes[0];

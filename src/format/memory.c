@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/budget.h"
 #include "base/secret.h"
 #include "format/format.h"
 
@@ -20,12 +21,18 @@ static void *block_new(void *context, size_t size) {
         return NULL;
     size_t whole = (size + sizeof(struct block_header) + 15) & ~(size_t)15;
     void *block = NULL;
+    if (budget_take(whole) != OK) {
+        budget->is_refused = true;
+        return NULL;
+    }
     if (!budget->is_secret)
         block = malloc(whole);
     else if (secret_new(whole, &block) != OK)
         block = NULL;
-    if (block == NULL)
+    if (block == NULL) {
+        budget_give(whole);
         return NULL;
+    }
     budget->left -= whole;
     struct block_header header = {whole, budget->is_secret};
     memcpy(block, &header, sizeof header);
@@ -39,6 +46,7 @@ static void block_free(void *context, void *memory) {
     void *block = (uint8_t *)memory - sizeof(struct block_header);
     struct block_header header;
     memcpy(&header, block, sizeof header);
+    budget_give(header.size);
     if (header.is_secret) {
         secret_free(block);
         return;

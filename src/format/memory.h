@@ -11,7 +11,8 @@
 /* What one unpacking may take in all. */
 struct format_budget {
     size_t left;
-    bool is_secret; /* blocks come from secret_new */
+    bool is_secret;  /* blocks come from secret_new */
+    bool is_refused; /* the process's budget (base/budget.h) had no room */
 };
 
 /* An allocator for protobuf-c that draws on `budget`, which must stay while it is used. Blocks know

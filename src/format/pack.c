@@ -33,7 +33,7 @@ result format_pack(const void *message, struct bytes *out_wire) {
 /* A Signed of this layer's own memory. */
 static result signed_new(struct view body, const uint8_t signature[FORMAT_SIGNATURE_BYTES],
                          Myelin__Signed **out_signed) {
-    struct format_budget budget = {SIZE_MAX, false};
+    struct format_budget budget = {.left = SIZE_MAX};
     ProtobufCAllocator allocator = format_allocator(&budget);
     Myelin__Signed *record = allocator.alloc(&budget, sizeof *record);
     if (record == NULL)

@@ -6,7 +6,7 @@
 
 /* Unpacked, a message of many tiny fields is larger than its encoding: up to some forty bytes a
  * byte in a page of one-letter names. Beyond that it is an attack. */
-enum { BUDGET_LEAST = 1 << 20, BUDGET_FACTOR = 40, BUDGET_MOST = 128 << 20 };
+enum { BUDGET_LEAST = 1 << 20, BUDGET_FACTOR = 40, BUDGET_MOST = 64 << 20 };
 
 static size_t budget_for(size_t wire_len) {
     size_t budget = BUDGET_LEAST + BUDGET_FACTOR * wire_len;
@@ -80,11 +80,13 @@ result format_parse(const ProtobufCMessageDescriptor *descriptor, struct view wi
     if (wire.len > kind->limit)
         return FAIL(PROTOCOL, "%s: %zu bytes, at most %zu are allowed", kind->name, wire.len,
                     kind->limit);
-    struct format_budget budget = {budget_for(wire.len), kind->is_secret};
+    struct format_budget budget = {.left = budget_for(wire.len), .is_secret = kind->is_secret};
     ProtobufCAllocator allocator = format_allocator(&budget);
     static const uint8_t nothing[1];
     ProtobufCMessage *message = protobuf_c_message_unpack(descriptor, &allocator, wire.len,
                                                           wire.len > 0 ? wire.data : nothing);
+    if (message == NULL && budget.is_refused)
+        return error_at(NO_MEMORY, "%s", kind->name);
     if (message == NULL)
         return FAIL(PROTOCOL, "%s: %zu bytes do not parse", kind->name, wire.len);
     result checked = check_unpacked(kind, message, wire);

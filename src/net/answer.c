@@ -14,6 +14,8 @@ enum { ANSWER_BLOCK_BYTES = 128 << 10 };
 
 void refusal_set(struct refusal *refusal, unsigned status, const char *text) {
     refusal->status = status;
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE && refusal->retry_s == 0)
+        refusal->retry_s = 1;
     snprintf(refusal->text, sizeof refusal->text, "%s", text);
 }
 
@@ -41,6 +43,7 @@ static void free_body(void *body) {
 
 result exchange_answer(struct server_exchange *exchange, const char *content_type,
                        struct bytes *body) {
+    TRY(exchange_reserve(exchange, exchange->reserved + body->len));
     struct bytes *own = malloc(sizeof *own);
     if (own == NULL)
         return FAIL(NO_MEMORY, "no memory for an answer");
@@ -58,6 +61,7 @@ result exchange_answer(struct server_exchange *exchange, const char *content_typ
 
 struct stream {
     struct exchange_source source;
+    struct guard_connection *connection;
     uint64_t offset; /* of the range in the whole */
     uint64_t length;
 };
@@ -69,8 +73,10 @@ static ssize_t stream_read(void *context, uint64_t position, char *out, size_t c
     result code =
         stream->source.read(stream->source.context, stream->offset + position, (uint8_t *)out,
                             left < capacity ? (size_t)left : capacity, &len);
-    if (code == OK && len > 0)
+    if (code == OK && len > 0) {
+        guard_moved(stream->connection, len);
         return (ssize_t)len;
+    }
     log_event(LOG_ERROR, "answer_cut", "result=\"%s\"",
               code == OK ? "the source ended early" : result_name(code));
     return MHD_CONTENT_READER_END_WITH_ERROR;
@@ -113,6 +119,7 @@ result exchange_answer_stream(struct server_exchange *exchange, const char *cont
         return FAIL(NO_MEMORY, "no memory for an answer");
     }
     stream->source = source;
+    stream->connection = &exchange->connection->guarded;
     const char *header =
         MHD_lookup_connection_value(exchange->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_RANGE);
     enum route_range kind = route_range_parse(header, total, &stream->offset, &stream->length);
@@ -125,6 +132,7 @@ result exchange_answer_stream(struct server_exchange *exchange, const char *cont
         stream->length, ANSWER_BLOCK_BYTES, stream_read, stream, stream_free);
     if (response == NULL)
         stream_free(stream);
+    exchange->is_streamed = true;
     TRY(set_response(exchange, is_part ? MHD_HTTP_PARTIAL_CONTENT : MHD_HTTP_OK, response,
                      content_type == NULL ? "application/octet-stream" : content_type,
                      response == NULL ? 0 : stream->length));
@@ -177,6 +185,11 @@ static result set_refusal_response(struct server_exchange *exchange) {
     TRY(set_response(exchange, refusal->status, response, "text/plain; charset=utf-8", len));
     if (refusal->status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, exchange->allow);
+    if (refusal->status == MHD_HTTP_SERVICE_UNAVAILABLE) {
+        char seconds[16];
+        snprintf(seconds, sizeof seconds, "%u", refusal->retry_s);
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+    }
     return OK;
 }
 
@@ -194,6 +207,8 @@ enum MHD_Result answer_queue(struct server_exchange *exchange) {
         code = set_empty_response(exchange);
     if (code != OK)
         return MHD_NO;
+    guard_enter(exchange->server->guard, &exchange->connection->guarded, GUARD_ANSWER,
+                exchange->is_streamed ? 0 : exchange->response_bytes);
     metrics_count(exchange->server, exchange->route, exchange->status);
     atomic_fetch_add(&exchange->server->bytes_sent, exchange->response_bytes);
     return MHD_queue_response(exchange->mhd, exchange->status, exchange->response);
@@ -214,11 +229,13 @@ bool answer_refuse_early(struct server_exchange *exchange) {
     const struct refusal *refusal = &exchange->refusal;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    char text[REFUSAL_TEXT_MAX + 256];
+    char text[REFUSAL_TEXT_MAX + 256], retry[40] = "";
+    if (refusal->status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        snprintf(retry, sizeof retry, "Retry-After: %u\r\n", refusal->retry_s);
     int len = snprintf(text, sizeof text,
-                       "HTTP/1.1 %u Refused\r\nConnection: close\r\n"
+                       "HTTP/1.1 %u Refused\r\nConnection: close\r\n%s"
                        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n%s",
-                       refusal->status, strlen(refusal->text), refusal->text);
+                       refusal->status, retry, strlen(refusal->text), refusal->text);
     exchange->is_answered = true;
     metrics_count(exchange->server, exchange->route, refusal->status);
     return info != NULL && send_all(info->tls_session, text, (size_t)len);

@@ -7,7 +7,12 @@
 #include "base/digest.h"
 #include "net/client_private.h"
 
-enum { CONNECT_DEFAULT_MS = 3000, ANSWER_DEFAULT_MS = 10000, STALL_DEFAULT_MS = 5000 };
+enum {
+    CONNECT_DEFAULT_MS = 3000,
+    ANSWER_DEFAULT_MS = 10000,
+    STALL_DEFAULT_MS = 5000,
+    BUSY_DEFAULT_MS = 8000
+};
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 static bool library_is_started;
@@ -55,6 +60,8 @@ static result client_fill(struct http_client *client, const struct http_client_o
         options->connect_timeout_ms != 0 ? options->connect_timeout_ms : CONNECT_DEFAULT_MS;
     client->stall_timeout_ms =
         options->stall_timeout_ms != 0 ? options->stall_timeout_ms : STALL_DEFAULT_MS;
+    client->busy_timeout_ms =
+        options->busy_timeout_ms != 0 ? options->busy_timeout_ms : BUSY_DEFAULT_MS;
     snprintf(client->name, sizeof client->name, "%s", options->name);
     snprintf(client->label, sizeof client->label, "%s (%s)", options->name, options->address);
     snprintf(client->origin, sizeof client->origin, "https://%s:%s", options->name, address.port);

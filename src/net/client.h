@@ -21,6 +21,8 @@
  *                    the kernel's send buffer drains; a peer that is gone without a word is found
  *                    by TCP_USER_TIMEOUT, set to the same time. An answer that comes all the time
  *                    and yet more slowly than 2 KiB a second ends like one that does not come.
+ *   busy      8000   a server that answers 503 with a Retry-After is asked again then, if that is
+ *                    within this time and no part of a streamed body has been sent yet
  */
 #ifndef MYELIN_NET_CLIENT_H
 #define MYELIN_NET_CLIENT_H
@@ -39,6 +41,7 @@ struct http_client_options {
     uint32_t connect_timeout_ms;
     uint32_t answer_timeout_ms;
     uint32_t stall_timeout_ms;
+    uint32_t busy_timeout_ms;
 };
 
 /* For one thread at a time; only http_client_cancel may come from another. */

@@ -24,6 +24,7 @@ struct http_client {
     uint32_t connect_timeout_ms;
     uint32_t answer_timeout_ms;
     uint32_t stall_timeout_ms;
+    uint32_t busy_timeout_ms;
     struct curl_slist *connect_to;
     CURL *easy;
     CURLM *multi;

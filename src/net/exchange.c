@@ -24,6 +24,10 @@ static void refuse_result(struct server_exchange *exchange, result code) {
     refuse(exchange, result_http_status(code), error_text());
 }
 
+static void enter(struct server_exchange *exchange, enum guard_phase phase, uint64_t expected) {
+    guard_enter(exchange->server->guard, &exchange->connection->guarded, phase, expected);
+}
+
 /* ---- The peer ---- */
 
 static result judge_connection(struct server_exchange *exchange) {
@@ -57,6 +61,17 @@ static bool is_peer_welcome(struct server_exchange *exchange) {
     if (connection->verdict.status != 0)
         exchange->drain_limit = STRANGER_DRAIN_MAX;
     return connection->verdict.status == 0;
+}
+
+static bool is_peer_admitted(struct server_exchange *exchange) {
+    struct server_connection *connection = exchange->connection;
+    bool is_server =
+        connection->peer.role == TLS_ROLE_KEY || connection->peer.role == TLS_ROLE_STORAGE;
+    result code = guard_login(exchange->server->guard, &connection->guarded, connection->peer.name,
+                              is_server);
+    if (code != OK)
+        refuse_result(exchange, code);
+    return code == OK;
 }
 
 /* ---- The route ---- */
@@ -145,7 +160,7 @@ static void forgive_handler_time(struct server_exchange *exchange, int64_t start
         return;
     MHD_set_connection_option(exchange->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
     MHD_set_connection_option(exchange->mhd, MHD_CONNECTION_OPTION_TIMEOUT,
-                              exchange->server->options.idle_timeout_s);
+                              (guard_limits(exchange->server->guard)->idle_ms + 999) / 1000);
 }
 
 static void abandon(struct server_exchange *exchange) {
@@ -154,8 +169,27 @@ static void abandon(struct server_exchange *exchange) {
     exchange->has_begun = false;
 }
 
+/* A costly request's place among its user's, for as long as a handler runs. */
+static result take_turn(struct server_exchange *exchange) {
+    unsigned cost = exchange->route->cost, retry_s = 0;
+    if (cost == 0)
+        return OK;
+    result code =
+        guard_begin(exchange->server->guard, &exchange->connection->guarded, cost, &retry_s);
+    exchange->is_running = code == OK;
+    exchange->refusal.retry_s = retry_s;
+    return code;
+}
+
+static void end_turn(struct server_exchange *exchange) {
+    if (exchange->is_running)
+        guard_finish(exchange->server->guard, &exchange->connection->guarded);
+    exchange->is_running = false;
+}
+
 static void call_begin(struct server_exchange *exchange) {
     int64_t started = now_ms();
+    enter(exchange, GUARD_HANDLER, 0);
     result code = exchange->route->begin == NULL ? OK : exchange->route->begin(exchange);
     forgive_handler_time(exchange, started);
     if (code == OK)
@@ -164,22 +198,36 @@ static void call_begin(struct server_exchange *exchange) {
         refuse_result(exchange, code);
 }
 
-static void drop_body(struct server_exchange *exchange) {
-    atomic_fetch_sub(&exchange->server->buffered, exchange->body.len);
+static void drop_memory(struct server_exchange *exchange) {
     bytes_free(&exchange->body);
+    if (exchange->reserved > 0)
+        guard_give_memory(exchange->server->guard, &exchange->connection->guarded,
+                          exchange->reserved);
+    exchange->reserved = 0;
 }
 
-/* Each body has its bound, and all bodies together have one, or some hundred callers who send long
- * ones would take all memory. */
+result exchange_reserve(struct server_exchange *exchange, size_t bytes) {
+    if (bytes <= exchange->reserved)
+        return OK;
+    TRY(guard_take_memory(exchange->server->guard, &exchange->connection->guarded,
+                          bytes - exchange->reserved));
+    exchange->reserved = bytes;
+    return OK;
+}
+
+/* Each body has its bound, and all memory of requests together has one, or some hundred callers
+ * who send long bodies would take all there is. */
 static result keep_part(struct server_exchange *exchange, struct view part) {
-    struct server *server = exchange->server;
-    uint64_t before = atomic_fetch_add(&server->buffered, part.len);
-    result kept = before + part.len > server->options.buffer_limit
-                      ? FAIL(NO_MEMORY, "too much is being sent at once; try again later")
-                      : bytes_append(&exchange->body, part);
-    if (kept != OK)
-        atomic_fetch_sub(&server->buffered, part.len);
-    return kept;
+    struct bytes *body = &exchange->body;
+    size_t wanted = body->len + part.len;
+    if (wanted > body->capacity) {
+        size_t capacity = wanted < body->capacity * 2 ? body->capacity * 2 : wanted;
+        if (exchange->length != SERVER_LENGTH_UNKNOWN && capacity > exchange->length)
+            capacity = (size_t)exchange->length < wanted ? wanted : (size_t)exchange->length;
+        TRY(exchange_reserve(exchange, capacity));
+        TRY(bytes_reserve(body, capacity));
+    }
+    return bytes_append(body, part);
 }
 
 static result take_part(struct server_exchange *exchange, struct view part) {
@@ -194,17 +242,25 @@ static void call_part(struct server_exchange *exchange, struct view part) {
         if (code != OK)
             refuse_result(exchange, code);
     }
+    guard_paused(exchange->server->guard, &exchange->connection->guarded, now_ms() - started);
     forgive_handler_time(exchange, started);
     if (exchange->refusal.status != 0) {
         abandon(exchange);
-        drop_body(exchange);
+        drop_memory(exchange);
     }
 }
 
 static void call_end(struct server_exchange *exchange) {
     int64_t started = now_ms();
-    exchange->has_begun = false;
-    result code = exchange->route->end(exchange);
+    enter(exchange, GUARD_HANDLER, 0);
+    result code = take_turn(exchange);
+    if (code != OK) {
+        abandon(exchange);
+    } else {
+        exchange->has_begun = false;
+        code = exchange->route->end(exchange);
+    }
+    end_turn(exchange);
     forgive_handler_time(exchange, started);
     if (code != OK)
         refuse_result(exchange, code);
@@ -219,6 +275,11 @@ void *exchange_new(void *server, const char *uri, struct MHD_Connection *mhd) {
     exchange->server = server;
     exchange->mhd = mhd;
     exchange->drain_limit = UINT64_MAX;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    exchange->connection = info == NULL ? NULL : info->socket_context;
+    if (exchange->connection != NULL)
+        enter(exchange, GUARD_HEADERS, 0);
     atomic_fetch_add(&exchange->server->exchanges, 1);
     if (route_target_parse(uri, &exchange->target) != OK)
         refusal_set(&exchange->target_refusal, MHD_HTTP_BAD_REQUEST, error_text());
@@ -238,20 +299,18 @@ static bool is_rest_long(const struct server_exchange *exchange) {
 }
 
 static enum MHD_Result step_headers(struct server_exchange *exchange, const char *method) {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     exchange->headers_seen = true;
-    if (info == NULL || info->socket_context == NULL)
+    if (exchange->connection == NULL)
         return MHD_NO;
-    exchange->connection = info->socket_context;
-    bool is_served = is_peer_welcome(exchange) && find_route(exchange, method) &&
-                     read_length(exchange) &&
+    bool is_served = is_peer_welcome(exchange) && is_peer_admitted(exchange) &&
+                     find_route(exchange, method) && read_length(exchange) &&
                      (exchange->length == SERVER_LENGTH_UNKNOWN ||
                       is_length_allowed(exchange, exchange->length));
     if (is_served)
         call_begin(exchange);
     else
         (void)read_length(exchange);
+    enter(exchange, GUARD_BODY, 0);
     if (exchange->refusal.status == 0)
         return MHD_YES;
     if (exchange->length != 0 && is_client_waiting(exchange))
@@ -263,6 +322,7 @@ static enum MHD_Result step_headers(struct server_exchange *exchange, const char
 
 static enum MHD_Result step_part(struct server_exchange *exchange, struct view part) {
     exchange->received += part.len;
+    guard_moved(&exchange->connection->guarded, part.len);
     atomic_fetch_add(&exchange->server->bytes_received, part.len);
     if (exchange->refusal.status == 0) {
         call_part(exchange, part);
@@ -313,7 +373,9 @@ void exchange_completed(void *server_pointer, struct MHD_Connection *mhd, void *
         atomic_fetch_add(&server->abandoned, 1);
     if (exchange->response != NULL)
         MHD_destroy_response(exchange->response);
-    drop_body(exchange);
+    drop_memory(exchange);
+    if (exchange->connection != NULL)
+        enter(exchange, GUARD_IDLE, 0);
     free(exchange);
     atomic_fetch_sub(&server->exchanges, 1);
 }

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/budget.h"
 #include "net/server_private.h"
 
 /* The last place counts every other status. */
@@ -73,6 +74,33 @@ static result append_one(struct bytes *out, const char *name, const char *type, 
                   value);
 }
 
+/* What was refused or cut to keep the server for everybody, by reason: see guard.h. */
+static result append_refusals(const struct server *server, struct bytes *out) {
+    struct guard_counters counters;
+    guard_count(server->guard, &counters);
+    const struct {
+        const char *reason;
+        uint64_t value;
+    } rows[] = {
+        {"connections", counters.refused_connections},
+        {"evicted", counters.evicted},
+        {"slow", counters.cut_slow},
+        {"user_connections", counters.refused_users},
+        {"user_rate", counters.refused_rate},
+        {"user_running", counters.refused_running},
+        {"user_memory", counters.refused_memory},
+        {"memory", budget_refusals()},
+    };
+    TRY(append(out, "# HELP myelin_http_guarded_total Connections and requests refused or cut to "
+                    "keep the server for all, by reason.\n"
+                    "# TYPE myelin_http_guarded_total counter\n"));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        TRY(append(out, "myelin_http_guarded_total{reason=\"%s\"} %" PRIu64 "\n", rows[i].reason,
+                   rows[i].value));
+    return append_one(out, "myelin_http_memory_bytes", "gauge", "Memory that requests take now.",
+                      budget_used());
+}
+
 result server_metrics_text(const struct server *server, struct bytes *out_text) {
     struct server_counters counters;
     server_count(server, &counters);
@@ -86,6 +114,7 @@ result server_metrics_text(const struct server *server, struct bytes *out_text) 
                    "Bytes of request bodies.", counters.bytes_received));
     TRY(append_one(out_text, "myelin_http_sent_bytes_total", "counter", "Bytes of answers' bodies.",
                    counters.bytes_sent));
+    TRY(append_refusals(server, out_text));
     return append_one(out_text, "myelin_http_connections", "gauge", "Connections open now.",
                       counters.connections);
 }

@@ -14,13 +14,13 @@
 #include "net/server_private.h"
 
 enum {
-    CONNECTIONS_DEFAULT = 512,
-    IDLE_DEFAULT_S = 30,
-    BUFFER_DEFAULT_BYTES = 128 << 20,
     /* Headers and a part of the body share this; more makes parts no longer, as GnuTLS gives one
      * record of 16 KiB at a time. */
     CONNECTION_MEMORY_BYTES = 64 << 10,
-    LISTEN_BACKLOG = 256,
+    LISTEN_BACKLOG = 1024,
+    /* Connections that were cut count for the library until their threads have ended. */
+    CONNECTIONS_CUT_MAX = 128,
+    THREAD_STACK_BYTES = 1 << 20,
     STOP_POLL_MS = 5,
 };
 
@@ -50,16 +50,37 @@ static void prepare_socket(struct MHD_Connection *mhd) {
     setsockopt(info->connect_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+static enum MHD_Result admit(void *server_pointer, const struct sockaddr *address, socklen_t len) {
+    const struct server *server = server_pointer;
+    (void)len;
+    return guard_admit(server->guard, address) ? MHD_YES : MHD_NO;
+}
+
+static void *open_connection(struct server *server, struct MHD_Connection *mhd) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    int fd = info == NULL ? -1 : info->connect_fd;
+    info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct server_connection *connection = calloc(1, sizeof *connection);
+    if (connection != NULL)
+        guard_open(server->guard, &connection->guarded, fd,
+                   info == NULL ? NULL : info->client_addr);
+    return connection;
+}
+
 static void connection_changed(void *server_pointer, struct MHD_Connection *mhd, void **context,
                                enum MHD_ConnectionNotificationCode what) {
     struct server *server = server_pointer;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         atomic_fetch_add(&server->connections, 1);
         prepare_socket(mhd);
-        *context = calloc(1, sizeof(struct server_connection));
+        *context = open_connection(server, mhd);
         return;
     }
-    free(*context);
+    struct server_connection *connection = *context;
+    if (connection != NULL)
+        guard_close(server->guard, &connection->guarded);
+    free(connection);
     *context = NULL;
     atomic_fetch_sub(&server->connections, 1);
 }
@@ -136,20 +157,38 @@ static result check_options(const struct server_options *options) {
 
 static struct MHD_Daemon *start_daemon(struct server *server) {
     const struct tls_identity *identity = server->options.identity;
+    const struct server_limits *limits = guard_limits(server->guard);
     const unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
                            MHD_USE_POLL | MHD_USE_ITC | MHD_USE_TLS | MHD_USE_ERROR_LOG;
     return MHD_start_daemon(
-        flags, 0, NULL, NULL, exchange_step, server, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
-        MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_HTTPS_MEM_CERT,
+        flags, 0, admit, server, exchange_step, server, MHD_OPTION_EXTERNAL_LOGGER, log_library,
+        NULL, MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_HTTPS_MEM_CERT,
         tls_identity_certificate_pem(identity), MHD_OPTION_HTTPS_MEM_KEY,
         tls_identity_key_pem(identity), MHD_OPTION_HTTPS_MEM_TRUST, tls_identity_ca_pem(identity),
         MHD_OPTION_HTTPS_PRIORITIES, priorities, MHD_OPTION_CONNECTION_LIMIT,
-        server->options.connection_limit, MHD_OPTION_CONNECTION_TIMEOUT,
-        server->options.idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)(16 << 10),
-        MHD_OPTION_URI_LOG_CALLBACK, exchange_new, server, MHD_OPTION_UNESCAPE_CALLBACK,
-        leave_encoded, NULL, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, server,
-        MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server, MHD_OPTION_END);
+        limits->connections + CONNECTIONS_CUT_MAX, MHD_OPTION_THREAD_STACK_SIZE,
+        (size_t)THREAD_STACK_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (limits->idle_ms + 999) / 1000,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)(16 << 10), MHD_OPTION_URI_LOG_CALLBACK,
+        exchange_new, server, MHD_OPTION_UNESCAPE_CALLBACK, leave_encoded, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        connection_changed, server, MHD_OPTION_END);
+}
+
+static void server_free(struct server *server) {
+    if (server->listen_fd >= 0)
+        file_close_at(&server->listen_fd);
+    guard_stop(server->guard);
+    free(server);
+}
+
+static result start(const struct server_options *options, struct server *server) {
+    TRY(guard_start(&options->limits, &server->guard));
+    TRY(start_listening(options->listen, &server->listen_fd, &server->port));
+    server->daemon = start_daemon(server);
+    if (server->daemon == NULL)
+        return FAIL(INTERNAL, "%s: the HTTPS server does not start", options->listen);
+    return OK;
 }
 
 result server_start(const struct server_options *options, struct server **out_server) {
@@ -158,22 +197,11 @@ result server_start(const struct server_options *options, struct server **out_se
     if (server == NULL)
         return FAIL(NO_MEMORY, "no memory for a server");
     server->options = *options;
-    if (server->options.connection_limit == 0)
-        server->options.connection_limit = CONNECTIONS_DEFAULT;
-    if (server->options.idle_timeout_s == 0)
-        server->options.idle_timeout_s = IDLE_DEFAULT_S;
-    if (server->options.buffer_limit == 0)
-        server->options.buffer_limit = BUFFER_DEFAULT_BYTES;
-    result code = start_listening(options->listen, &server->listen_fd, &server->port);
+    server->listen_fd = -1;
+    result code = start(options, server);
     if (code != OK) {
-        free(server);
+        server_free(server);
         return code;
-    }
-    server->daemon = start_daemon(server);
-    if (server->daemon == NULL) {
-        file_close_at(&server->listen_fd);
-        free(server);
-        return FAIL(INTERNAL, "%s: the HTTPS server does not start", options->listen);
     }
     *out_server = server;
     return OK;
@@ -197,7 +225,7 @@ void server_stop(struct server *server, unsigned grace_ms) {
     if (fd >= 0)
         shutdown(fd, SHUT_RDWR);
     wait_for_exchanges(server, grace_ms);
+    guard_halt(server->guard);
     MHD_stop_daemon(server->daemon);
-    file_close_at(&server->listen_fd);
-    free(server);
+    server_free(server);
 }

@@ -26,7 +26,8 @@
  * neither hangs nor misses the answer.
  *
  * A peer without a certificate of this system gets 403 and a text; no handler hears of it. So do
- * unknown paths (404), other methods (405), bodies over the limit (413).
+ * unknown paths (404), other methods (405), bodies over the limit (413). Who asks for more than his
+ * share gets 503 with a Retry-After header; guard.h has the bounds.
  */
 #ifndef MYELIN_NET_SERVER_H
 #define MYELIN_NET_SERVER_H
@@ -52,10 +53,26 @@ struct server_route {
     const char *pattern; /* "/v1/users/{user}"; see route.h */
     enum server_body body;
     uint64_t body_limit;
+    unsigned cost; /* tokens of the user's bucket: see guard.h. 0: as often as he likes */
     result (*begin)(struct server_exchange *exchange); /* may be NULL */
     result (*part)(struct server_exchange *exchange, struct view part);
     result (*end)(struct server_exchange *exchange);
     void (*abandon)(struct server_exchange *exchange); /* may be NULL */
+};
+
+/* 0 stands for the default behind each. */
+struct server_limits {
+    unsigned connections;       /* 512 */
+    unsigned address_strangers; /* half of them: whose nobody knows yet, from one address */
+    unsigned user_connections;  /* a quarter of them */
+    unsigned user_running;      /* 16 costly requests at one time */
+    unsigned user_rate;         /* 200 tokens a second */
+    unsigned user_burst;        /* 1000 tokens */
+    unsigned handshake_ms;      /* 10 s until the first request's headers are there */
+    unsigned header_ms;         /* 10 s for the headers of a later one */
+    unsigned idle_ms;           /* 30 s without a byte, in whole seconds */
+    unsigned grace_ms;          /* 30 s in which a body or an answer need not move */
+    unsigned min_rate;          /* 2048 bytes a second of either after that */
 };
 
 struct server_options {
@@ -64,9 +81,7 @@ struct server_options {
     const struct server_route *routes; /* the first that matches serves */
     size_t route_count;                /* at most SERVER_ROUTES_MAX */
     void *context;                     /* the daemon's own, for exchange_context */
-    unsigned connection_limit;         /* 0: 512; more wait in the kernel's queue */
-    unsigned idle_timeout_s;           /* 0: 30; a connection without a byte is closed */
-    uint64_t buffer_limit; /* of all buffered bodies together; 0: 128 MiB; above it 503 */
+    struct server_limits limits;
 };
 
 enum { SERVER_ROUTES_MAX = 64 };
@@ -102,6 +117,10 @@ struct view exchange_body(const struct server_exchange *exchange);
 /* The body's length by the headers; SERVER_LENGTH_UNKNOWN for a chunked one. */
 #define SERVER_LENGTH_UNKNOWN UINT64_MAX
 uint64_t exchange_body_length(const struct server_exchange *exchange);
+
+/* Memory of the process's budget for this exchange, `bytes` in all from now on (never less than
+ * before), given back at its end: for what a handler keeps from one part to the next. NO_MEMORY. */
+MUST_CHECK result exchange_reserve(struct server_exchange *exchange, size_t bytes);
 
 void *exchange_state(const struct server_exchange *exchange);
 void exchange_set_state(struct server_exchange *exchange, void *state);

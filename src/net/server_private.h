@@ -1,6 +1,6 @@
 /*
  * What the server's own files share: server.c (sockets, connections), exchange.c (a request's
- * life), answer.c (its answer), metrics.c.
+ * life), answer.c (its answer), metrics.c. guard.c has no business with HTTP.
  */
 #ifndef MYELIN_NET_SERVER_PRIVATE_H
 #define MYELIN_NET_SERVER_PRIVATE_H
@@ -9,6 +9,7 @@
 #include <microhttpd.h>
 #include <stdatomic.h>
 
+#include "net/guard.h"
 #include "net/route.h"
 #include "net/server.h"
 
@@ -26,8 +27,8 @@ struct server {
     int listen_fd;
     uint16_t port;
     atomic_uint connections;
-    atomic_uint exchanges;         /* requests under way */
-    atomic_uint_fast64_t buffered; /* bytes of buffered bodies, of all exchanges */
+    atomic_uint exchanges; /* requests under way */
+    struct guard *guard;
     atomic_uint_fast64_t requests[SERVER_ROUTES_MAX + 1][STATUS_KINDS];
     atomic_uint_fast64_t abandoned;
     atomic_uint_fast64_t bytes_received;
@@ -37,11 +38,13 @@ struct server {
 /* A refusal: a status and its words. Status 0: none. */
 struct refusal {
     unsigned status;
+    unsigned retry_s; /* of a 503; 0: 1 */
     char text[REFUSAL_TEXT_MAX + 1];
 };
 
 /* One TLS connection: its peer is judged at the first request, its expiry at each. */
 struct server_connection {
+    struct guard_connection guarded;
     bool is_judged;
     struct refusal verdict;
     struct tls_peer peer;
@@ -55,11 +58,14 @@ struct server_exchange {
     const struct server_route *route; /* NULL: none matched */
     void *state;
     struct bytes body;
+    size_t reserved;      /* of the budget: the body, and what handlers asked for */
     uint64_t length;      /* of the body by its header */
     uint64_t received;    /* of the body until now */
     uint64_t drain_limit; /* what is read and dropped after an early answer */
     bool headers_seen;
+    bool is_running;  /* guard_begin gave OK */
     bool has_begun;   /* begin gave OK, neither end nor abandon was called */
+    bool is_streamed; /* the answer's bytes are counted as they go */
     bool is_answered; /* an early answer went out by refuse_early */
     char allow[64];   /* the methods that the path has, for a 405 */
     struct refusal refusal;

@@ -12,6 +12,8 @@ enum {
     /* An answer comes at this rate at least, or a peer that gives a byte now and then could keep a
      * caller for as long as it likes. */
     ANSWER_BYTES_PER_S = 2 << 10,
+    BUSY_LOOK_MS = 50,
+    RETRY_S_MAX = 3600,
 };
 
 /* ---- The clock: it stands still inside callbacks ---- */
@@ -285,7 +287,7 @@ static result server_result(struct transfer *transfer) {
                 transfer->refusal_len > 0 ? transfer->refusal : result_name(code));
 }
 
-result transfer_run(struct transfer *transfer) {
+static result run_once(struct transfer *transfer) {
     struct http_client *client = transfer->client;
     TRY(transfer_set_up(transfer));
     transfer->progress_ms = clock_ms(transfer);
@@ -303,6 +305,53 @@ result transfer_run(struct transfer *transfer) {
         outcome = server_result(transfer);
     curl_multi_remove_handle(client->multi, client->easy);
     return outcome;
+}
+
+/* A 503 that says when to come again, to a request that can be sent again; 0: it is none. */
+static int64_t busy_ms(const struct transfer *transfer, result outcome) {
+    curl_off_t seconds = 0;
+    long status = 0;
+    CURL *easy = transfer->client->easy;
+    if (outcome != NO_MEMORY || transfer->failure != OK || transfer->pulled > 0)
+        return 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &seconds);
+    return status == 503 && seconds > 0 && seconds <= RETRY_S_MAX ? (int64_t)seconds * 1000 : 0;
+}
+
+static void start_anew(struct transfer *transfer) {
+    transfer_free(transfer);
+    *transfer = (struct transfer){
+        .client = transfer->client,
+        .method = transfer->method,
+        .path = transfer->path,
+        .body = transfer->body,
+        .content_type = transfer->content_type,
+        .pull = transfer->pull,
+        .length = transfer->length,
+        .push = transfer->push,
+        .offset = transfer->offset,
+        .context = transfer->context,
+        .answer_limit = transfer->answer_limit,
+    };
+}
+
+static void sleep_unless_cancelled(const struct http_client *client, int64_t ms) {
+    const struct timespec pause = {.tv_nsec = BUSY_LOOK_MS * 1000000L};
+    for (int64_t end = now_ms() + ms; now_ms() < end && !atomic_load(&client->is_cancelled);)
+        nanosleep(&pause, NULL);
+}
+
+result transfer_run(struct transfer *transfer) {
+    int64_t end = now_ms() + transfer->client->busy_timeout_ms;
+    for (;;) {
+        result outcome = run_once(transfer);
+        int64_t wait = busy_ms(transfer, outcome);
+        if (wait == 0 || now_ms() + wait > end)
+            return outcome;
+        sleep_unless_cancelled(transfer->client, wait);
+        start_anew(transfer);
+    }
 }
 
 void transfer_free(struct transfer *transfer) {

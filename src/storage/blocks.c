@@ -129,6 +129,11 @@ result blocks_append(struct blocks *blocks, struct view part) {
     return OK;
 }
 
+size_t blocks_memory(const struct blocks *blocks) {
+    return sizeof *blocks + (blocks->held + 1) * blocks->slice_bytes +
+           upload_memory(blocks->upload);
+}
+
 static result finish(struct blocks *blocks, struct bytes *out_receipt) {
     if (blocks->filled % blocks->held != 0)
         return FAIL(INVALID, "%zu bytes are no %u blocks of one length", blocks->filled,

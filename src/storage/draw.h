@@ -40,6 +40,8 @@ MUST_CHECK result blocks_open(struct storage *storage, const struct storage_call
                               const struct blocks_options *options, struct blocks **out_blocks);
 /* After a failure only blocks_abandon may follow. */
 MUST_CHECK result blocks_append(struct blocks *blocks, struct view part);
+/* The memory that it keeps between two parts. */
+size_t blocks_memory(const struct blocks *blocks);
 /* A Receipt in Signed, of the slices that were made, appended. Frees in any case. INVALID where the
  * last blocks are not equally long. */
 MUST_CHECK result blocks_finish(struct blocks *blocks, struct bytes *out_receipt);

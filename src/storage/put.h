@@ -44,6 +44,8 @@ MUST_CHECK result upload_open(struct storage *storage, const struct storage_call
                               const struct upload_options *options, struct upload **out_upload);
 /* After a failure only upload_abandon may follow. */
 MUST_CHECK result upload_append(struct upload *upload, struct view part);
+/* The memory that it keeps between two parts. */
+size_t upload_memory(const struct upload *upload);
 /* A Receipt in Signed, appended. Frees the upload in any case. */
 MUST_CHECK result upload_finish(struct upload *upload, struct bytes *out_receipt);
 void upload_abandon(struct upload *upload); /* NULL is fine */

@@ -153,6 +153,10 @@ result upload_append(struct upload *upload, struct view part) {
     return give_up_on_io(upload, store_writer_append(upload->writer, part));
 }
 
+size_t upload_memory(const struct upload *upload) {
+    return sizeof *upload + upload->table.capacity;
+}
+
 /* The slice table follows the slices. */
 static result end_value(struct upload *upload) {
     if (upload->slice_filled > 0)

@@ -79,7 +79,7 @@ static void a_dripping_answer_is_cut(void **state) {
 static void handler_may_take_longer_than_the_idle_timeout(void **state) {
     (void)state;
     struct server_options options = test_server_options("127.0.0.1:0");
-    options.idle_timeout_s = 1;
+    options.limits.idle_ms = 1000;
     struct server *fresh = test_server_start(&options);
     struct http_client_options to = test_client_options(server_port(fresh));
     AUTO_HTTP_CLIENT struct http_client *client = test_client_of(&to);

@@ -251,6 +251,7 @@ static const struct server_route routes[] = {
      .body_limit = TEST_BODY_LIMIT,
      .end = handle_hold},
     {.method = "GET", .pattern = "/v1/sleep", .end = handle_sleep},
+    {.method = "GET", .pattern = "/v1/costly", .cost = 5, .end = handle_sleep},
     {.method = "GET", .pattern = "/v1/conflict", .end = handle_conflict},
     {.method = "GET", .pattern = "/v1/pattern", .end = handle_pattern},
     {.method = "GET", .pattern = "/v1/drip", .end = handle_drip},
