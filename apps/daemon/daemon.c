@@ -12,10 +12,12 @@ enum { SWEEP_SECONDS = 60 };
 
 /* Threads inherit the mask, so that signals reach this one only. SIGXFSZ: a file too long for the
  * process's limit is an error of write() like any other. */
-static void block_signals(sigset_t *out_stop) {
+static void block_signals(const struct daemon_program *program, sigset_t *out_stop) {
     sigemptyset(out_stop);
     sigaddset(out_stop, SIGTERM);
     sigaddset(out_stop, SIGINT);
+    if (program->hangup != NULL)
+        sigaddset(out_stop, SIGHUP);
     pthread_sigmask(SIG_BLOCK, out_stop, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
@@ -25,7 +27,9 @@ static int wait_for_signal(const struct daemon_program *program, const sigset_t 
     const struct timespec pause = {.tv_sec = SWEEP_SECONDS};
     for (;;) {
         int received = sigtimedwait(stop, NULL, &pause);
-        if (received > 0)
+        if (received == SIGHUP)
+            program->hangup();
+        else if (received > 0)
             return received;
         if (errno == EAGAIN && program->sweep != NULL)
             program->sweep();
@@ -39,7 +43,7 @@ static result report(const struct daemon_program *program, result failed) {
 
 static result serve(const struct daemon_program *program, const struct options *options) {
     sigset_t stop;
-    block_signals(&stop);
+    block_signals(program, &stop);
     TRY(secret_start());
     TRY(program->start(options));
     log_event(LOG_INFO, "stopping", "signal=%d", wait_for_signal(program, &stop));

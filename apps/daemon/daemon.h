@@ -15,6 +15,8 @@ struct daemon_program {
     result (*start)(const struct options *options);
     /* Called about once a minute; NULL where there is nothing to do. */
     void (*sweep)(void);
+    /* On SIGHUP, which stops a program that has NULL here. */
+    void (*hangup)(void);
     void (*close)(void);
 };
 

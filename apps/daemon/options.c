@@ -15,6 +15,18 @@ static result parse_level(const char *name, enum log_level *out_level) {
     return FAIL(INVALID, "--log-level %s: expected debug, info, warning or error", name);
 }
 
+/* "--log-segment-mb": decimal megabytes, so that a mistyped one cannot make a file a byte. */
+static result parse_segment(const char *text, uint64_t *out_bytes) {
+    uint64_t megabytes = 0;
+    size_t digits = strspn(text, "0123456789");
+    for (size_t i = 0; i < digits && digits <= 6; i++)
+        megabytes = 10 * megabytes + (uint64_t)(text[i] - '0');
+    if (text[digits] != '\0' || megabytes < 1 || megabytes > 100000)
+        return FAIL(INVALID, "--log-segment-mb %s: expected 1 to 100000", text);
+    *out_bytes = megabytes * 1000000;
+    return OK;
+}
+
 static result take_option(int option, struct options *options) {
     switch (option) {
     case 'c':
@@ -31,6 +43,8 @@ static result take_option(int option, struct options *options) {
         return OK;
     case 'l':
         return parse_level(optarg, &options->log_level);
+    case 'r':
+        return parse_segment(optarg, &options->log_segment_bytes);
     case 'h':
         options->help = true;
         return OK;
@@ -55,10 +69,15 @@ static result check_required(const struct options *options) {
 
 result options_parse(int argc, char *argv[], struct options *out_options) {
     static const struct option known[] = {
-        {"config", required_argument, NULL, 'c'},    {"system", required_argument, NULL, 's'},
-        {"store", required_argument, NULL, 'd'},     {"listen", required_argument, NULL, 'a'},
-        {"log-level", required_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},         {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'},
+        {"system", required_argument, NULL, 's'},
+        {"store", required_argument, NULL, 'd'},
+        {"listen", required_argument, NULL, 'a'},
+        {"log-level", required_argument, NULL, 'l'},
+        {"log-segment-mb", required_argument, NULL, 'r'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
     };
     *out_options = (struct options){.log_level = LOG_INFO};
     opterr = 0;

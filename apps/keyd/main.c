@@ -25,10 +25,12 @@ static const char help[] =
     "  --system FILE       the system description, system.myelin\n"
     "  --store FOLDER      where shares, revocations and the access log are kept\n"
     "  --listen HOST:PORT  instead of this server's address in the description\n"
+    "  --log-segment-mb N  begin a new file of the access log at N megabytes (64)\n"
     "  --log-level LEVEL   debug, info (the default), warning or error\n"
     "  --help, --version\n"
     "\n"
-    "Log lines go to standard error; \"event=ready\" says that it serves. SIGTERM stops it.\n";
+    "Log lines go to standard error; \"event=ready\" says that it serves. SIGTERM stops it.\n"
+    "SIGHUP begins a new file of the access log; all but the newest may be taken to an archive.\n";
 
 enum { STOP_GRACE_MS = 7000 }; /* a little more than an opening may take */
 
@@ -80,7 +82,14 @@ static result open_service(const struct options *options) {
     TRY(key_service_open(options->store, seal_key, (uint32_t)position + 1, &keyd.description,
                          keyd.identity.tls, &keyd.service));
     keyd.service.signing = keyd.identity.key;
+    if (options->log_segment_bytes != 0)
+        access_log_set_limit(keyd.service.log, options->log_segment_bytes);
     return OK;
+}
+
+static void keyd_rotate(void) {
+    if (access_log_rotate(keyd.service.log) != OK)
+        log_event(LOG_WARNING, "sighup", "error=\"%s\"", error_text());
 }
 
 static result keyd_start(const struct options *options) {
@@ -108,6 +117,7 @@ int main(int argc, char *argv[]) {
         .name = "myelin-keyd",
         .help = help,
         .start = keyd_start,
+        .hangup = keyd_rotate,
         .close = keyd_close,
     };
     return daemon_run(&program, argc, argv);

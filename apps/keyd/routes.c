@@ -113,6 +113,15 @@ static result answer_audit(struct server_exchange *exchange) {
     return exchange_answer(exchange, protobuf, &page);
 }
 
+static result answer_head(struct server_exchange *exchange) {
+    AUTO_BYTES struct bytes head = {0};
+    uint64_t at;
+    TRY(exchange_query_number(exchange, "at", 0, &at));
+    TRY(service_head(service_of(exchange), exchange_peer(exchange),
+                     exchange_query(exchange, "at") == NULL ? NULL : &at, &head));
+    return exchange_answer(exchange, protobuf, &head);
+}
+
 #define BUFFERED(limit) .body = SERVER_BODY_BUFFERED, .body_limit = (limit)
 
 const struct server_route keyd_routes[] = {
@@ -135,5 +144,6 @@ const struct server_route keyd_routes[] = {
     {"POST", "/v1/care/restore", BUFFERED(FORMAT_LIMIT_CARE_RESTORE), .cost = 5,
      .end = care_restore},
     {"GET", "/v1/audit", .cost = 2, .end = answer_audit},
+    {"GET", "/v1/audit/head", .cost = 1, .end = answer_head},
 };
 const size_t keyd_route_count = sizeof keyd_routes / sizeof keyd_routes[0];

@@ -39,6 +39,7 @@ static void take_over_signals(void) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP); /* to key servers it means another thing than to stop */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     if (pthread_create(&thread, NULL, wait_for_signals, &signals) != 0) {
         pthread_sigmask(SIG_UNBLOCK, &signals, NULL); /* the default will have to do */

@@ -1,6 +1,6 @@
 /*
- * Control-C and SIGTERM: the first one cancels the session's flow, which cleans up; a second one
- * ends the program at once.
+ * Control-C, SIGTERM and SIGHUP: the first one cancels the session's flow, which cleans up; a
+ * second one ends the program at once.
  */
 #ifndef MYELIN_CLI_INTERRUPT_H
 #define MYELIN_CLI_INTERRUPT_H

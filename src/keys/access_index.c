@@ -58,6 +58,23 @@ void access_index_cut(struct access_index *index, uint64_t sequence) {
     index->count = count_until(index, sequence);
 }
 
+void access_index_move(struct access_index *index, uint64_t sequence, uint32_t segment,
+                       uint64_t back) {
+    for (size_t i = count_until(index, sequence); i < index->count; i++) {
+        index->entries[i].place.segment = segment;
+        index->entries[i].place.offset -= back;
+    }
+}
+
+bool access_index_place(const struct access_index *index, uint64_t sequence,
+                        struct access_place *out_place) {
+    size_t count = count_until(index, sequence);
+    if (count == 0 || index->entries[count - 1].sequence != sequence)
+        return false;
+    *out_place = index->entries[count - 1].place;
+    return true;
+}
+
 size_t access_index_find(const struct access_index *index, const char *name, const uint8_t *image,
                          uint64_t after, uint64_t last, size_t limit,
                          struct access_index_entry out_found[]) {

@@ -39,6 +39,15 @@ void access_index_add(struct access_index *index, uint64_t sequence, struct acce
 /* Drops the entries after `sequence`. */
 void access_index_cut(struct access_index *index, uint64_t sequence);
 
+/* The entries after `sequence` stand in a new segment, each `back` bytes nearer to its beginning.
+ */
+void access_index_move(struct access_index *index, uint64_t sequence, uint32_t segment,
+                       uint64_t back);
+
+/* Where the entry is; false where there is none. */
+bool access_index_place(const struct access_index *index, uint64_t sequence,
+                        struct access_place *out_place);
+
 /* Collects up to `limit` entries with after < sequence <= last that may be of this name and, where
  * not NULL, image (32 bytes). */
 size_t access_index_find(const struct access_index *index, const char *name, const uint8_t *image,

@@ -8,10 +8,14 @@
 #include <unistd.h>
 
 #include "audit/chain.h"
+#include "audit/segment.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "keys/access_index.h"
 #include "keys/access_segments.h"
+
+/* After a segment that could not be begun, how much later it is tried again. */
+enum { RETRY_BYTES = 1 << 20 };
 
 struct access_log {
     pthread_mutex_t lock;
@@ -24,6 +28,8 @@ struct access_log {
     struct chain_head durable; /* of the last entry on disk */
     uint64_t durable_end;      /* bytes of the last segment that are on disk */
     uint64_t chained_end;      /* with what is chained and not on disk */
+    uint64_t limit;            /* of a segment's length */
+    uint64_t rotate_at;        /* the length at which to try to begin the next one */
     struct bytes pending;      /* chained, in nobody's batch yet */
     struct access_index index; /* of chained entries */
 };
@@ -40,6 +46,7 @@ result access_log_open(const char *folder, struct access_log **out_log) {
         access_log_close(log);
         return error_at(opened, "access log");
     }
+    access_log_set_limit(log, ACCESS_LOG_SEGMENT_BYTES);
     log->durable = log->head;
     log->durable_end = log->chained_end = log->segments.end;
     *out_log = log;
@@ -96,6 +103,33 @@ static result write_batch_to_disk(struct access_log *log, struct view batch, boo
     return FAIL(IO, "syncing the access log: %s", strerror(errno));
 }
 
+/* Begins the next segment after the last durable entry. Called with the lock, which is let go of
+ * meanwhile, while no thread is writing. */
+static result rotate(struct access_log *log) {
+    struct chain_head before = log->durable;
+    int fd = -1;
+    log->writing = true;
+    pthread_mutex_unlock(&log->lock);
+    result made = access_segments_next(&log->segments, &before, &fd);
+    pthread_mutex_lock(&log->lock);
+    log->writing = false;
+    if (made == OK) {
+        access_segments_switch(&log->segments, fd);
+        uint64_t back = log->durable_end - SEGMENT_ANCHOR_BYTES;
+        access_index_move(&log->index, before.sequence, log->segments.last, back);
+        log->chained_end -= back;
+        log->durable_end = SEGMENT_ANCHOR_BYTES;
+        log->rotate_at = log->limit;
+        log_event(LOG_INFO, "access-log-rotated", "segment=%u last_sequence=%llu",
+                  log->segments.last, (unsigned long long)before.sequence);
+    } else {
+        log->rotate_at = log->durable_end + RETRY_BYTES;
+        log_event(LOG_WARNING, "access-log-not-rotated", "error=\"%s\"", error_text());
+    }
+    pthread_cond_broadcast(&log->settled);
+    return made;
+}
+
 /* Writes all that is pending; the lock is held on entry and on return, not while writing. */
 static void write_pending(struct access_log *log) {
     AUTO_BYTES struct bytes batch = log->pending;
@@ -110,6 +144,8 @@ static void write_pending(struct access_log *log) {
     if (written == OK) {
         log->durable = batch_head;
         log->durable_end += batch.len;
+        if (log->durable_end >= log->rotate_at)
+            (void)rotate(log);
     } else {
         log->broken = log->broken || unknown;
         drop_unwritten(log);
@@ -142,6 +178,59 @@ result access_log_append(struct access_log *log, const Myelin__AuditBody *body) 
     return appended;
 }
 
+void access_log_set_limit(struct access_log *log, uint64_t segment_bytes) {
+    log->limit = log->rotate_at = segment_bytes;
+}
+
+result access_log_rotate(struct access_log *log) {
+    pthread_mutex_lock(&log->lock);
+    while (log->writing)
+        pthread_cond_wait(&log->settled, &log->lock);
+    result rotated = OK;
+    if (log->broken)
+        rotated = FAIL(IO, "the access log of this server cannot be written until it is restarted");
+    else if (log->durable_end > SEGMENT_ANCHOR_BYTES)
+        rotated = rotate(log);
+    pthread_mutex_unlock(&log->lock);
+    return rotated;
+}
+
+void access_log_head(struct access_log *log, struct chain_head *out_head) {
+    pthread_mutex_lock(&log->lock);
+    *out_head = log->durable;
+    pthread_mutex_unlock(&log->lock);
+}
+
+static result read_hash(const struct access_log *log, struct access_place place,
+                        uint8_t out_hash[DIGEST_BYTES]) {
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_FORMAT Myelin__AuditBody *body = NULL;
+    AUTO_FORMAT Myelin__AuditEntry *entry = NULL;
+    TRY(access_segments_read(&log->segments, place, &wire));
+    TRY(chain_parse(bytes_view(&wire), &entry, &body));
+    memcpy(out_hash, entry->hash.data, DIGEST_BYTES);
+    return OK;
+}
+
+result access_log_hash_at(struct access_log *log, uint64_t sequence,
+                          uint8_t out_hash[DIGEST_BYTES]) {
+    struct access_place place;
+    const struct chain_head *before = &log->segments.before; /* does not change */
+    if (sequence == before->sequence) {
+        memcpy(out_hash, before->hash, DIGEST_BYTES);
+        return OK;
+    }
+    pthread_mutex_lock(&log->lock);
+    bool found =
+        sequence <= log->durable.sequence && access_index_place(&log->index, sequence, &place);
+    pthread_mutex_unlock(&log->lock);
+    if (!found)
+        return FAIL(NOT_FOUND, "the access log has no entry %llu here%s",
+                    (unsigned long long)sequence,
+                    sequence < before->sequence ? ": it is in an older segment, taken away" : "");
+    return read_hash(log, place, out_hash);
+}
+
 /* The entries of a page while it is put together. */
 struct page {
     Myelin__AuditPage message;
@@ -166,7 +255,9 @@ static result page_add(struct page *page, const struct access_log *log,
     AUTO_BYTES struct bytes wire = {0};
     AUTO_FORMAT Myelin__AuditBody *body = NULL;
     Myelin__AuditEntry *entry = NULL;
-    TRY(access_segments_read(&log->segments, found->place, &wire));
+    result read = access_segments_read(&log->segments, found->place, &wire);
+    if (read != OK)
+        return read == NOT_FOUND ? OK : read; /* its segment was taken away since the start */
     TRY(chain_parse(bytes_view(&wire), &entry, &body));
     if (body_is_of(body, name, image))
         page->entries[page->message.n_entry++] = entry;

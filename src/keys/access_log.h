@@ -4,7 +4,8 @@
  * An entry's hash is SHA-256 of the previous entry's hash, then its body, so nothing in the middle
  * can be changed or dropped unseen. On disk (docs/FORMAT.md, "A key server's folder") the log is
  * one or more segments, access.log, access.log.1 and so on, each chained from the one before it;
- * only the last is written to.
+ * only the last is written to. A segment that has grown to the limit is followed by the next. Older
+ * ones may be taken away, oldest first: a segment begins with what it continues.
  *
  * At the start the whole chain is verified. A record that a crash left incomplete at the end is cut
  * off, and kept beside the log. Any other damage is left as it is, as evidence: the log goes on in
@@ -13,11 +14,12 @@
 #ifndef MYELIN_KEYS_ACCESS_LOG_H
 #define MYELIN_KEYS_ACCESS_LOG_H
 
-#include "format/format.h"
+#include "audit/chain.h"
 
 struct access_log;
 
 enum { ACCESS_LOG_PAGE_MAX = 1000 };
+#define ACCESS_LOG_SEGMENT_BYTES (UINT64_C(64) << 20) /* unless access_log_set_limit says else */
 
 /* Opens or begins the log in `folder`, which has one writer at a time. INTEGRITY is no error here,
  * see above; IO, NO_MEMORY. Freed with access_log_close. */
@@ -33,6 +35,22 @@ void access_log_close_at(struct access_log **log);
  * leaves the log as it was; after a failed fsync or a log that cannot be restored every later call
  * fails too, until the log is opened again. Safe from any thread. */
 MUST_CHECK result access_log_append(struct access_log *log, const Myelin__AuditBody *body);
+
+/* The length of a segment, in bytes, at which the next one is begun, a batch of entries later at
+ * most. Before the first entry is appended. */
+void access_log_set_limit(struct access_log *log, uint64_t segment_bytes);
+
+/* Begins the next segment now, unless the last one has no entry. Where that fails the log goes on
+ * in the last one. Safe from any thread. IO, INVALID. */
+MUST_CHECK result access_log_rotate(struct access_log *log);
+
+/* The last entry on disk. */
+void access_log_head(struct access_log *log, struct chain_head *out_head);
+
+/* The hash of the entry `sequence`, or of the one before all that are here. NOT_FOUND, saying
+ * where it may be, where it is not here; INTEGRITY, IO, NO_MEMORY. */
+MUST_CHECK result access_log_hash_at(struct access_log *log, uint64_t sequence,
+                                     uint8_t out_hash[DIGEST_BYTES]);
 
 /* The page of entries after sequence `after` that `name` made or whose image `name` owns; `image`
  * (32 bytes), where not NULL, narrows it to one image. At most `limit` entries, limit <=

@@ -1,11 +1,14 @@
 #include "keys/access_segments.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit/segment.h"
 #include "base/file.h"
 #include "base/log.h"
 
@@ -21,39 +24,78 @@ struct verification {
     struct access_index *index;
     struct chain_head head;
     uint64_t skipped;  /* sequences that damage since the last good entry may have held */
+    bool begun;        /* a segment was read */
     bool after_damage; /* no good entry since */
-    bool damaged_here; /* the segment at hand is damaged */
+    bool damaged_here; /* the segment at hand is damaged to its end */
     uint64_t end;      /* of the good part of the segment at hand */
 };
-
-static result segment_path(const char *folder, uint32_t number, char out[PATH_MAX]) {
-    int length = number == 0 ? snprintf(out, PATH_MAX, "%s/access.log", folder)
-                             : snprintf(out, PATH_MAX, "%s/access.log.%u", folder, number);
-    if (length < 0 || length >= PATH_MAX)
-        return FAIL(INVALID, "the path of a store folder is too long");
-    return OK;
-}
 
 static void file_close(FILE **file) {
     if (*file != NULL)
         fclose(*file);
 }
 
-static bool magic_read(FILE *file) {
-    char magic[CHAIN_MAGIC_BYTES];
-    return fread(magic, 1, sizeof magic, file) == sizeof magic &&
-           memcmp(magic, chain_magic, sizeof magic) == 0;
+static void note_damage(struct verification *walk, const char *path) {
+    log_event(LOG_ERROR, "access-log-damaged",
+              "file=%s offset=%llu last_sequence=%llu error=\"%s\"", path,
+              (unsigned long long)walk->end, (unsigned long long)walk->head.sequence, error_text());
+    walk->segments->damaged = true;
+    walk->after_damage = true;
+}
+
+/* Whether a segment's records follow what was read before it. One that says itself what it follows
+ * is read even if that is gone. */
+enum follows { FOLLOWS, FOLLOWS_A_GAP, FOLLOWS_NOT };
+
+static enum follows follows(const struct verification *walk, const struct segment_start *start,
+                            uint32_t number) {
+    const struct chain_head *before = &start->before;
+    if (!walk->begun && !start->is_anchored && number > 0)
+        return (void)FAIL(INTEGRITY, "what came before it is gone"), FOLLOWS_A_GAP;
+    if (!walk->begun || !start->is_anchored)
+        return FOLLOWS;
+    if (before->sequence < walk->head.sequence)
+        return (void)FAIL(INTEGRITY, "it continues entry %llu, as other entries do already",
+                          (unsigned long long)before->sequence),
+               FOLLOWS_NOT;
+    if (walk->after_damage || (before->sequence == walk->head.sequence &&
+                               memcmp(before->hash, walk->head.hash, DIGEST_BYTES) == 0))
+        return FOLLOWS;
+    return (void)FAIL(INTEGRITY, "it continues an entry %llu that is gone",
+                      (unsigned long long)before->sequence),
+           FOLLOWS_A_GAP;
+}
+
+/* Takes the walk to the segment's first record; false where there is nothing to be read. */
+static bool enter_segment(struct verification *walk, const struct segment_start *start,
+                          uint32_t number, const char *path) {
+    enum follows how = follows(walk, start, number);
+    if (how == FOLLOWS_NOT)
+        return false;
+    if (!walk->begun && start->is_anchored)
+        walk->segments->before = start->before;
+    if (how == FOLLOWS_A_GAP)
+        note_damage(walk, path);
+    walk->begun = true;
+    walk->end = start->bytes;
+    if (start->is_anchored) {
+        walk->head = start->before;
+        walk->after_damage = false;
+        walk->skipped = 0;
+    }
+    return true;
 }
 
 /* Reads records into the index up to the end or the first that is not good. */
-static result walk_records(struct verification *walk, uint32_t number, FILE *file,
+static result walk_records(struct verification *walk, uint32_t number, const char *path, FILE *file,
                            enum chain_found *out_found) {
-    if (!magic_read(file)) {
-        *out_found = CHAIN_DAMAGED;
-        (void)FAIL(INTEGRITY, "not an access log");
+    struct segment_start start;
+    result good = segment_read_start(file, &start);
+    if (good != OK && good != INTEGRITY)
+        return good;
+    *out_found = CHAIN_DAMAGED;
+    if (good != OK || !enter_segment(walk, &start, number, path))
         return OK;
-    }
-    walk->end = CHAIN_MAGIC_BYTES;
     for (;;) {
         AUTO_FORMAT Myelin__AuditBody *body = NULL;
         uint64_t bytes = 0;
@@ -91,17 +133,9 @@ static result cut_tail(const char *path, FILE *file, const struct verification *
     return OK;
 }
 
-static void note_damage(struct verification *walk, const char *path, uint64_t size) {
-    log_event(LOG_ERROR, "access-log-damaged",
-              "file=%s offset=%llu last_sequence=%llu error=\"%s\"", path,
-              (unsigned long long)walk->end, (unsigned long long)walk->head.sequence, error_text());
-    walk->segments->damaged = true;
-    walk->after_damage = walk->damaged_here = true;
-    walk->skipped += (size - walk->end) / RECORD_BYTES_MIN + 1;
-}
-
-static result verify_segment(struct verification *walk, uint32_t number, const char *path,
-                             bool last) {
+static result verify_segment(struct verification *walk, uint32_t number, bool last) {
+    char path[PATH_MAX];
+    TRY(segment_path(walk->segments->folder, number, path, sizeof path));
     __attribute__((cleanup(file_close))) FILE *file = fopen(path, "rbe");
     struct stat status;
     if (file == NULL || fstat(fileno(file), &status) != 0 || !S_ISREG(status.st_mode))
@@ -110,33 +144,43 @@ static result verify_segment(struct verification *walk, uint32_t number, const c
     enum chain_found found = CHAIN_END;
     walk->end = 0;
     walk->damaged_here = false;
-    TRY(walk_records(walk, number, file, &found));
+    TRY(walk_records(walk, number, path, file, &found));
     if (found == CHAIN_TORN && last)
         return cut_tail(path, file, walk);
     if (found == CHAIN_TORN)
         (void)FAIL(INTEGRITY, "an incomplete record");
-    if (found != CHAIN_END)
-        note_damage(walk, path, (uint64_t)status.st_size);
+    if (found == CHAIN_END)
+        return OK;
+    note_damage(walk, path);
+    walk->begun = walk->damaged_here = true;
+    walk->skipped += ((uint64_t)status.st_size - walk->end) / RECORD_BYTES_MIN + 1;
     return OK;
 }
 
-static result make_segment(const char *path) {
-    return file_create_atomic(path, view_of(chain_magic, CHAIN_MAGIC_BYTES), 0600);
+/* A segment that continues `head`, or, where that is NULL, begins the log. */
+static result make_segment(const char *path, const struct chain_head *head) {
+    uint8_t anchor[SEGMENT_ANCHOR_BYTES];
+    struct view start = view_of(chain_magic, CHAIN_MAGIC_BYTES);
+    if (head != NULL) {
+        segment_anchor(head, anchor);
+        start = view_of(anchor, sizeof anchor);
+    }
+    return file_create_atomic(path, start, 0600);
 }
 
 /* The last segment, ready for appending; a new one where the last one is damaged or there is none.
  */
-static result open_last(struct verification *walk, uint32_t count) {
+static result open_last(struct verification *walk, bool any, uint32_t number) {
     struct access_segments *segments = walk->segments;
     char path[PATH_MAX];
-    segments->last = count == 0 ? 0 : count - 1;
-    if (count == 0 || walk->damaged_here) {
-        segments->last = count;
-        walk->end = CHAIN_MAGIC_BYTES;
-        TRY(segment_path(segments->folder, count, path));
-        TRY(make_segment(path));
+    bool after_damaged = any && walk->damaged_here;
+    walk->head.sequence += walk->skipped;
+    segments->last = number + after_damaged;
+    TRY(segment_path(segments->folder, segments->last, path, sizeof path));
+    if (!any || after_damaged) {
+        TRY(make_segment(path, any ? &walk->head : NULL));
+        walk->end = any ? SEGMENT_ANCHOR_BYTES : CHAIN_MAGIC_BYTES;
     }
-    TRY(segment_path(segments->folder, segments->last, path));
     segments->fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
     if (segments->fd < 0)
         return FAIL(IO, "opening %s: %s", path, strerror(errno));
@@ -144,26 +188,58 @@ static result open_last(struct verification *walk, uint32_t count) {
     return OK;
 }
 
-static bool segment_exists(const char *folder, uint32_t number) {
-    char path[PATH_MAX];
-    return segment_path(folder, number, path) == OK && access(path, F_OK) == 0;
+static void numbers_free(uint32_t **numbers) {
+    free(*numbers);
+}
+
+/* What a crash while a file was made has left. */
+static void remove_leftovers(const char *folder) {
+    DIR *entries = opendir(folder);
+    for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
+        size_t len = strlen(entry->d_name);
+        if (strncmp(entry->d_name, "access.log.", 11) == 0 && len > 4 &&
+            strcmp(entry->d_name + len - 4, ".tmp") == 0)
+            (void)unlinkat(dirfd(entries), entry->d_name, 0);
+    }
+    if (entries != NULL)
+        closedir(entries);
 }
 
 result access_segments_open(const char *folder, struct access_segments *segments,
                             struct access_index *index, struct chain_head *out_head) {
     struct verification walk = {.segments = segments, .index = index};
+    __attribute__((cleanup(numbers_free))) uint32_t *numbers = NULL;
+    size_t count = 0;
     if (snprintf(segments->folder, sizeof segments->folder, "%s", folder) >= PATH_MAX)
         return FAIL(INVALID, "the path of a store folder is too long");
-    uint32_t count = 0;
-    for (; segment_exists(folder, count); count++) {
-        char path[PATH_MAX];
-        TRY(segment_path(folder, count, path));
-        TRY(verify_segment(&walk, count, path, !segment_exists(folder, count + 1)));
-    }
-    TRY(open_last(&walk, count));
-    walk.head.sequence += walk.skipped;
+    remove_leftovers(folder);
+    TRY(segment_list(folder, &numbers, &count));
+    for (size_t i = 0; i < count; i++)
+        TRY(verify_segment(&walk, numbers[i], i + 1 == count));
+    TRY(open_last(&walk, count > 0, count > 0 ? numbers[count - 1] : 0));
     *out_head = walk.head;
     return OK;
+}
+
+result access_segments_next(const struct access_segments *segments, const struct chain_head *head,
+                            int *out_fd) {
+    char path[PATH_MAX];
+    if (segments->last >= SEGMENT_NUMBER_MAX)
+        return FAIL(INVALID, "the access log has no number left for a segment");
+    TRY(segment_path(segments->folder, segments->last + 1, path, sizeof path));
+    result made = make_segment(path, head);
+    if (made == OK && (*out_fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC)) < 0)
+        made = FAIL(IO, "opening %s: %s", path, strerror(errno));
+    /* At the next start, one that the log did not go on in would say that entries are gone. */
+    if (made != OK && made != CONFLICT)
+        unlink(path);
+    return made;
+}
+
+void access_segments_switch(struct access_segments *segments, int fd) {
+    file_close_at(&segments->fd);
+    segments->fd = fd;
+    segments->last++;
 }
 
 static result read_exactly(int fd, uint8_t *out, size_t len, uint64_t offset) {
@@ -182,10 +258,10 @@ result access_segments_read(const struct access_segments *segments, struct acces
                             struct bytes *out_wire) {
     char path[PATH_MAX];
     uint8_t frame[CHAIN_FRAME_BYTES];
-    TRY(segment_path(segments->folder, place.segment, path));
+    TRY(segment_path(segments->folder, place.segment, path, sizeof path));
     AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return FAIL(IO, "reading %s: %s", path, strerror(errno));
+        return FAIL(errno == ENOENT ? NOT_FOUND : IO, "reading %s: %s", path, strerror(errno));
     TRY(read_exactly(fd, frame, sizeof frame, place.offset));
     uint32_t len = load_be32(frame);
     if (len > FORMAT_LIMIT_AUDIT_ENTRY)

@@ -1,5 +1,6 @@
 /*
- * The access log's files: verified at the start, the last one open for appending.
+ * The access log's files: verified at the start, the last one open for appending, a next one begun
+ * when that has grown enough.
  */
 #ifndef MYELIN_KEYS_ACCESS_SEGMENTS_H
 #define MYELIN_KEYS_ACCESS_SEGMENTS_H
@@ -11,10 +12,11 @@
 
 struct access_segments {
     char folder[PATH_MAX];
-    int fd;        /* of the last segment, for appending; -1 where not open */
-    uint32_t last; /* its number */
-    uint64_t end;  /* its length at the start */
-    bool damaged;  /* some segment is */
+    int fd;                   /* of the last segment, for appending; -1 where not open */
+    uint32_t last;            /* its number */
+    uint64_t end;             /* its length at the start */
+    bool damaged;             /* some segment is */
+    struct chain_head before; /* the last entry before all that are here: zero, or archived */
 };
 
 /* Verifies every segment in `folder`, fills the index and opens the last one; makes the first, or
@@ -24,7 +26,14 @@ struct access_segments {
 MUST_CHECK result access_segments_open(const char *folder, struct access_segments *segments,
                                        struct access_index *index, struct chain_head *out_head);
 
-/* Reads the record at `place` and checks its hash. INTEGRITY, IO, NO_MEMORY. */
+/* Makes the segment after the last one, which ends with `head`; it is used from
+ * access_segments_switch on. Nothing is there on failure. IO, INVALID. */
+MUST_CHECK result access_segments_next(const struct access_segments *segments,
+                                       const struct chain_head *head, int *out_fd);
+void access_segments_switch(struct access_segments *segments, int fd);
+
+/* Reads the record at `place` and checks its hash. NOT_FOUND where its segment is gone; INTEGRITY,
+ * IO, NO_MEMORY. */
 MUST_CHECK result access_segments_read(const struct access_segments *segments,
                                        struct access_place place, struct bytes *out_wire);
 

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "keys/caller.h"
+#include "keys/head.h"
 #include "scheme/share_dec.h"
 #include "system/user.h"
 
@@ -103,6 +104,14 @@ static result open_parsed(struct key_service *service, const struct tls_peer *pe
     return pack_answer(&gathered, &opened, request->prove, &choice, out_answer);
 }
 
+static result add_head(const struct key_service *service, struct bytes *answer) {
+    AUTO_FORMAT Myelin__Signed *head = NULL;
+    Myelin__OpenAnswer tail = MYELIN__OPEN_ANSWER__INIT;
+    TRY(head_sign(service, &head));
+    tail.head = head;
+    return head_append(&tail, answer);
+}
+
 result service_open(struct key_service *service, const struct tls_peer *peer, struct view body,
                     struct bytes *out_answer) {
     AUTO_FORMAT Myelin__OpenRequest *request = NULL;
@@ -114,6 +123,8 @@ result service_open(struct key_service *service, const struct tls_peer *peer, st
                             .tau = format_view(request->tau),
                             .recipient = strcmp(request->owner, peer->name) == 0 ? "" : peer->name};
     opened = caller_settle(service, peer, &access, opened);
+    if (opened == OK)
+        opened = add_head(service, out_answer);
     if (opened != OK)
         bytes_free(out_answer);
     atomic_fetch_add(opened == OK ? &service->counters.opens_ok : &service->counters.opens_refused,

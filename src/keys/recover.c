@@ -3,6 +3,7 @@
 
 #include "base/secret.h"
 #include "keys/caller.h"
+#include "keys/head.h"
 
 _Static_assert(FORMAT_FIRST_SHARE_BOX_BYTES == SCALAR_BYTES + SIGN_BOX_OVERHEAD,
                "the box holds one scalar");
@@ -29,6 +30,14 @@ static result recover_parsed(struct key_service *service, const struct tls_peer 
     return format_pack(&answer, out_answer);
 }
 
+static result add_head(const struct key_service *service, struct bytes *answer) {
+    AUTO_FORMAT Myelin__Signed *head = NULL;
+    Myelin__RecoverAnswer tail = MYELIN__RECOVER_ANSWER__INIT;
+    TRY(head_sign(service, &head));
+    tail.head = head;
+    return head_append(&tail, answer);
+}
+
 result service_recover(struct key_service *service, const struct tls_peer *peer, struct view body,
                        struct bytes *out_answer) {
     AUTO_FORMAT Myelin__RecoverRequest *request = NULL;
@@ -39,6 +48,8 @@ result service_recover(struct key_service *service, const struct tls_peer *peer,
                             .tau = format_view(request->tau),
                             .recipient = request->recipient};
     recovered = caller_settle(service, peer, &access, recovered);
+    if (recovered == OK)
+        recovered = add_head(service, out_answer);
     if (recovered != OK)
         bytes_free(out_answer);
     else

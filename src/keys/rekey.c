@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "keys/caller.h"
+#include "keys/head.h"
 #include "scheme/threshold_rekeygen.h"
 
 enum { AUDIT_PAGE = 1000 };
@@ -30,6 +31,14 @@ static result rekey_parsed(struct key_service *service, const struct tls_peer *p
     return format_pack(&answer, out_answer);
 }
 
+static result add_head(const struct key_service *service, struct bytes *answer) {
+    AUTO_FORMAT Myelin__Signed *head = NULL;
+    Myelin__RekeyAnswer tail = MYELIN__REKEY_ANSWER__INIT;
+    TRY(head_sign(service, &head));
+    tail.head = head;
+    return head_append(&tail, answer);
+}
+
 result service_rekey(struct key_service *service, const struct tls_peer *peer, struct view body,
                      struct bytes *out_answer) {
     AUTO_FORMAT Myelin__RekeyRequest *request = NULL;
@@ -40,6 +49,8 @@ result service_rekey(struct key_service *service, const struct tls_peer *peer, s
                             .tau = format_view(request->tau),
                             .recipient = request->recipient};
     answered = caller_settle(service, peer, &access, answered);
+    if (answered == OK)
+        answered = add_head(service, out_answer);
     if (answered != OK)
         bytes_free(out_answer);
     else

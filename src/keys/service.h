@@ -36,8 +36,8 @@ struct key_service {
     struct storage_fleet *fleet;
     struct gatherer *gatherer;
     struct key_counters counters;
-    const struct sign_key *signing; /* this server's identity key, for share care: set by whoever
-                                       opened the service, whom it must outlive */
+    const struct sign_key *signing; /* this server's identity key, for share care and the log's
+                                       head: set by whoever opened the service; outlives it */
 };
 
 /* Opens all of a store folder (docs/FORMAT.md, "A key server's folder"), which the caller has
@@ -119,6 +119,11 @@ MUST_CHECK result service_care_restore(struct key_service *service, const struct
 /* GET /v1/audit: an AuditPage. `image` is hexadecimal, or NULL for all. */
 MUST_CHECK result service_audit(struct key_service *service, const struct tls_peer *peer,
                                 const char *image, uint64_t after, struct bytes *out_page);
+
+/* GET /v1/audit/head?at=SEQUENCE: a Signed Head, of the entry `*at` or, where that is NULL, of the
+ * last one. NOT_FOUND where this server's disk has no such entry. */
+MUST_CHECK result service_head(struct key_service *service, const struct tls_peer *peer,
+                               const uint64_t *at, struct bytes *out_head);
 
 /* GET /metrics: this module's own, as Prometheus text. NO_MEMORY. */
 MUST_CHECK result service_metrics(struct key_service *service, struct bytes *out_text);

@@ -1,61 +1,11 @@
 /* The access log: what is appended stays, in order, and what was done to it is seen. */
-#include "keys_files.h"
+#include "access_logs.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 
-#include "audit/chain.h"
 #include "format/hash.h"
-#include "keys/access_log.h"
-
-enum { ALL = 100 };
-
-static void append_as(struct access_log *log, const char *user, const char *owner, uint8_t image,
-                      result expected) {
-    char user_text[64], owner_text[64], action[] = "open", outcome[] = "ok";
-    uint8_t id[32];
-    Myelin__AuditBody body = MYELIN__AUDIT_BODY__INIT;
-    snprintf(user_text, sizeof user_text, "%s", user);
-    snprintf(owner_text, sizeof owner_text, "%s", owner);
-    memset(id, image, sizeof id);
-    body.time_ms = 1700000000000;
-    body.user = user_text;
-    body.owner = owner_text;
-    body.action = action;
-    body.outcome = outcome;
-    body.image = format_bytes(view_of(id, sizeof id));
-    assert_int_equal(access_log_append(log, &body), expected);
-}
-
-static struct access_log *open_log(const char *folder) {
-    struct access_log *log = NULL;
-    assert_int_equal(access_log_open(folder, &log), OK);
-    return log;
-}
-
-/* The entries that alice sees; frees nothing of the caller's. */
-static Myelin__AuditPage *page_of(struct access_log *log, const char *name, const uint8_t *image,
-                                  uint64_t after, size_t limit) {
-    AUTO_BYTES struct bytes wire = {0};
-    Myelin__AuditPage *page = NULL;
-    assert_int_equal(access_log_page(log, name, image, after, limit, &wire), OK);
-    assert_int_equal(format_parse_audit_page(bytes_view(&wire), &page), OK);
-    return page;
-}
-
-static size_t count_of(struct access_log *log, const char *name) {
-    AUTO_FORMAT Myelin__AuditPage *page = page_of(log, name, NULL, 0, ALL);
-    return page->n_entry;
-}
-
-/* A log of `count` entries by alice, closed again. */
-static void make_log(const char *folder, int count) {
-    struct access_log *log = open_log(folder);
-    for (int i = 0; i < count; i++)
-        append_as(log, "alice", "alice", (uint8_t)i, OK);
-    access_log_close(log);
-}
 
 static void test_pages_are_the_callers_own(void **state) {
     struct access_log *log = open_log(*state);
@@ -303,8 +253,6 @@ static void test_many_threads(void **state) {
     assert_int_equal(page->n_entry, THREADS * EACH);
     access_log_close(log);
 }
-
-#define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -358,6 +358,7 @@ static inline void service_reopen(void) {
     assert_int_equal(key_service_open(world.store, seal_key, J, &world.description, world.self.tls,
                                       &world.service),
                      OK);
+    world.service.signing = world.self.key;
 }
 
 /* A fresh key server for each test, and storage servers that all do what they should. */
