@@ -11,9 +11,9 @@
  * Errors: every function that returns an int gives MYELIN_OK or one of the codes below, and
  * myelin_error_text() says what and where for a human. Outputs are untouched on failure.
  *
- * Threads: a session serves one call at a time; myelin_cancel alone may come from another thread.
- * Different sessions are independent. Callbacks come on the calling thread, except progress, and
- * must not call into the session. What a callback is handed is valid until it returns.
+ * Threads: a session and what is held of it serve many threads at once, but for opening and
+ * closing. Callbacks come on the calling thread, except progress and reading, and must not call
+ * into the session. What a callback is handed is valid until it returns.
  *
  * Strings are C strings; IDs and names may hold any bytes but zero, and those that come from other
  * users may hold anything a terminal acts on.
@@ -158,6 +158,106 @@ typedef void (*myelin_object_found)(void *context, const struct myelin_object *o
 /* An image's objects, by name; `from` as in myelin_get. NOT_FOUND, DENIED, QUORUM, INTEGRITY. */
 int myelin_show(struct myelin_session *session, const char *id, const char *from,
                 myelin_object_found found, void *context);
+
+/* ------------------------------------------------------------------ holding an image open */
+
+/* For programs that add and read objects one by one, from memory: the key servers are asked once a
+ * hold, not once an object. The content key stays in locked memory until the hold is released. */
+struct myelin_held;
+
+/* The image `id`: the user's own (`from` NULL), which need not exist yet, or one that `from`
+ * forwarded to him. Asks no server. To be released with myelin_release before the session is
+ * closed. INVALID, NO_MEMORY. */
+int myelin_hold(struct myelin_session *session, const char *id, const char *from,
+                struct myelin_held **out_held);
+
+/* NULL is fine; no other call of this hold may be running. */
+void myelin_release(struct myelin_held *held);
+
+/* Forgets what is known of the image, which may be outdated after its removal or revocation. */
+void myelin_hold_forget(struct myelin_held *held);
+
+/* The longest note, in bytes. */
+#define MYELIN_NOTE_MAX 8192
+
+/* An object in memory. The note is sealed with its description, which readers get with the list: a
+ * DICOM header there spares them the pixels. */
+struct myelin_blob {
+    const char *name;
+    const void *data;
+    size_t size; /* at least 1 */
+    const void *note;
+    size_t note_size; /* 0: none */
+};
+
+/* Adds objects to an own image, all of them or none; the image is made where it is not there. Done
+ * means what it means for myelin_put, and so do `codec` and the errors; INVALID also for a
+ * forwarded image. Additions to one image, by whomever, take turns: many blobs in one call are much
+ * cheaper than many calls. */
+int myelin_hold_put(struct myelin_held *held, const char *codec, const struct myelin_blob blobs[],
+                    size_t count);
+
+struct myelin_blob_listed {
+    const char *name;
+    uint64_t size; /* of the original */
+    const void *note;
+    size_t note_size;
+};
+typedef void (*myelin_blob_found)(void *context, const struct myelin_blob_listed *blob);
+
+/* Every object as the servers list them now, in no particular order. Errors of myelin_show. */
+int myelin_hold_list(struct myelin_held *held, myelin_blob_found found, void *context);
+
+/* Takes the whole object names[index], which has proved to be what its owner put. From any thread,
+ * several at once. Gives MYELIN_OK, or a code that ends the reading. */
+typedef int (*myelin_blob_take)(void *context, size_t index, const void *data, size_t size);
+
+/* Fetches objects in one stream, about in the order given. NOT_FOUND where the image has none of a
+ * name; else the errors of myelin_get but for CONFLICT. Some may have been taken when it fails. */
+int myelin_hold_read(struct myelin_held *held, const char *const names[], size_t count,
+                     myelin_blob_take take, void *context);
+
+/* ------------------------------------------------------------------ the system */
+
+struct myelin_server {
+    const char *name;    /* "storage-2" */
+    const char *address; /* "host:port" */
+    int is_key_server;
+    int is_well;
+    uint64_t time_ms;    /* to its answer */
+    const char *trouble; /* where it is not well */
+};
+typedef void (*myelin_server_found)(void *context, const struct myelin_server *server);
+
+/* Every server, whether it answers or not. QUORUM where too few do. */
+int myelin_status(struct myelin_session *session, myelin_server_found found, void *context);
+
+/* The name of everyone who is enrolled. QUORUM, NO_MEMORY. */
+int myelin_users(struct myelin_session *session, myelin_line found, void *context);
+
+/* One line of a key server's access log. Texts may hold anything. */
+struct myelin_access {
+    const char *server;
+    uint64_t sequence;
+    uint64_t time_ms; /* since 1970 */
+    const char *user;
+    const char *action; /* "open", "rekey", "revoke", ... */
+    const char *owner;
+    const char *id; /* the image's, where the user can know it; else NULL */
+    const char *recipient;
+    const char *outcome;
+};
+typedef void (*myelin_access_found)(void *context, const struct myelin_access *access);
+
+/* Who opened what: the entries that the user made or whose image he owns, by time; of one image
+ * where `id` is not NULL. NOT_FOUND, QUORUM; INTEGRITY where a log does not hold together. */
+int myelin_audit(struct myelin_session *session, const char *id, const char *from,
+                 myelin_access_found found, void *context);
+
+/* A key for what a program keeps on its own disk, derived from the user's secrets: the same for the
+ * same purpose as long as the keystore is the same. `out_key` has 32 bytes, in locked memory if
+ * the caller is careful. */
+int myelin_local_key(struct myelin_session *session, const char *purpose, void *out_key);
 
 /* ------------------------------------------------------------------ checking */
 

@@ -217,7 +217,9 @@ result locate_pixels(const struct codec_source *source, const DcmXfer &syntax, u
                           ? load_be32(l)
                           : static_cast<uint32_t>(l[3]) << 24 | static_cast<uint32_t>(l[2]) << 16 |
                                 static_cast<uint32_t>(l[1]) << 8 | l[0];
-    if (length == UINT32_MAX) /* encapsulated: a sequence of fragments */
+    out->header_len = value_at;
+    out->is_encapsulated = length == UINT32_MAX; /* a sequence of fragments */
+    if (out->is_encapsulated || syntax.isEncapsulated())
         return OK;
     out->has_native_pixels = true;
     out->pixel_offset = value_at;
@@ -251,7 +253,7 @@ result read_header(const struct codec_source *source, struct dicom_info *out) {
     copy_geometry(dataset, out);
     DcmXfer actual(dataset.getOriginalXfer());
     out->is_big_endian = actual.isBigEndian();
-    if (read.bad() || is_deflated || actual.isEncapsulated())
+    if (read.bad() || is_deflated)
         return OK;
     return locate_pixels(source, actual, static_cast<uint64_t>(stream.tell()), out);
 }

@@ -23,6 +23,11 @@ struct dicom_info {
     char transfer_syntax[DICOM_UID_MAX + 1];
     char photometric[DICOM_PHOTOMETRIC_MAX + 1];
 
+    /* Bytes from the file's start up to and with the tag, VR and length of the pixel data element,
+     * compressed or not; 0 where there is none, or in a deflated file. */
+    uint64_t header_len;
+    bool is_encapsulated; /* the pixels are compressed: fragments follow the header */
+
     /* Uncompressed pixel data whose value starts at `pixel_offset` of the file and is said to be
      * `pixel_len` bytes long; the file may be shorter. Never set for encapsulated (compressed)
      * pixels or in a deflated file. */

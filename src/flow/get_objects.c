@@ -2,18 +2,21 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "base/file.h"
 #include "code/code.h"
 #include "codec/codec.h"
+#include "flow/fetch.h"
 #include "flow/object.h"
 #include "seal/seal.h"
 
+enum { WORKERS_MAX = 16 };
+
 /* An object on its way to its file; in use from its first segment to its last. */
 struct restoring {
-    int fd;
-    const char *name;
-    uint64_t size;                 /* written so far */
+    const struct get_target *target;
+    size_t index;
+    uint64_t size;                 /* handed on so far */
     struct codec_decoder *decoder; /* NULL: not compressed */
     struct digest digest;          /* of what the decoder gives */
 };
@@ -31,7 +34,7 @@ struct get_objects {
     const struct manifests *manifests;
     Myelin__ObjectMeta *const *metas;
     const uint8_t *content_key;
-    const struct get_output *output;
+    struct get_target target;
     unsigned workers;
     struct opener *openers;      /* by worker */
     struct restoring *restoring; /* by object */
@@ -40,13 +43,9 @@ struct get_objects {
 static void restoring_end(struct restoring *restoring) {
     codec_decoder_close_at(&restoring->decoder);
     digest_abandon(&restoring->digest);
-    file_close_at(&restoring->fd);
-    restoring->fd = -1;
 }
 
-void get_objects_free(struct get_objects *objects) {
-    if (objects == NULL)
-        return;
+static void get_objects_free(struct get_objects *objects) {
     for (unsigned i = 0; objects->openers != NULL && i < objects->workers; i++) {
         seal_key_destroy_at(&objects->openers[i].key);
         code_map_clean_up(&objects->openers[i].decoder);
@@ -56,35 +55,8 @@ void get_objects_free(struct get_objects *objects) {
         restoring_end(&objects->restoring[i]);
     free(objects->openers);
     free(objects->restoring);
-    free(objects);
 }
-
-void get_objects_free_at(struct get_objects **objects) {
-    get_objects_free(*objects);
-    *objects = NULL;
-}
-
-result get_objects_new(const struct manifests *manifests, Myelin__ObjectMeta *const metas[],
-                       const uint8_t *content_key, const struct get_output *output,
-                       unsigned workers, struct get_objects **out_objects) {
-    AUTO_GET_OBJECTS struct get_objects *objects = calloc(1, sizeof *objects);
-    if (objects == NULL)
-        return FAIL(NO_MEMORY, "no memory for %zu objects", manifests->count);
-    objects->manifests = manifests;
-    objects->metas = metas;
-    objects->content_key = content_key;
-    objects->output = output;
-    objects->workers = workers;
-    objects->openers = calloc(workers, sizeof *objects->openers);
-    objects->restoring = calloc(manifests->count + 1, sizeof *objects->restoring);
-    if (objects->openers == NULL || objects->restoring == NULL)
-        return FAIL(NO_MEMORY, "no memory for %zu objects", manifests->count);
-    for (size_t i = 0; i < manifests->count; i++)
-        objects->restoring[i].fd = -1;
-    *out_objects = objects;
-    objects = NULL;
-    return OK;
-}
+#define AUTO_GET_OBJECTS __attribute__((cleanup(get_objects_free)))
 
 /* ------------------------------------------------------------------ decode and open */
 
@@ -142,11 +114,12 @@ static result open_segment(void *context, unsigned worker, const struct fetch_se
     return opened == OK ? OK : error_at(opened, "%s", objects->metas[segment->object]->name);
 }
 
-/* ------------------------------------------------------------------ decompress and write */
+/* ------------------------------------------------------------------ decompress and hand on */
 
 static result write_bytes(void *context, struct view bytes) {
     struct restoring *restoring = context;
-    TRY(file_write_all(restoring->fd, bytes, restoring->name));
+    const struct get_target *target = restoring->target;
+    TRY(target->write(target->context, restoring->index, bytes));
     if (restoring->decoder != NULL)
         digest_update(&restoring->digest, bytes);
     restoring->size += bytes.len;
@@ -156,8 +129,9 @@ static result write_bytes(void *context, struct view bytes) {
 static result start_object(struct get_objects *objects, size_t index, bool is_whole) {
     struct restoring *restoring = &objects->restoring[index];
     const Myelin__ObjectMeta *meta = objects->metas[index];
-    restoring->name = meta->name;
-    TRY(get_output_create(objects->output, index, &restoring->fd));
+    restoring->target = &objects->target;
+    restoring->index = index;
+    TRY(objects->target.start(objects->target.context, index));
     if (meta->codec == CODEC_NONE)
         return OK;
     digest_start(&restoring->digest);
@@ -181,7 +155,7 @@ static result finish_object(struct get_objects *objects, size_t index) {
     if (!is_as_put || restoring->size != meta->size)
         return FAIL(INTEGRITY, "is not what its owner put");
     restoring_end(restoring);
-    return OK;
+    return objects->target.finish(objects->target.context, index);
 }
 
 static result restore(struct get_objects *objects, const struct fetch_segment *segment) {
@@ -198,11 +172,32 @@ static result write_segment(void *context, unsigned worker, const struct fetch_s
     (void)worker;
     struct get_objects *objects = context;
     result written = restore(objects, segment);
-    if (written == OK || written == IO) /* which names the file itself */
+    if (written == OK || written == IO) /* which names its file itself */
         return written;
     return error_at(written, "%s", objects->metas[segment->object]->name);
 }
 
-struct fetch_sink get_objects_sink(struct get_objects *objects) {
-    return (struct fetch_sink){.context = objects, .open = open_segment, .write = write_segment};
+static unsigned count_workers(void) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (unsigned)cores;
+}
+
+result get_objects_fetch(struct session *session, const struct contents *contents,
+                         const struct manifests *manifests, Myelin__ObjectMeta *const metas[],
+                         const struct get_target *target) {
+    unsigned workers = count_workers();
+    AUTO_GET_OBJECTS struct get_objects objects = {
+        .manifests = manifests,
+        .metas = metas,
+        .content_key = contents->key->bytes,
+        .target = *target,
+        .workers = workers,
+        .openers = calloc(workers, sizeof *objects.openers),
+        .restoring = calloc(manifests->count + 1, sizeof *objects.restoring),
+    };
+    if (objects.openers == NULL || objects.restoring == NULL)
+        return FAIL(NO_MEMORY, "no memory for %zu objects", manifests->count);
+    struct fetch_options options = {.manifests = manifests, .workers = workers, .step = "fetch"};
+    struct fetch_sink sink = {.context = &objects, .open = open_segment, .write = write_segment};
+    return fetch_objects(session, &contents->image, &options, &sink);
 }

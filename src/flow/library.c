@@ -9,6 +9,7 @@
 #include "flow/forward.h"
 #include "flow/get.h"
 #include "flow/inbox.h"
+#include "flow/library.h"
 #include "flow/list.h"
 #include "flow/put.h"
 #include "flow/remove.h"
@@ -24,11 +25,6 @@ _Static_assert((int)MYELIN_OK == (int)OK && (int)MYELIN_INVALID == (int)INVALID 
                    (int)MYELIN_CONFLICT == (int)CONFLICT && (int)MYELIN_CRYPTO == (int)CRYPTO &&
                    (int)MYELIN_INTERNAL == (int)INTERNAL,
                "the library's codes are the results");
-
-/* A session by the name that it has outside. */
-struct myelin_session {
-    struct session *inner;
-};
 
 const char *myelin_version(void) {
     return MYELIN_VERSION;

@@ -19,7 +19,8 @@ struct putting {
     const char *placed[FORMAT_SERVERS_MAX]; /* a new image's servers */
     char *const *servers;                   /* by slot */
     struct content_key_secret *key;
-    unsigned copies; /* of each block; 0: `symbols` */
+    unsigned copies;         /* of each block; 0: `symbols` */
+    struct put_known *known; /* may be NULL */
     bool is_new;
     bool has_begun; /* some servers have agreed to a put */
 };
@@ -30,11 +31,55 @@ static void putting_clean_up(struct putting *putting) {
     secret_free(putting->key);
 }
 
+void put_known_forget(struct put_known *known) {
+    bytes_free(&known->record);
+    secret_free(known->key);
+    *known = (struct put_known){0};
+}
+
+/* For the next put; without, it asks again. */
+static result keep(struct put_known *known, const Myelin__Signed *record,
+                   const struct content_key_secret *key) {
+    put_known_forget(known);
+    TRY(format_pack(record, &known->record));
+    TRY(secret_new(sizeof *known->key, (void **)&known->key));
+    *known->key = *key;
+    return OK;
+}
+
+static void remember(struct putting *putting, const Myelin__Signed *record) {
+    if (putting->known != NULL && keep(putting->known, record, putting->key) != OK)
+        put_known_forget(putting->known);
+}
+
+/* The image as the put before this one left it. */
+static result recall(struct putting *putting) {
+    struct put_known *known = putting->known;
+    struct image *image = &putting->image;
+    TRY(format_parse_signed(bytes_view(&known->record), &image->record));
+    TRY(format_open_envelope(image->record, putting->session->signing->public_key,
+                             &image->envelope));
+    TRY(secret_new(sizeof *putting->key, (void **)&putting->key));
+    *putting->key = *known->key;
+    return OK;
+}
+
+static result open_found(struct putting *putting) {
+    TRY(flow_open_envelope(putting->session, &putting->image, &putting->key));
+    remember(putting, putting->image.record);
+    return OK;
+}
+
 /* Whether the image exists, where it lies, and its content key if it does. */
 static result find_image(struct putting *putting) {
     struct session *session = putting->session;
     TRY(image_own(session, putting->target->id, &putting->image));
-    result loaded = image_load(session, putting->target->id, &putting->image);
+    bool is_known = putting->known != NULL && putting->known->key != NULL;
+    result loaded = OK;
+    if (is_known)
+        TRY(recall(putting));
+    else
+        loaded = image_load(session, putting->target->id, &putting->image);
     putting->is_new = loaded == NOT_FOUND;
     unsigned n, k;
     if (putting->is_new) {
@@ -46,7 +91,8 @@ static result find_image(struct putting *putting) {
         k = putting->image.envelope->k;
         n = (unsigned)putting->image.envelope->n_servers;
         putting->servers = putting->image.envelope->servers;
-        TRY(flow_open_envelope(session, &putting->image, &putting->key));
+        if (!is_known)
+            TRY(open_found(putting));
     }
     return put_slots_take(session, putting->servers, n, k, &putting->slots);
 }
@@ -134,6 +180,8 @@ static result put_image(struct putting *putting) {
         if (is_first)
             TRY(bring_envelope(putting, put, &bringing));
         TRY(put_files(putting, target->first + done, count, is_first ? &bringing : NULL, put));
+        if (is_first)
+            remember(putting, bringing.envelope.record);
     }
     put_slots_warn(&putting->slots);
     return OK;
@@ -142,7 +190,7 @@ static result put_image(struct putting *putting) {
 /* Where an image turns out to be there after all, the files are added to it. */
 static result put_target(struct session *session, const struct put_options *options,
                          const struct put_paths *paths, const struct put_image *target,
-                         atomic_uint_least64_t *bytes_done) {
+                         struct put_known *known, atomic_uint_least64_t *bytes_done) {
     bool was_new = false;
     for (;;) {
         __attribute__((cleanup(putting_clean_up))) struct putting putting = {
@@ -150,6 +198,7 @@ static result put_target(struct session *session, const struct put_options *opti
             .options = options,
             .paths = paths,
             .target = target,
+            .known = known,
             .bytes_done = bytes_done,
         };
         result done = put_image(&putting);
@@ -165,9 +214,29 @@ result flow_put(struct session *session, const struct put_options *options,
     TRY(put_paths_sort(options->id, paths, count, &sorted));
     atomic_uint_least64_t bytes_done = 0;
     for (size_t i = 0; i < sorted.image_count; i++) {
-        TRY(put_target(session, options, &sorted, &sorted.images[i], &bytes_done));
+        TRY(put_target(session, options, &sorted, &sorted.images[i], NULL, &bytes_done));
         if (options->done != NULL)
             options->done(options->context, sorted.images[i].id);
     }
     return OK;
+}
+
+/* A refusal, or too many of them for a quorum, may come from what is no longer so: the image was
+ * removed, or put again. */
+static bool may_be_outdated(result code) {
+    return code == NOT_FOUND || code == CONFLICT || code == INTEGRITY || code == QUORUM;
+}
+
+result flow_put_blobs(struct session *session, const char *id, enum codec_kind codec,
+                      const struct put_blob blobs[], size_t count, struct put_known *known) {
+    const struct put_options options = {.id = id, .codec = codec};
+    AUTO_PUT_PATHS struct put_paths sorted = {0};
+    TRY(put_paths_of_blobs(id, blobs, count, &sorted));
+    atomic_uint_least64_t bytes_done = 0;
+    bool was_known = known->key != NULL;
+    result done = put_target(session, &options, &sorted, &sorted.images[0], known, &bytes_done);
+    if (done == OK || !was_known || !may_be_outdated(done))
+        return done;
+    put_known_forget(known);
+    return put_target(session, &options, &sorted, &sorted.images[0], known, &bytes_done);
 }

@@ -19,10 +19,11 @@
 #ifndef MYELIN_FLOW_PUT_H
 #define MYELIN_FLOW_PUT_H
 
-#include "base/result.h"
+#include "base/bytes.h"
 #include "codec/codec.h"
 
 struct session;
+struct content_key_secret;
 
 struct put_options {
     const char *id; /* all files into this image; NULL: each DICOM file into its study's */
@@ -52,5 +53,30 @@ struct put_options {
  */
 MUST_CHECK result flow_put(struct session *session, const struct put_options *options,
                            const char *const paths[], size_t count);
+
+/* An object from memory; all borrowed. */
+struct put_blob {
+    const char *name;  /* a safe one (object_name_is_safe) */
+    struct view bytes; /* at least one */
+    struct view note;  /* at most FORMAT_NOTE_MAX bytes, sealed with the object's description */
+};
+
+/* What one put learnt of its image, so that the next asks no server for it: the envelope's record
+ * and the content key. The zero value knows nothing. */
+struct put_known {
+    struct bytes record; /* packed */
+    struct content_key_secret *key;
+};
+void put_known_forget(struct put_known *known);
+
+/*
+ * Puts objects from memory into the image `id`, which is made where it is not there, all of them or
+ * none. Uses and renews `known`; what it knew and is no longer so is found out and looked up again.
+ * One caller for an image at a time: two puts of one image get in each other's way. Errors of
+ * flow_put, and INVALID for a note that is too long.
+ */
+MUST_CHECK result flow_put_blobs(struct session *session, const char *id, enum codec_kind codec,
+                                 const struct put_blob blobs[], size_t count,
+                                 struct put_known *known);
 
 #endif

@@ -41,8 +41,7 @@ static result read_whole(struct coder *coder, struct put_object *object,
                          struct put_segment *segment) {
     AUTO_FD int fd = -1;
     struct codec_source source;
-    TRY(put_file_open(object->file, &fd));
-    TRY(codec_source_file(fd, object->file->path, &source));
+    TRY(put_file_open(object->file, &fd, &source));
     segment->plain_len = (size_t)object->file->size;
     TRY(codec_source_read(&source, 0, segment->plain, segment->plain_len));
     TRY(put_file_unchanged(object->file, fd));

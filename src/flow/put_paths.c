@@ -183,12 +183,17 @@ static result sort(struct put_paths *paths) {
     return OK;
 }
 
+static result check_id(const char *id) {
+    if (id != NULL && (id[0] == '\0' || strlen(id) > FORMAT_IMAGE_ID_MAX))
+        return FAIL(INVALID, "an image's ID has 1 to %d bytes", FORMAT_IMAGE_ID_MAX);
+    return OK;
+}
+
 static result sort_paths(const char *id, const char *const paths[], size_t count,
                          struct put_paths *sorted) {
     if (count == 0)
         return FAIL(INVALID, "nothing to put: name a file or a folder");
-    if (id != NULL && (id[0] == '\0' || strlen(id) > FORMAT_IMAGE_ID_MAX))
-        return FAIL(INVALID, "an image's ID has 1 to %d bytes", FORMAT_IMAGE_ID_MAX);
+    TRY(check_id(id));
     for (size_t i = 0; i < count; i++)
         TRY(add_path(sorted, id, paths[i]));
     return sort(sorted);
@@ -203,8 +208,48 @@ result put_paths_sort(const char *id, const char *const paths[], size_t count,
     return OK;
 }
 
+static result add_blob(struct put_paths *paths, const char *id, const struct put_blob *blob) {
+    if (blob->bytes.len == 0)
+        return FAIL(INVALID, "an object is empty");
+    if (!object_name_is_safe(blob->name))
+        return FAIL(INVALID, "an object's name is not safe as a file's");
+    if (blob->note.len > FORMAT_NOTE_MAX)
+        return FAIL(INVALID, "%s: a note of %zu bytes, at most %d", blob->name, blob->note.len,
+                    FORMAT_NOTE_MAX);
+    TRY(grow(&paths->files, paths->file_count, sizeof *paths->files));
+    struct put_file file = {.path = strdup(blob->name),
+                            .memory = blob->bytes.data,
+                            .note = blob->note,
+                            .size = blob->bytes.len};
+    if (file.path == NULL)
+        return FAIL(NO_MEMORY, "no memory for a name");
+    file.name = file.path;
+    paths->files[paths->file_count++] = file;
+    paths->bytes += file.size;
+    size_t image;
+    TRY(image_of(paths, id, &image));
+    paths->images[image].count++;
+    return OK;
+}
+
+result put_paths_of_blobs(const char *id, const struct put_blob blobs[], size_t count,
+                          struct put_paths *out_paths) {
+    AUTO_PUT_PATHS struct put_paths sorted = {0};
+    TRY(check_id(id));
+    if (count == 0)
+        return FAIL(INVALID, "nothing to put");
+    for (size_t i = 0; i < count; i++)
+        TRY(add_blob(&sorted, id, &blobs[i]));
+    TRY(sort(&sorted));
+    *out_paths = sorted;
+    sorted = (struct put_paths){0};
+    return OK;
+}
+
 result put_file_unchanged(const struct put_file *file, int fd) {
     struct stat stat;
+    if (file->memory != NULL)
+        return OK;
     if (fstat(fd, &stat) != 0)
         return FAIL(IO, "%s cannot be read: %s", file->path, strerror(errno));
     if ((uint64_t)stat.st_size != file->size || stat.st_mtim.tv_sec != file->changed.tv_sec ||
@@ -213,15 +258,18 @@ result put_file_unchanged(const struct put_file *file, int fd) {
     return OK;
 }
 
-result put_file_open(const struct put_file *file, int *out_fd) {
-    int fd = open(file->path, O_RDONLY | O_CLOEXEC);
+result put_file_open(const struct put_file *file, int *out_fd, struct codec_source *out_source) {
+    *out_fd = -1;
+    if (file->memory != NULL) {
+        *out_source = codec_source_memory(view_of(file->memory, (size_t)file->size), file->path);
+        return OK;
+    }
+    AUTO_FD int fd = open(file->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return FAIL(IO, "%s cannot be read: %s", file->path, strerror(errno));
-    result same = put_file_unchanged(file, fd);
-    if (same != OK) {
-        close(fd);
-        return same;
-    }
+    TRY(put_file_unchanged(file, fd));
+    TRY(codec_source_file(fd, file->path, out_source));
     *out_fd = fd;
+    fd = -1;
     return OK;
 }

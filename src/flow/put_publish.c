@@ -55,6 +55,7 @@ static result seal_meta(const struct put_batch *batch, const struct put_object *
     meta.size = object->file->size;
     meta.codec = object->codec;
     meta.sha256 = format_bytes(view_of(object->sha256, DIGEST_BYTES));
+    meta.note = format_bytes(object->file->note);
     return object_meta_seal(batch->content_key->bytes, object->context, &meta, out_box);
 }
 

@@ -139,8 +139,7 @@ static result read_object(struct put_batch *batch, size_t index) {
     }
     AUTO_FD int fd = -1;
     struct codec_source source;
-    TRY(put_file_open(object->file, &fd));
-    TRY(codec_source_file(fd, object->file->path, &source));
+    TRY(put_file_open(object->file, &fd, &source));
     if (batch->codec == CODEC_NONE)
         return read_plain(batch, index, &source);
     AUTO_CODEC_ENCODER struct codec_encoder *encoder = NULL;

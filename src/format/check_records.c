@@ -195,5 +195,6 @@ result format_check_object_meta(const void *message) {
                     FORMAT_OBJECT_NAME_MAX);
     TRY(check_number("size", m->size, 0, INT64_MAX));
     TRY(check_number("codec", m->codec, 0, 2));
-    return check_bytes("sha256", m->sha256, FORMAT_HASH_BYTES);
+    TRY(check_bytes("sha256", m->sha256, FORMAT_HASH_BYTES));
+    return check_between("note", m->note, 0, FORMAT_NOTE_MAX);
 }

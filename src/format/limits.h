@@ -41,7 +41,8 @@ enum {
     FORMAT_IMAGE_ID_MAX = 1024,    /* an image's ID, in the clear */
     FORMAT_LABEL_MAX = 1024 + 128, /* the ID, sealed in some way */
     FORMAT_OBJECT_NAME_MAX = 1024, /* an object's name, in the clear */
-    FORMAT_SEALED_META_MAX = 1024 + 256,
+    FORMAT_NOTE_MAX = 8 << 10,     /* beside an object, in the clear */
+    FORMAT_SEALED_META_MAX = FORMAT_OBJECT_NAME_MAX + FORMAT_NOTE_MAX + 256,
     FORMAT_CERTIFICATE_MAX = 8 << 10, /* DER */
     FORMAT_OBJECTS_MAX = 4096,        /* objects in a put */
     FORMAT_PAGE_ENTRIES_MAX = 4096,   /* entries in a page */
@@ -84,7 +85,7 @@ enum {
     FORMAT_LIMIT_ACCEPTANCE = 1 << 10,
     FORMAT_LIMIT_BLINDED = 1 << 10,
     FORMAT_LIMIT_HEAD = 256,
-    FORMAT_LIMIT_OBJECT_META = 2 << 10,
+    FORMAT_LIMIT_OBJECT_META = 10 << 10,
 
     /* Any record above in a Signed, and a small one (commit to receipt) in a Signed. */
     FORMAT_LIMIT_SIGNED = FORMAT_LIMIT_SYSTEM + 128,

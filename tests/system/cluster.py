@@ -154,6 +154,15 @@ class Cluster:
         return (self.system / f"{server}.log").read_text()
 
 
+def preload(library):
+    """What a foreign program's environment needs to load a library that was built with a sanitizer."""
+    needed = subprocess.run(["ldd", str(library)], capture_output=True, text=True, check=True).stdout
+    runtimes = [line.split()[2] for line in needed.splitlines() if "libasan" in line or "libubsan" in line]
+    if not runtimes:
+        return {}
+    return {"LD_PRELOAD": ":".join(runtimes), "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1"}
+
+
 def noise(size, seed):
     return hashlib.shake_256(seed.encode()).digest(size)
 

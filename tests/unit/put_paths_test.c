@@ -145,12 +145,14 @@ static void test_a_file_that_changes_is_noticed(void **state) {
     AUTO_PUT_PATHS struct put_paths sorted = {0};
     assert_int_equal(put_paths_sort("x", &path, 1, &sorted), OK);
     AUTO_FD int fd = -1;
-    assert_int_equal(put_file_open(&sorted.files[0], &fd), OK);
+    struct codec_source source;
+    assert_int_equal(put_file_open(&sorted.files[0], &fd, &source), OK);
+    assert_int_equal(source.fd, fd);
     assert_int_equal(put_file_unchanged(&sorted.files[0], fd), OK);
     assert_int_equal(truncate(path, 2), 0);
     assert_int_equal(put_file_unchanged(&sorted.files[0], fd), IO);
     int again = -1;
-    assert_int_equal(put_file_open(&sorted.files[0], &again), IO);
+    assert_int_equal(put_file_open(&sorted.files[0], &again, &source), IO);
     assert_int_equal(again, -1);
 }
 
