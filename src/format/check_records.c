@@ -5,56 +5,6 @@
 #include "format/kind.h"
 #include "format/layout.h"
 
-static result check_servers_distinct(const Myelin__Server *const servers[], size_t count) {
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(servers[i]->name, servers[j]->name) == 0)
-                return FAIL(PROTOCOL, "server %s stands there twice", servers[i]->name);
-            if (memcmp(servers[i]->identity.data, servers[j]->identity.data,
-                       FORMAT_IDENTITY_BYTES) == 0)
-                return FAIL(PROTOCOL, "servers %s and %s have one identity key", servers[j]->name,
-                            servers[i]->name);
-        }
-    return OK;
-}
-
-/* Appends to `all`, for the comparison across both lists. */
-static result check_servers(const char *field, Myelin__Server *const servers[], size_t count,
-                            uint32_t needed, const char *needed_field, const Myelin__Server *all[],
-                            size_t *all_count) {
-    TRY(check_count(field, count, 1, FORMAT_SERVERS_MAX));
-    TRY(check_number(needed_field, needed, 1, count));
-    for (size_t i = 0; i < count; i++) {
-        const Myelin__Server *server = servers[i];
-        if (!format_is_name(server->name))
-            return FAIL(PROTOCOL, "%s[%zu]: name: '%.64s' is not a name", field, i, server->name);
-        if (!format_is_address(server->address))
-            return FAIL(PROTOCOL, "%s[%zu]: address: '%.64s' is not host:port", field, i,
-                        server->address);
-        if (server->identity.len != FORMAT_IDENTITY_BYTES)
-            return FAIL(PROTOCOL, "%s[%zu]: identity: %zu bytes, expected %d", field, i,
-                        server->identity.len, FORMAT_IDENTITY_BYTES);
-        all[(*all_count)++] = server;
-    }
-    return OK;
-}
-
-result format_check_system(const void *message) {
-    const Myelin__System *m = message;
-    const Myelin__Server *all[2 * FORMAT_SERVERS_MAX];
-    size_t all_count = 0;
-    TRY(check_number("format", m->format, 1, 1));
-    TRY(check_bytes("id", m->id, FORMAT_ID_BYTES));
-    TRY(check_number("version", m->version, 1, INT64_MAX));
-    if (strcmp(m->suite, "BLS12-381") != 0)
-        return FAIL(PROTOCOL, "suite: '%.64s' is not BLS12-381", m->suite);
-    TRY(check_servers("storage", m->storage, m->n_storage, m->k, "k", all, &all_count));
-    TRY(check_servers("key", m->key, m->n_key, m->t, "t", all, &all_count));
-    TRY(check_servers_distinct(all, all_count));
-    TRY(check_between("ca_certificate", m->ca_certificate, 1, FORMAT_CERTIFICATE_MAX));
-    return check_time("created_ms", m->created_ms);
-}
-
 /* Whose image, and which. */
 static result check_owned(const char *owner, ProtobufCBinaryData tau) {
     TRY(check_name("owner", owner));

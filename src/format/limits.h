@@ -35,7 +35,10 @@ enum {
 
 /* Counts and lengths. Text lengths are without the terminating zero. */
 enum {
-    FORMAT_SERVERS_MAX = 255,      /* n, k, m, t */
+    FORMAT_SERVERS_MAX = 255, /* N, n, k, m, t */
+    FORMAT_SEATS_MAX = 512,   /* of storage servers, those that were left included */
+    FORMAT_WEIGHT_MAX = 10000,
+    FORMAT_WEIGHT_DEFAULT = 100,
     FORMAT_NAME_MAX = 63,          /* [a-z0-9][a-z0-9._-]* : users and servers */
     FORMAT_ADDRESS_MAX = 261,      /* "host:port" or "[v6]:port" */
     FORMAT_IMAGE_ID_MAX = 1024,    /* an image's ID, in the clear */
@@ -72,7 +75,7 @@ enum {
 
 /* The longest encoding of each message, in bytes: what to bound an HTTP body with. */
 enum {
-    FORMAT_LIMIT_SYSTEM = 256 << 10,
+    FORMAT_LIMIT_SYSTEM = 512 << 10,
     FORMAT_LIMIT_ENVELOPE = 64 << 10,
     FORMAT_LIMIT_MANIFEST = 128 << 10,
     FORMAT_LIMIT_COMMIT = 4 << 10,

@@ -19,6 +19,21 @@ void refusal_set(struct refusal *refusal, unsigned status, const char *text) {
     snprintf(refusal->text, sizeof refusal->text, "%s", text);
 }
 
+/* The number of the system description's version; false where none is to be said. */
+static bool version_text(const struct server *server, char out[24]) {
+    uint64_t version = atomic_load(&server->version);
+    snprintf(out, 24, "%llu", (unsigned long long)version);
+    return version != 0;
+}
+
+static result add_version(const struct server *server, struct MHD_Response *response) {
+    char text[24];
+    if (version_text(server, text) &&
+        MHD_add_response_header(response, SERVER_VERSION_HEADER, text) != MHD_YES)
+        return FAIL(NO_MEMORY, "no memory for an answer");
+    return OK;
+}
+
 static result set_response(struct server_exchange *exchange, unsigned status,
                            struct MHD_Response *response, const char *content_type,
                            uint64_t bytes) {
@@ -31,7 +46,7 @@ static result set_response(struct server_exchange *exchange, unsigned status,
     exchange->response_bytes = bytes;
     if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type) != MHD_YES)
         return FAIL(NO_MEMORY, "no memory for an answer");
-    return OK;
+    return add_version(exchange->server, response);
 }
 
 /* ---- Whole bodies ---- */
@@ -229,13 +244,15 @@ bool answer_refuse_early(struct server_exchange *exchange) {
     const struct refusal *refusal = &exchange->refusal;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    char text[REFUSAL_TEXT_MAX + 256], retry[40] = "";
+    char text[REFUSAL_TEXT_MAX + 256], retry[40] = "", version[24], said[64] = "";
     if (refusal->status == MHD_HTTP_SERVICE_UNAVAILABLE)
         snprintf(retry, sizeof retry, "Retry-After: %u\r\n", refusal->retry_s);
+    if (version_text(exchange->server, version))
+        snprintf(said, sizeof said, SERVER_VERSION_HEADER ": %s\r\n", version);
     int len = snprintf(text, sizeof text,
-                       "HTTP/1.1 %u Refused\r\nConnection: close\r\n%s"
+                       "HTTP/1.1 %u Refused\r\nConnection: close\r\n%s%s"
                        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n%s",
-                       refusal->status, retry, strlen(refusal->text), refusal->text);
+                       refusal->status, retry, said, strlen(refusal->text), refusal->text);
     exchange->is_answered = true;
     metrics_count(exchange->server, exchange->route, refusal->status);
     return info != NULL && send_all(info->tls_session, text, (size_t)len);

@@ -120,6 +120,10 @@ void http_client_resume(struct http_client *client) {
     atomic_store(&client->is_cancelled, false);
 }
 
+uint64_t http_client_system_version(const struct http_client *client) {
+    return atomic_load(&client->system_version);
+}
+
 struct http_traffic http_client_traffic(const struct http_client *client) {
     return client->traffic;
 }

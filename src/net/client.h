@@ -93,6 +93,11 @@ typedef result (*http_push)(void *context, struct view part);
 MUST_CHECK result http_download(struct http_client *client, const char *path, uint64_t offset,
                                 uint64_t length, http_push push, void *context);
 
+/* The highest version of the system description that the server's answers named (server.h,
+ * SERVER_VERSION_HEADER); 0: none did. A server's word and no more: what it means is the caller's
+ * to find out. From any thread. */
+uint64_t http_client_system_version(const struct http_client *client);
+
 /* Bytes since the client was made: requests and answers with their headers, as HTTP has them,
  * before TLS (which adds 22 bytes per 16 KiB and the handshake). */
 struct http_traffic {

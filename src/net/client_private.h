@@ -30,6 +30,7 @@ struct http_client {
     CURLM *multi;
     atomic_bool is_cancelled;
     struct http_traffic traffic;
+    atomic_uint_fast64_t system_version;
 };
 
 /* One request. The first part is what the caller sets. */

@@ -91,6 +91,10 @@ static size_t leave_encoded(void *context, struct MHD_Connection *mhd, char *tex
     return strlen(text);
 }
 
+void server_set_version(struct server *server, uint64_t version) {
+    atomic_store(&server->version, version);
+}
+
 /* ---- Listening ---- */
 
 static result bind_one(const struct addrinfo *where, const char *text, int *out_fd) {

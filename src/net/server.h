@@ -95,6 +95,11 @@ MUST_CHECK result server_start(const struct server_options *options, struct serv
 /* The port that it listens on. */
 uint16_t server_port(const struct server *server);
 
+/* Which version of the system description this server works by: every answer from now on says it in
+ * the header SERVER_VERSION_HEADER. 0, as at first: none does. From any thread. */
+#define SERVER_VERSION_HEADER "Myelin-System"
+void server_set_version(struct server *server, uint64_t version);
+
 /* Takes no new connection, lets requests under way end for up to `grace_ms`, cuts (abandons) the
  * rest, waits for handlers to return, and frees. NULL is fine. */
 void server_stop(struct server *server, unsigned grace_ms);

@@ -26,6 +26,7 @@ struct server {
     struct MHD_Daemon *daemon;
     int listen_fd;
     uint16_t port;
+    atomic_uint_fast64_t version; /* of the system description; 0: not said */
     atomic_uint connections;
     atomic_uint exchanges; /* requests under way */
     struct guard *guard;

@@ -1,7 +1,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -119,6 +121,19 @@ int transfer_on_socket(void *context, curl_socket_t fd, curlsocktype purpose) {
     return CURL_SOCKOPT_OK;
 }
 
+/* "Myelin-System: 12\r\n". What is no number counts as none. */
+static void note_version(struct http_client *client, const char *line, size_t len) {
+    static const char name[] = "Myelin-System:";
+    char text[32] = "";
+    if (len < sizeof name || len >= sizeof name - 1 + sizeof text ||
+        strncasecmp(line, name, sizeof name - 1) != 0)
+        return;
+    memcpy(text, line + sizeof name - 1, len - (sizeof name - 1));
+    uint64_t version = strtoull(text, NULL, 10);
+    if (version <= INT64_MAX && version > atomic_load(&client->system_version))
+        atomic_store(&client->system_version, version);
+}
+
 size_t transfer_on_header(char *line, size_t size, size_t count, void *context) {
     struct transfer *transfer = context;
     bool begins = size * count >= 10 && strncmp(line, "HTTP/1.", 7) == 0 && line[9] != '1';
@@ -126,6 +141,7 @@ size_t transfer_on_header(char *line, size_t size, size_t count, void *context) 
         transfer->is_answering = true;
         transfer->answering_ms = clock_ms(transfer);
     }
+    note_version(transfer->client, line, size * count);
     return size * count;
 }
 

@@ -1,16 +1,11 @@
 #include "system/description.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/digest.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "system/ca.h"
 #include "system/paths.h"
 #include "system/x509.h"
@@ -102,63 +97,6 @@ result description_load(const char *path, const struct description_trust *trust,
     return description_parse(file, bytes_view(&wire), trust, out_description);
 }
 
-/* ------------------------------------------------------------------ versions */
-
-/* "<version> <SHA-256 of that number, in hexadecimal>": a flipped bit must not pass for a version
- * that nobody will ever issue. */
-enum { SEEN_BYTES = 128 };
-
-static int seen_text(uint64_t version, char out[SEEN_BYTES]) {
-    uint8_t digest[DIGEST_BYTES];
-    char hex[2 * DIGEST_BYTES + 1];
-    int digits = snprintf(out, SEEN_BYTES, "%" PRIu64, version);
-    digest_sha256(view_of(out, (size_t)digits), digest);
-    hex_encode(view_of(digest, sizeof digest), hex);
-    return snprintf(out, SEEN_BYTES, "%" PRIu64 " %s\n", version, hex);
-}
-
-/* Whoever can damage the file can also remove it: a damaged one is none, and is said. */
-static result read_seen(const char *path, uint64_t *out_version) {
-    AUTO_BYTES struct bytes text = {0};
-    char stored[SEEN_BYTES] = "", expected[SEEN_BYTES];
-    *out_version = 0;
-    result read = file_read(path, sizeof stored - 1, &text);
-    if (read == NOT_FOUND)
-        return OK;
-    if (read != INVALID)
-        TRY(read);
-    if (read == OK && text.len > 0)
-        memcpy(stored, text.data, text.len);
-    uint64_t version = strtoull(stored, NULL, 10);
-    seen_text(version, expected);
-    if (read == OK && strcmp(stored, expected) == 0)
-        *out_version = version;
-    else
-        log_event(LOG_WARNING, "seen-version-damaged", "file=%s", path);
-    return OK;
-}
-
-result description_check_version(const struct description *description, const char *folder) {
-    char path[PATH_MAX];
-    char name[SYSTEM_ID_HEX + 8];
-    char text[SEEN_BYTES];
-    uint64_t seen;
-    uint64_t version = description->system->version;
-    snprintf(name, sizeof name, "%s.seen", description->id);
-    TRY(path_join(folder, name, path, sizeof path));
-    TRY(read_seen(path, &seen));
-    if (version < seen)
-        return FAIL(INTEGRITY,
-                    "the system description is an old one: version %" PRIu64 ", but version "
-                    "%" PRIu64 " was seen before",
-                    version, seen);
-    if (version == seen)
-        return OK;
-    int len = seen_text(version, text);
-    TRY(file_make_folders(folder, 0700));
-    return file_write_atomic(path, view_of(text, (size_t)len), 0600);
-}
-
 /* ------------------------------------------------------------------ servers */
 
 static int find(Myelin__Server *const servers[], size_t count, const char *name) {
@@ -181,4 +119,9 @@ bool description_has_key(const struct description *description, const char *name
     int index = description_find_key(description, name);
     return index >= 0 && memcmp(description->system->key[index]->identity.data, identity,
                                 FORMAT_IDENTITY_BYTES) == 0;
+}
+
+unsigned description_slots(const struct description *description) {
+    const Myelin__System *system = description->system;
+    return system->n != 0 ? system->n : (unsigned)system->n_storage;
 }

@@ -69,6 +69,27 @@ MUST_CHECK result description_check_trust(const struct description *description,
 MUST_CHECK result description_check_version(const struct description *description,
                                             const char *folder);
 
+/* The newest description at hand: that at `path`, or the one that description_keep put into
+ * `folder` where that is newer; it must also pass description_check_version of that folder. A
+ * damaged or foreign file in `folder` counts as none, with a warning in the log. Errors of
+ * description_load (for `path`) and description_check_version. */
+MUST_CHECK result description_load_newest(const char *path, const char *folder,
+                                          const struct description_trust *trust,
+                                          struct description *out_description);
+
+/* Puts a description into `folder`, as <system id>.system, unless a newer one lies there. IO. */
+MUST_CHECK result description_keep(const struct description *description, const char *folder);
+
+/* Whether `next` may take the place of `description` while images and shares are as they are: the
+ * same system and CA key (DENIED), a higher version (CONFLICT: "version 3 is no newer than
+ * version 3"), the same k and n, and no key server in another's place, for a share index is for
+ * ever (INVALID). */
+MUST_CHECK result description_check_next(const struct description *description,
+                                         const struct description *next);
+
+/* n: the slots of an image. */
+unsigned description_slots(const struct description *description);
+
 /* The server's index in system->storage or system->key; -1 where there is none of that name. */
 int description_find_storage(const struct description *description, const char *name);
 int description_find_key(const struct description *description, const char *name);

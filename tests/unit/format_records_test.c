@@ -37,6 +37,77 @@ static void system_rules(void **state) {
     SYSTEM(m.created_ms = year_10000, "created_ms");
 }
 
+/* The sample with n of 2 and a seat for each of its storage servers. */
+static Myelin__System system_with_seats(void) {
+    static Myelin__Seat seats[3];
+    static Myelin__Seat *pointers[3] = {&seats[0], &seats[1], &seats[2]};
+    Myelin__System m = sample_system();
+    for (size_t i = 0; i < 2; i++) {
+        myelin__seat__init(&seats[i]);
+        seats[i].label = seats[i].server = m.storage[i]->name;
+        seats[i].came = 1;
+    }
+    seats[2] = seats[1];
+    m.n = 2;
+    m.version = 5;
+    m.seat = pointers;
+    m.n_seat = 2;
+    return m;
+}
+
+#define SEATS(breach, text) REFUSES(Myelin__System, system_with_seats(), breach, text)
+static void seat_rules(void **state) {
+    (void)state;
+    static char nobody[] = "", stranger[] = "storage-9", north[] = "north", label[] = "other";
+    ACCEPTS(Myelin__System, system_with_seats(), (void)m);
+    ACCEPTS(Myelin__System, system_with_seats(),
+            (m.storage[1]->weight = 100, m.storage[1]->domain = m.storage[1]->name));
+    ACCEPTS(Myelin__System, system_with_seats(),
+            (m.n_seat = 3, m.seat[1]->server = nobody, m.seat[1]->left = 3, m.seat[2]->came = 4));
+    SEATS(m.n = 3, "n: 3 is not between 1 and 2");
+    SEATS(m.n = 1, "k: 2 is not between 1 and 1");
+    SEATS(m.n = 0; m.storage[0]->state = 1, "active storage servers: 1");
+    SEATS((m.n_seat = 0, m.n = 1, m.k = 1, m.storage[0]->state = 1), "active storage servers: 1");
+    SEATS(m.storage[0]->state = 2, "storage[0]: state: 2");
+    SEATS(m.storage[0]->weight = 10001, "storage[0]: weight: 10001");
+    SEATS(m.storage[0]->domain = bad_name, "storage[0]: domain: 'Alice'");
+    SEATS(m.key[1]->state = 1, "key[1]: weight, domain and state");
+    SEATS(m.key[0]->weight = 1, "key[0]: weight, domain and state");
+    SEATS(m.n_seat = 1, "seat: 1 of the 2 active storage servers");
+    SEATS(m.seat[0]->label = bad_name, "seat[0]: label: 'Alice'");
+    SEATS(m.seat[0]->weight = 20000, "seat[0]: weight: 20000");
+    SEATS(m.seat[0]->weight = 50, "seat[0]: weight: not that of storage-1");
+    SEATS(m.seat[1]->domain = north, "seat[1]: domain: not that of storage-2");
+    SEATS(m.seat[1]->came = 0, "seat[1]: came: version 0");
+    SEATS(m.seat[0]->came = 2, "seat[1]: came: version 1 is out of order");
+    SEATS(m.seat[1]->came = 6, "seat[1]: came: version 6");
+    SEATS((m.seat[1]->left = 1, m.seat[1]->server = nobody), "seat[1]: left: version 1");
+    SEATS((m.seat[1]->left = 6, m.seat[1]->server = nobody), "seat[1]: left: version 6");
+    SEATS(m.seat[1]->left = 3, "seat[1]: server: it was left");
+    SEATS(m.seat[1]->server = stranger, "seat[1]: server: 'storage-9' is no active");
+    SEATS(m.seat[1]->server = m.storage[0]->name, "seat[1]: server: storage-1 has two seats");
+    SEATS(m.seat[1]->label = m.seat[0]->label, "seat[1]: label: storage-1 has two seats at a time");
+    SEATS((m.n_seat = 3, m.seat[2]->label = label), "seat[2]: server: storage-2 has two seats");
+}
+
+static void previous_rules(void **state) {
+    (void)state;
+    Myelin__Placement previous = MYELIN__PLACEMENT__INIT;
+    Myelin__System old = sample_system();
+    previous.version = 4;
+    previous.storage = old.storage;
+    previous.n_storage = 2;
+    ACCEPTS(Myelin__System, system_with_seats(), m.previous = &previous);
+    SEATS((m.previous = &previous, m.n = 0, m.n_seat = 0), "n with previous: 0");
+    previous.version = 5;
+    SEATS(m.previous = &previous, "previous: version: 5");
+    previous.version = 4;
+    previous.n_storage = 1;
+    SEATS(m.previous = &previous, "previous: active storage servers: 1");
+    previous.n_storage = 0;
+    SEATS(m.previous = &previous, "previous: storage: 0 of them");
+}
+
 static void system_has_at_most_255_servers(void **state) {
     (void)state;
     static Myelin__Server servers[256];
@@ -200,6 +271,8 @@ static void forward_and_request_rules(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(system_rules),
+        cmocka_unit_test(seat_rules),
+        cmocka_unit_test(previous_rules),
         cmocka_unit_test(system_has_at_most_255_servers),
         cmocka_unit_test(envelope_rules),
         cmocka_unit_test(manifest_rules),

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "format/hash.h"
-#include "system/placement.h"
+#include "system/current.h"
 
 /* ------------------------------------------------------------------ a local system */
 
@@ -274,21 +274,117 @@ static void older_versions_are_refused(void **state) {
     }
 }
 
+static void next_versions_keep_what_images_need(void **state) {
+    (void)state;
+    AUTO_DESCRIPTION struct description next = {0};
+    AUTO_DESCRIPTION struct description other = {0};
+    Myelin__System system = *fixture_description.system;
+    system.version = 2;
+    system.n = 3;
+    EXPECT_OK(description_create(fixture_ca, &system, &next));
+    EXPECT_OK(description_check_next(&fixture_description, &next));
+    EXPECT(description_check_next(&next, &next), CONFLICT, "version 2 of the system description");
+    EXPECT(description_check_next(&next, &fixture_description), CONFLICT,
+           "no newer than version 2");
+    EXPECT_OK(local_create(fixture_path("other"), 3, 2, 2, 2));
+    EXPECT_OK(description_load(fixture_path("other"), NULL, &other));
+    EXPECT(description_check_next(&other, &next), DENIED, "another system");
+
+    const struct {
+        unsigned k, n, keys;
+        bool swap;
+        const char *text;
+    } wrong[] = {{1, 3, 2, false, "changes k or n"},
+                 {2, 2, 2, false, "changes k or n"},
+                 {2, 3, 1, false, "1 key servers, expected 2"},
+                 {2, 3, 2, true, "key-2 in the place of key server key-1"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        AUTO_DESCRIPTION struct description bad = {0};
+        Myelin__Server *swapped[] = {system.key[1], system.key[0]};
+        Myelin__System changed = system;
+        changed.k = wrong[i].k;
+        changed.n = wrong[i].n;
+        changed.n_key = wrong[i].keys;
+        changed.t = 1;
+        changed.key = wrong[i].swap ? swapped : system.key;
+        EXPECT_OK(description_create(fixture_ca, &changed, &bad));
+        EXPECT(description_check_next(&fixture_description, &bad), INVALID, wrong[i].text);
+    }
+}
+
+static void the_newest_version_at_hand_counts(void **state) {
+    (void)state;
+    char folder[256], given[256], kept[512];
+    snprintf(folder, sizeof folder, "%s", fixture_path("newest"));
+    snprintf(given, sizeof given, "%s", fixture_path("given.myelin"));
+    snprintf(kept, sizeof kept, "%s/%s.system", folder, fixture_description.id);
+    AUTO_DESCRIPTION struct description second = {0};
+    AUTO_DESCRIPTION struct description third = {0};
+    Myelin__System system = *fixture_description.system;
+    system.version = 2;
+    EXPECT_OK(description_create(fixture_ca, &system, &second));
+    system.version = 3;
+    EXPECT_OK(description_create(fixture_ca, &system, &third));
+    EXPECT_OK(description_write(&fixture_description, given));
+    EXPECT_OK(description_keep(&third, folder));
+    EXPECT_OK(description_keep(&second, folder)); /* changes nothing */
+    AUTO_DESCRIPTION struct description loaded = {0};
+    EXPECT_OK(description_load_newest(given, folder, NULL, &loaded));
+    assert_int_equal(loaded.system->version, 3);
+    fixture_write(kept, view_of_string("nonsense"));
+    AUTO_DESCRIPTION struct description rolled_back = {0};
+    EXPECT(description_load_newest(given, folder, NULL, &rolled_back), INTEGRITY,
+           "version 1, but version 3 was seen");
+}
+
+static void count_change(void *context, const struct description *description) {
+    *(uint64_t *)context += description->system->version;
+}
+
+static void a_running_program_takes_newer_versions(void **state) {
+    (void)state;
+    char folder[256];
+    uint64_t changes = 0;
+    snprintf(folder, sizeof folder, "%s", fixture_path("running"));
+    AUTO_DESCRIPTION struct description first = {0};
+    AUTO_DESCRIPTION struct description next = {0};
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_BYTES struct bytes old_wire = {0};
+    AUTO_BYTES struct bytes told = {0};
+    AUTO_CURRENT struct current *current = NULL;
+    Myelin__System system = *fixture_description.system;
+    system.version = 9;
+    EXPECT_OK(description_create(fixture_ca, &system, &next));
+    EXPECT_OK(format_pack(next.record, &wire));
+    EXPECT_OK(format_pack(fixture_description.record, &old_wire));
+    EXPECT_OK(description_load(fixture_dir, NULL, &first));
+    EXPECT_OK(current_new(&first, folder, &current));
+    current_on_change(current, count_change, &changes);
+    const struct description *before = current_now(current);
+    EXPECT(current_take(current, "a peer", bytes_view(&old_wire)), CONFLICT, "no newer");
+    wire.data[wire.len / 2] ^= 1;
+    EXPECT(current_take(current, "a peer", bytes_view(&wire)), INTEGRITY, "a peer is damaged");
+    wire.data[wire.len / 2] ^= 1;
+    assert_int_equal(current_version(current), 1);
+    assert_int_equal(changes, 0);
+    EXPECT_OK(current_take(current, "a peer", bytes_view(&wire)));
+    assert_int_equal(current_version(current), 9);
+    assert_int_equal(changes, 9);
+    assert_int_equal(before->system->version, 1); /* whoever still works by it may */
+    EXPECT_OK(current_record(current, &told));
+    assert_true(view_equal(bytes_view(&told), bytes_view(&wire)));
+    EXPECT(current_take(current, "a peer", bytes_view(&wire)), CONFLICT, "no newer");
+    AUTO_DESCRIPTION struct description again = {0};
+    EXPECT_OK(description_load_newest(fixture_dir, folder, NULL, &again));
+    assert_int_equal(again.system->version, 9);
+}
+
 static void descriptions_keep_the_rules(void **state) {
     (void)state;
     AUTO_DESCRIPTION struct description broken = {0};
     Myelin__System system = *fixture_description.system;
     system.k = 4;
     EXPECT(description_create(fixture_ca, &system, &broken), INVALID, "k: 4");
-}
-
-static void every_server_has_a_slot(void **state) {
-    (void)state;
-    const char *servers[FORMAT_SERVERS_MAX];
-    static const uint8_t tau[FORMAT_TAU_BYTES];
-    assert_int_equal(placement_slots(&fixture_description, tau, servers), 3);
-    assert_string_equal(servers[0], "storage-1");
-    assert_string_equal(servers[2], "storage-3");
 }
 
 /* ------------------------------------------------------------------ the CA */
@@ -475,8 +571,10 @@ int main(void) {
         cmocka_unit_test(other_managers_are_denied),
         cmocka_unit_test(description_needs_its_own_ca),
         cmocka_unit_test(older_versions_are_refused),
+        cmocka_unit_test(next_versions_keep_what_images_need),
+        cmocka_unit_test(the_newest_version_at_hand_counts),
+        cmocka_unit_test(a_running_program_takes_newer_versions),
         cmocka_unit_test(descriptions_keep_the_rules),
-        cmocka_unit_test(every_server_has_a_slot),
         cmocka_unit_test(ca_loads_what_it_created),
         cmocka_unit_test(user_certificates_carry_their_keys),
         cmocka_unit_test(names_are_given_once),
