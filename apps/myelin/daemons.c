@@ -57,7 +57,7 @@ result daemons_lock(struct daemons *daemons) {
     daemons->lock = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (daemons->lock < 0 || flock(daemons->lock, LOCK_EX) != 0)
         return FAIL(IO, "locking %s: %s", run, strerror(errno));
-    return OK;
+    return file_sweep(run, "");
 }
 
 void daemons_unlock(struct daemons *daemons) {

@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -81,15 +82,18 @@ result file_sync_folder(const char *path) {
     return OK;
 }
 
-/* A fresh, synced file beside `path`; its name goes to `out_temporary`. */
-static result write_beside(const char *path, struct view contents, mode_t mode,
-                           char out_temporary[PATH_MAX]) {
+#define TEMPORARY_SUFFIX ".tmp"
+
+/* A fresh, synced file whose name starts with `start`; the name goes to `out_temporary`. `path`:
+ * what it is for. */
+static result write_fresh(const char *start, const char *path, struct view contents, mode_t mode,
+                          char out_temporary[PATH_MAX]) {
     uint64_t nonce;
     secret_random(&nonce, sizeof nonce);
-    int length =
-        snprintf(out_temporary, PATH_MAX, "%s.%016llx.tmp", path, (unsigned long long)nonce);
+    int length = snprintf(out_temporary, PATH_MAX, "%s.%016llx" TEMPORARY_SUFFIX, start,
+                          (unsigned long long)nonce);
     if (length < 0 || length >= PATH_MAX)
-        return FAIL(INVALID, "a path of %zu characters is too long", strlen(path));
+        return FAIL(INVALID, "a path of %zu characters is too long", strlen(start));
     AUTO_FD int fd = open(out_temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return FAIL(IO, "writing %s: %s", path, strerror(errno));
@@ -101,10 +105,10 @@ static result write_beside(const char *path, struct view contents, mode_t mode,
     return written;
 }
 
-result file_write_atomic(const char *path, struct view contents, mode_t mode) {
+static result replace(const char *start, const char *path, struct view contents, mode_t mode) {
     char temporary[PATH_MAX], parent[PATH_MAX];
     TRY(parent_of(path, parent));
-    TRY(write_beside(path, contents, mode, temporary));
+    TRY(write_fresh(start, path, contents, mode, temporary));
     if (rename(temporary, path) != 0) {
         result failed = FAIL(IO, "writing %s: %s", path, strerror(errno));
         unlink(temporary);
@@ -113,15 +117,47 @@ result file_write_atomic(const char *path, struct view contents, mode_t mode) {
     return file_sync_folder(parent);
 }
 
+result file_write_atomic(const char *path, struct view contents, mode_t mode) {
+    return replace(path, path, contents, mode);
+}
+
+result file_write_through(const char *folder, const char *path, struct view contents, mode_t mode) {
+    char start[PATH_MAX];
+    if (snprintf(start, sizeof start, "%s/new", folder) >= PATH_MAX)
+        return FAIL(INVALID, "a path of %zu characters is too long", strlen(folder));
+    return replace(start, path, contents, mode);
+}
+
 result file_create_atomic(const char *path, struct view contents, mode_t mode) {
     char temporary[PATH_MAX], parent[PATH_MAX];
     TRY(parent_of(path, parent));
-    TRY(write_beside(path, contents, mode, temporary));
+    TRY(write_fresh(path, path, contents, mode, temporary));
     result created = OK;
     if (link(temporary, path) != 0) /* unlike rename, link never replaces */
         created = FAIL(errno == EEXIST ? CONFLICT : IO, "making %s: %s", path, strerror(errno));
     unlink(temporary);
     return created == OK ? file_sync_folder(parent) : created;
+}
+
+static void folder_close(DIR **folder) {
+    if (*folder != NULL)
+        closedir(*folder);
+}
+
+result file_sweep(const char *folder, const char *start) {
+    __attribute__((cleanup(folder_close))) DIR *entries = opendir(folder);
+    const size_t tail = sizeof TEMPORARY_SUFFIX - 1;
+    if (entries == NULL)
+        return errno == ENOENT ? OK : FAIL(IO, "reading %s: %s", folder, strerror(errno));
+    for (struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        size_t len = strlen(entry->d_name);
+        if (len < tail || strcmp(entry->d_name + len - tail, TEMPORARY_SUFFIX) != 0 ||
+            strncmp(entry->d_name, start, strlen(start)) != 0)
+            continue;
+        if (unlinkat(dirfd(entries), entry->d_name, 0) != 0 && errno != ENOENT)
+            return FAIL(IO, "removing %s/%s: %s", folder, entry->d_name, strerror(errno));
+    }
+    return OK;
 }
 
 result file_make_folders(const char *path, mode_t mode) {

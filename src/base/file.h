@@ -16,8 +16,18 @@ MUST_CHECK result file_read(const char *path, size_t limit, struct bytes *out);
  * fsynced. Readers see the old or the new contents, never a mixture. IO. */
 MUST_CHECK result file_write_atomic(const char *path, struct view contents, mode_t mode);
 
+/* As file_write_atomic; the new file is written in `folder`, of the same file system, which a crash
+ * may leave it in. */
+MUST_CHECK result file_write_through(const char *folder, const char *path, struct view contents,
+                                     mode_t mode);
+
 /* As file_write_atomic, but CONFLICT where `path` exists already. */
 MUST_CHECK result file_create_atomic(const char *path, struct view contents, mode_t mode);
+
+/* Removes what crashes left of replacements: the files of `folder` whose names start with `start`
+ * and end in ".tmp". For folders in which nobody else is writing such files now. No error where the
+ * folder is not there. IO. */
+MUST_CHECK result file_sweep(const char *folder, const char *start);
 
 /* Makes a folder and its missing parents, each durable. No error where it is there. IO. */
 MUST_CHECK result file_make_folders(const char *path, mode_t mode);

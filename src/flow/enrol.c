@@ -201,7 +201,19 @@ static result resume(struct enrolment *e, bool *out_again) {
     return activated;
 }
 
+/* Of earlier enrolments of this name, which are over: one runs at a time. */
+static result sweep(const struct enrolment *e) {
+    char home[PATH_MAX], issued[PATH_MAX], start[FORMAT_NAME_MAX + 16];
+    TRY(keystore_home(home, sizeof home));
+    snprintf(start, sizeof start, "%s.keystore.", e->options->user);
+    TRY(file_sweep(home, start));
+    TRY(join(e->manager, "/", "issued", issued));
+    snprintf(start, sizeof start, "%s.pem.", e->options->user);
+    return file_sweep(issued, start);
+}
+
 static result enrol_locked(struct enrolment *e) {
+    TRY(sweep(e));
     if (exists(e->keystore))
         return FAIL(CONFLICT, "%s is enrolled already: %s", e->options->user, e->keystore);
     if (exists(e->enrolling)) {

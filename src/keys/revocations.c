@@ -96,6 +96,7 @@ result revocations_add(struct revocations *revocations, const Myelin__Signed *re
 
 result revocations_open(const char *folder, struct revocations **out_revocations) {
     TRY(file_make_folders(folder, 0700));
+    TRY(file_sweep(folder, ""));
     struct revocations *revocations = calloc(1, sizeof *revocations);
     if (revocations == NULL)
         return FAIL(NO_MEMORY, "no memory for the revocations");

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
+
 static result sub_folder(const char *store, const char *name, char out[PATH_MAX]) {
     if (snprintf(out, PATH_MAX, "%s/%s", store, name) >= PATH_MAX)
         return FAIL(INVALID, "the path of a store folder is too long");
@@ -17,6 +19,7 @@ static result open_parts(const char *store, const uint8_t seal_key[SEAL_KEY_BYTE
     char shares[PATH_MAX], revocations[PATH_MAX];
     TRY(sub_folder(store, "shares", shares));
     TRY(sub_folder(store, "revocations", revocations));
+    TRY(file_sweep(store, ""));
     TRY(access_log_open(store, &service->log));
     TRY(share_store_open(shares, seal_key, service->index, &service->shares));
     TRY(revocations_open(revocations, &service->revocations));

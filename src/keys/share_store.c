@@ -7,15 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "keys/share_store_state.h"
 
-#define SHARE_SUFFIX     ".share"
-#define TEMPORARY_SUFFIX ".tmp"
+#define SHARE_SUFFIX ".share"
 
 result share_store_path(const struct share_store *store, const char *user, char out[PATH_MAX]) {
     if (!format_is_name(user))
@@ -179,14 +177,9 @@ static bool ends_with(const char *text, const char *suffix) {
     return len > tail && strcmp(text + len - tail, suffix) == 0;
 }
 
-/* A file of the folder at the start: a share to look at, or what a crash left of one. */
+/* A file of the folder at the start. */
 static result visit_file(struct share_store *store, const char *name) {
-    char user[FORMAT_NAME_MAX + 1], path[PATH_MAX];
-    if (ends_with(name, TEMPORARY_SUFFIX)) {
-        if (snprintf(path, sizeof path, "%s/%s", store->folder, name) < PATH_MAX)
-            unlink(path);
-        return OK;
-    }
+    char user[FORMAT_NAME_MAX + 1];
     size_t len = strlen(name) - (ends_with(name, SHARE_SUFFIX) ? strlen(SHARE_SUFFIX) : 0);
     if (len == strlen(name) || len > FORMAT_NAME_MAX)
         return OK;
@@ -232,6 +225,7 @@ result share_store_open(const char *folder, const uint8_t seal_key[SEAL_KEY_BYTE
     TRY(secret_new(SEAL_KEY_BYTES, (void **)&store->seal_key));
     memcpy(store->seal_key, seal_key, SEAL_KEY_BYTES);
     TRY(file_make_folders(folder, 0700));
+    TRY(file_sweep(folder, ""));
     TRY(visit_folder(store));
     *out_store = store;
     store = NULL;

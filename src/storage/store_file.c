@@ -16,6 +16,8 @@
 #include "base/file.h"
 #include "storage/store_backend.h"
 
+#define NEW_FOLDER "new"
+
 enum {
     FOLDER_MODE = 0700,
     FILE_MODE = 0600,
@@ -103,11 +105,13 @@ static result file_put(struct store *store, const char *key, struct view value) 
     return written;
 }
 
+/* Written in a folder of its own first, so that what a crash leaves need not be looked for. */
 static result file_replace(struct store *store, const char *key, struct view value) {
-    char path[PATH_MAX];
+    char path[PATH_MAX], folder[PATH_MAX];
     TRY(path_of(store, key, path));
+    TRY(path_of(store, NEW_FOLDER, folder));
     TRY(make_parents(store, key));
-    return file_write_atomic(path, value, FILE_MODE);
+    return file_write_through(folder, path, value, FILE_MODE);
 }
 
 static result file_get(struct store *store, const char *key, size_t limit,
@@ -409,6 +413,15 @@ static const struct store_methods file_methods = {
     .space = file_space,
 };
 
+/* Removes what a crash left of replacements. */
+static result clear_new(struct file_store *file, const char *folder) {
+    char path[PATH_MAX];
+    TRY(file_sweep(folder, "")); /* of what others replace in the store's root */
+    TRY(path_of(&file->base, NEW_FOLDER, path));
+    TRY(file_remove_tree(path));
+    return file_make_folders(path, FOLDER_MODE);
+}
+
 static result open_folder(struct file_store *file, const char *folder) {
     size_t len = strlen(folder);
     if (len == 0 || len >= sizeof file->path)
@@ -424,7 +437,7 @@ static result open_folder(struct file_store *file, const char *folder) {
     if (flock(file->lock, LOCK_EX | LOCK_NB) != 0)
         return FAIL(errno == EWOULDBLOCK ? CONFLICT : IO, "another process uses the store %s",
                     folder);
-    return OK;
+    return clear_new(file, folder);
 }
 
 result store_file_open(const char *folder, struct store **out_store) {

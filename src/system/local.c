@@ -183,6 +183,7 @@ static result make_room(const char *dir, const char *marker) {
                     "%s holds manager/ or config/ but no system.myelin: bring that file "
                     "back, or use another folder",
                     dir);
+    TRY(file_sweep(dir, ""));
     TRY(file_write_atomic(marker, view_of_string("a system is being made here\n"), 0644));
     TRY(file_remove_tree(manager));
     return file_remove_tree(config);
