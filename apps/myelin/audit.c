@@ -69,7 +69,7 @@ result command_audit(struct cli *cli) {
         return FAIL(INVALID, "--from goes with an image's ID");
     TRY(cli_start(cli));
     AUTO_AUDIT struct audit audit = {0};
-    TRY(flow_audit(cli->session, id, from, &audit));
+    TRY(flow_audit(cli->session, id, from, NULL, &audit));
     if (cli->json)
         TRY(print_audit_json(&audit));
     else

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flow/heads.h"
 #include "interrupt.h"
 #include "print.h"
 #include "progress.h"
@@ -126,6 +127,8 @@ void cli_watch(void *context, struct session *session) {
 
 void cli_end(struct cli *cli) {
     struct session *session = cli->session;
+    if (session != NULL)
+        heads_save(session);
     cli_watch(cli, NULL);
     session_close(session);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flow/audit_heads.h"
 #include "flow/image.h"
 #include "flow/inbox.h"
 #include "flow/list.h"
@@ -63,6 +64,7 @@ static result add_entry(const Myelin__AuditEntry *entry, const char *server, str
     audit->items = grown;
     struct audit_item *item = &grown[audit->count];
     *item = (struct audit_item){.server = server, .sequence = entry->sequence};
+    memcpy(item->hash, entry->hash.data, sizeof item->hash);
     TRY(format_parse_audit_body(format_view(entry->body), &item->body));
     audit->count++;
     return OK;
@@ -140,7 +142,7 @@ static result read_logs(struct session *session, const char *path, struct audit 
 }
 
 result flow_audit(struct session *session, const char *id, const char *from,
-                  struct audit *out_audit) {
+                  const struct heads *others, struct audit *out_audit) {
     AUTO_IMAGE struct image image = {0};
     char path[64 + IMAGE_HEX] = "/v1/audit";
     if (id != NULL) {
@@ -149,6 +151,9 @@ result flow_audit(struct session *session, const char *id, const char *from,
     }
     AUTO_AUDIT struct audit audit = {0};
     TRY(read_logs(session, path, &audit));
+    unsigned changed = 0;
+    TRY(audit_check_heads(session, others, &changed));
+    audit.broken += changed;
     if (id != NULL && audit.count == 0)
         TRY(image_load(session, id, &image)); /* a removed image still has its past */
     if (id != NULL)

@@ -4,12 +4,14 @@
 #ifndef MYELIN_FLOW_AUDIT_H
 #define MYELIN_FLOW_AUDIT_H
 
+#include "audit/head.h"
 #include "flow/session.h"
 
 /* One entry of one key server's log. */
 struct audit_item {
     const char *server; /* "key-2"; the session's */
     uint64_t sequence;
+    uint8_t hash[DIGEST_BYTES];
     Myelin__AuditBody *body;
     char *id; /* the image's, where the user can know it; else NULL */
 };
@@ -17,7 +19,8 @@ struct audit_item {
 struct audit {
     struct audit_item *items; /* by time */
     size_t count;
-    unsigned broken; /* logs that do not hold together; each is named by a warning */
+    unsigned broken; /* logs that do not hold together, or no longer have what their servers showed
+                        before; each is named by a warning */
 };
 
 #define AUTO_AUDIT __attribute__((cleanup(audit_free)))
@@ -25,10 +28,12 @@ void audit_free(struct audit *audit);
 
 /* The entries that the user made or whose image he owns, of all reachable key servers; of the image
  * `id` alone, his own or, with `from`, forwarded to him, where that is not NULL. Each entry's hash
- * is checked, and that it continues the entry before it where both are the user's to see. NOT_FOUND
- * where there is no such image or forward, nor was; QUORUM where fewer than t key servers answer.
+ * is checked, and that it continues the entry before it where both are the user's to see; and each
+ * log against the heads seen before and in `others` (may be NULL), see flow/audit_heads.h.
+ * NOT_FOUND where there is no such image or forward, nor was; QUORUM where fewer than t key servers
+ * answer.
  */
 MUST_CHECK result flow_audit(struct session *session, const char *id, const char *from,
-                             struct audit *out_audit);
+                             const struct heads *others, struct audit *out_audit);
 
 #endif

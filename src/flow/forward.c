@@ -5,6 +5,7 @@
 
 #include "flow/forward_recover.h"
 #include "flow/generations.h"
+#include "flow/heads.h"
 #include "flow/image.h"
 #include "flow/tell.h"
 #include "scheme/threshold_rekeygen.h"
@@ -30,6 +31,7 @@ static result ask_part(void *context, struct session *session, unsigned server,
                        struct http_client *client) {
     struct rekeying *rekeying = context;
     AUTO_BYTES struct bytes wire = {0};
+    uint64_t newest = heads_newest(session, server);
     TRY(http_call(client, "POST", "/v1/rekey", bytes_view(&rekeying->wire), "application/protobuf",
                   FORMAT_LIMIT_REKEY_ANSWER, &wire));
     AUTO_FORMAT Myelin__RekeyAnswer *answer = NULL;
@@ -38,6 +40,7 @@ static result ask_part(void *context, struct session *session, unsigned server,
         return FAIL(PROTOCOL, "it answers as key server %u", answer->index);
     TRY(rekey_part_parse("answer to rekey", answer->index, session->m, format_view(answer->p),
                          format_view(answer->q), &rekeying->of[server].part));
+    heads_take(session, server, newest, answer->head);
     generation_hold(&rekeying->held[server], answer->generation, answer->also);
     rekeying->of[server].given = true;
     return OK;

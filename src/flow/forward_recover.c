@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "flow/failure.h"
+#include "flow/heads.h"
 #include "scheme/key_recover.h"
 
 /* In secret memory, all of it. */
@@ -26,6 +27,7 @@ static result ask_share(void *context, struct session *session, unsigned server,
     const struct recovering *recovering = context;
     struct recovered *secret = recovering->secret;
     AUTO_BYTES struct bytes wire = {0};
+    uint64_t newest = heads_newest(session, server);
     TRY(http_call(client, "POST", "/v1/recover", bytes_view(&recovering->wire),
                   "application/protobuf", FORMAT_LIMIT_RECOVER_ANSWER, &wire));
     AUTO_FORMAT Myelin__RecoverAnswer *answer = NULL;
@@ -37,6 +39,7 @@ static result ask_share(void *context, struct session *session, unsigned server,
     struct key_share *share = &secret->shares[server];
     TRY(scalar_parse("its share", view_of(secret->s1[server], SCALAR_BYTES), &share->s1));
     share->j = answer->index;
+    heads_take(session, server, newest, answer->head);
     secret->given[server] = true;
     return OK;
 }

@@ -64,7 +64,7 @@ static void hand_access(const struct audit_item *item, myelin_access_found found
 static result audit(struct session *session, const char *id, const char *from,
                     myelin_access_found found, void *context) {
     AUTO_AUDIT struct audit entries = {0};
-    TRY(flow_audit(session, id, from, &entries));
+    TRY(flow_audit(session, id, from, NULL, &entries));
     for (size_t i = 0; i < entries.count; i++)
         hand_access(&entries.items[i], found, context);
     if (entries.broken > 0)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flow/heads.h"
 #include "format/hash.h"
 #include "format/layout.h"
 #include "format/statement.h"
@@ -132,6 +133,7 @@ static result ask_open(void *context, struct session *session, unsigned server,
     const struct asking *asking = context;
     struct open_answer *answer = &asking->of[server];
     AUTO_BYTES struct bytes body = {0};
+    uint64_t newest = heads_newest(session, server);
     TRY(http_call(client, "POST", "/v1/open", bytes_view(&asking->request), "application/protobuf",
                   FORMAT_LIMIT_OPEN_ANSWER, &body));
     AUTO_FORMAT Myelin__OpenAnswer *wire = NULL;
@@ -145,6 +147,7 @@ static result ask_open(void *context, struct session *session, unsigned server,
         answer->proven = true;
     }
     TRY(parse_symbols(session, asking, wire, answer));
+    heads_take(session, server, newest, wire->head);
     generation_hold(&answer->held, wire->generation, wire->also);
     answer->given = true;
     return OK;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "flow/heads.h"
 #include "flow/session_state.h"
 
 static void state_free(struct session_state *state) {
@@ -13,6 +14,7 @@ static void state_free(struct session_state *state) {
         return;
     session_connections_free(state);
     session_users_free(state);
+    heads_free(&state->heads);
     for (size_t i = 0; i < state->warning_count; i++)
         free(state->warnings[i]);
     pthread_mutex_destroy(&state->lock);
@@ -23,6 +25,8 @@ static void state_free(struct session_state *state) {
 void session_close(struct session *session) {
     if (session == NULL)
         return;
+    if (session->state != NULL)
+        heads_save(session);
     state_free(session->state); /* its connections borrow the identity */
     tls_identity_free(session->identity);
     keystore_free(&session->keystore);
@@ -80,7 +84,9 @@ result session_open(const char *system, const char *user, const struct passphras
     AUTO_DESCRIPTION struct description description = {0};
     TRY(description_load(system, &keystore.trust, &description));
     TRY(description_check_version(&description, home));
-    return session_new(&description, &keystore, out_session);
+    TRY(session_new(&description, &keystore, out_session));
+    heads_load(*out_session);
+    return OK;
 }
 
 /* ------------------------------------------------------------------ the way back */

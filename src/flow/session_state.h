@@ -4,6 +4,7 @@
 #ifndef MYELIN_FLOW_SESSION_STATE_H
 #define MYELIN_FLOW_SESSION_STATE_H
 
+#include "audit/head.h"
 #include "flow/session.h"
 
 enum { SESSION_WARNINGS_MAX = 64 };
@@ -31,6 +32,10 @@ struct session_state {
     size_t warning_count, warnings_dropped;
     atomic_bool cancelled, shielded;
     atomic_bool slow[2][FORMAT_SERVERS_MAX]; /* by role: gave no answer the last time */
+
+    struct heads heads; /* of access logs, the newest of each key server */
+    bool heads_changed;
+    char heads_path[4096]; /* "": kept nowhere */
 
     pthread_mutex_t progress_lock;
     session_progress progress;
