@@ -54,6 +54,7 @@ static result open_storage(const struct options *options) {
         .server = storaged.identity.name,
         .key = storaged.identity.key,
         .reserve_bytes = STORAGE_RESERVE_BYTES,
+        .description = &storaged.description,
     };
     return storage_open(storaged.store, &storage, &storaged.storage);
 }

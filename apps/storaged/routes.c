@@ -28,13 +28,25 @@ struct request {
 /* What of a path a route has. */
 enum { IMAGE = 1, PUT = 2, OBJECT = 4, USER = 8 };
 
-/* A key server is one that the system description names, with that key. */
+/* A server is one that the system description names, with that key. */
 static enum storage_role role_of(const struct storaged *storaged, const struct tls_peer *peer) {
-    if (peer->role == TLS_ROLE_USER)
+    const struct description *description = storaged->description;
+    switch (peer->role) {
+    case TLS_ROLE_USER:
         return STORAGE_ROLE_USER;
-    bool is_key_server = peer->role == TLS_ROLE_KEY &&
-                         description_has_key(storaged->description, peer->name, peer->identity);
-    return is_key_server ? STORAGE_ROLE_KEY_SERVER : STORAGE_ROLE_OTHER;
+    case TLS_ROLE_MANAGER:
+        return STORAGE_ROLE_MANAGER;
+    case TLS_ROLE_KEY:
+        return description_has_key(description, peer->name, peer->identity)
+                   ? STORAGE_ROLE_KEY_SERVER
+                   : STORAGE_ROLE_OTHER;
+    case TLS_ROLE_STORAGE:
+        return description_has_storage(description, peer->name, peer->identity)
+                   ? STORAGE_ROLE_PEER
+                   : STORAGE_ROLE_OTHER;
+    default:
+        return STORAGE_ROLE_OTHER;
+    }
 }
 
 static result request_read(const struct server_exchange *exchange, unsigned parts,
@@ -65,6 +77,16 @@ static result answer(struct server_exchange *exchange, result made, struct bytes
 static uint64_t expected_bytes(const struct server_exchange *exchange) {
     uint64_t length = exchange_body_length(exchange);
     return length == SERVER_LENGTH_UNKNOWN ? 0 : length;
+}
+
+/* "?slot=S"; SLOT_ANY where it is not given. */
+static result slot_of(const struct server_exchange *exchange, uint32_t *out_slot) {
+    uint64_t slot;
+    TRY(exchange_query_number(exchange, "slot", SLOT_ANY, &slot));
+    if (slot >= FORMAT_SERVERS_MAX && slot != SLOT_ANY)
+        return FAIL(INVALID, "?slot= is %d at most", FORMAT_SERVERS_MAX - 1);
+    *out_slot = (uint32_t)slot;
+    return OK;
 }
 
 static const char *after_of(const struct server_exchange *exchange) {
@@ -230,24 +252,30 @@ static result get_objects(struct server_exchange *exchange) {
 static result get_object_symbol(struct server_exchange *exchange) {
     struct request r;
     struct image_range range;
+    uint32_t slot;
     TRY(request_read(exchange, IMAGE | OBJECT, &r));
-    TRY(image_open_symbol(r.storage, &r.caller, &r.image, &r.object, &range));
+    TRY(slot_of(exchange, &slot));
+    TRY(image_open_symbol(r.storage, &r.caller, &r.image, &r.object, slot, &range));
     return exchange_answer_file(exchange, range.fd, range.offset, range.length);
 }
 
 static result get_object_hashes(struct server_exchange *exchange) {
     struct request r;
     AUTO_BYTES struct bytes hashes = {0};
+    uint32_t slot;
     TRY(request_read(exchange, IMAGE | OBJECT, &r));
-    TRY(image_hashes(r.storage, &r.caller, &r.image, &r.object, &hashes));
+    TRY(slot_of(exchange, &slot));
+    TRY(image_hashes(r.storage, &r.caller, &r.image, &r.object, slot, &hashes));
     return exchange_answer(exchange, "application/octet-stream", &hashes);
 }
 
 static result post_check(struct server_exchange *exchange) {
     struct request r;
     AUTO_BYTES struct bytes body = {0};
+    uint32_t slot;
     TRY(request_read(exchange, IMAGE, &r));
-    return answer(exchange, image_check(r.storage, &r.caller, &r.image, &body), &body);
+    TRY(slot_of(exchange, &slot));
+    return answer(exchange, image_check(r.storage, &r.caller, &r.image, slot, &body), &body);
 }
 
 static result delete_image(struct server_exchange *exchange) {
@@ -261,15 +289,24 @@ static result delete_image(struct server_exchange *exchange) {
 static result get_envelope_symbol(struct server_exchange *exchange) {
     struct request r;
     AUTO_BYTES struct bytes body = {0};
-    const char *user = exchange_query(exchange, "for");
-    if (user == NULL)
-        return FAIL(INVALID, "?for= is missing");
+    uint32_t slot;
     TRY(request_read(exchange, IMAGE, &r));
+    TRY(slot_of(exchange, &slot));
+    const char *user = exchange_query(exchange, "for"); /* none: a storage server that mends */
     bool is_signed = exchange_query(exchange, "signed") != NULL;
     return answer(exchange,
                   (is_signed ? forward_symbol_signed : forward_symbol)(r.storage, &r.caller,
-                                                                       &r.image, user, &body),
+                                                                       &r.image, user, slot, &body),
                   &body);
+}
+
+static result get_forwards(struct server_exchange *exchange) {
+    struct request r;
+    AUTO_BYTES struct bytes page = {0};
+    TRY(request_read(exchange, IMAGE, &r));
+    return answer(exchange,
+                  listing_forwards(r.storage, &r.caller, &r.image, after_of(exchange), &page),
+                  &page);
 }
 
 static result put_forward(struct server_exchange *exchange) {
@@ -320,6 +357,7 @@ const struct server_route storaged_routes[] = {
     {"GET", IMAGES "/symbol", .cost = 1, .end = get_envelope_symbol},
     {"POST", IMAGES "/check", .cost = 10, .end = post_check},
     {"DELETE", IMAGES, BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .end = delete_image},
+    {"GET", IMAGES "/forwards", .cost = 1, .end = get_forwards},
     {"PUT", FORWARDS, BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .cost = 1, .end = put_forward},
     {"DELETE", FORWARDS, BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .cost = 1, .end = delete_forward},
     {"GET", "/v1/inbox", .cost = 2, .end = get_inbox},

@@ -17,6 +17,7 @@ void put_envelope_free(struct put_envelope *envelope) {
     for (unsigned i = 0; envelope->symbols != NULL && i < envelope->n; i++)
         bytes_free(&envelope->symbols[i]);
     free(envelope->symbols);
+    bytes_free(&envelope->coefficients);
     *envelope = (struct put_envelope){0};
 }
 
@@ -72,10 +73,11 @@ static result encode_symbols(struct envelope_draft *draft) {
 
 static result sign_record(struct session *session, const struct image *image, const char *id,
                           char *const names[], const struct envelope_draft *draft,
-                          uint8_t (*symbol_hashes)[DIGEST_BYTES],
+                          uint8_t (*symbol_hashes)[DIGEST_BYTES], struct view coefficients,
                           const uint8_t put[FORMAT_ID_BYTES], const uint8_t *key,
                           Myelin__Signed **out_record) {
-    uint8_t commitment[KEY_COMMITMENT_BYTES];
+    uint8_t commitment[KEY_COMMITMENT_BYTES], coefficients_hash[DIGEST_BYTES];
+    digest_sha256(coefficients, coefficients_hash);
     content_key_commitment(key, commitment);
     AUTO_BYTES struct bytes label = {0}, sealed_id = {0};
     TRY(image_label_seal(session, image->tau_bytes, id, &label));
@@ -98,7 +100,19 @@ static result sign_record(struct session *session, const struct image *image, co
     envelope.sealed_id = format_bytes(bytes_view(&sealed_id));
     envelope.put = format_bytes(view_of(put, FORMAT_ID_BYTES));
     envelope.created_ms = session_now_ms();
+    envelope.coefficients_hash = format_bytes(view_of(coefficients_hash, sizeof coefficients_hash));
     return format_sign(session->signing, &envelope, out_record);
+}
+
+static result pack_coefficients(const struct envelope_draft *draft, struct bytes *out_bytes) {
+    TRY(bytes_reserve(out_bytes, (size_t)draft->n * draft->k * SCALAR_BYTES));
+    for (unsigned slot = 0; slot < draft->n; slot++)
+        for (unsigned i = 0; i < draft->k; i++) {
+            uint8_t coefficient[SCALAR_BYTES];
+            scalar_to_bytes(&draft->symbols[slot].coefficients[i], coefficient);
+            TRY(bytes_append(out_bytes, view_of(coefficient, sizeof coefficient)));
+        }
+    return OK;
 }
 
 result put_envelope_sign(struct session *session, const struct image *image, const char *id,
@@ -112,7 +126,9 @@ result put_envelope_sign(struct session *session, const struct image *image, con
         return FAIL(NO_MEMORY, "no memory for an envelope of %u symbols", draft->n);
     for (unsigned slot = 0; slot < draft->n; slot++)
         TRY(format_symbol_pack(slot, &draft->symbols[slot], &envelope.symbols[slot], hashes[slot]));
-    TRY(sign_record(session, image, id, names, draft, hashes, put, key->bytes, &envelope.record));
+    TRY(pack_coefficients(draft, &envelope.coefficients));
+    TRY(sign_record(session, image, id, names, draft, hashes, bytes_view(&envelope.coefficients),
+                    put, key->bytes, &envelope.record));
     *out_envelope = envelope;
     envelope = (struct put_envelope){0};
     return OK;

@@ -14,6 +14,8 @@ struct put_envelope {
     Myelin__Signed *record; /* the Envelope */
     unsigned n;
     struct bytes *symbols; /* by slot: a packed Symbol */
+    struct bytes
+        coefficients; /* of all slots, back to back: from them a lost symbol is made anew */
 };
 
 #define AUTO_PUT_ENVELOPE __attribute__((cleanup(put_envelope_free)))

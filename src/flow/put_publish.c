@@ -127,6 +127,7 @@ static result pack_prepare(const struct publishing *publishing, unsigned slot,
     AUTO_FORMAT Myelin__Symbol *symbol = NULL;
     if (batch->envelope != NULL) {
         message.envelope = batch->envelope->record;
+        message.coefficients = format_bytes(bytes_view(&batch->envelope->coefficients));
         if (batch->assignment == NULL)
             TRY(format_parse_symbol(bytes_view(&batch->envelope->symbols[slot]), &symbol));
         message.symbol = symbol; /* else the server made it */

@@ -24,6 +24,17 @@ void format_symbol_hash(const Myelin__Symbol *symbol, uint8_t out_hash[DIGEST_BY
     digest_finish(&digest, out_hash);
 }
 
+result format_check_coefficients(const Myelin__Envelope *envelope, struct view coefficients) {
+    uint8_t hash[DIGEST_BYTES];
+    if (coefficients.len != (size_t)envelope->n_servers * envelope->k * FORMAT_SCALAR_BYTES)
+        return FAIL(INTEGRITY, "%zu bytes of coefficients for %zu slots of %u", coefficients.len,
+                    envelope->n_servers, envelope->k);
+    digest_sha256(coefficients, hash);
+    if (!view_equal(format_view(envelope->coefficients_hash), view_of(hash, sizeof hash)))
+        return FAIL(INTEGRITY, "the coefficients are not those that the envelope was signed with");
+    return OK;
+}
+
 void format_record_hash(const Myelin__Signed *record, uint8_t out_hash[DIGEST_BYTES]) {
     digest_sha256(format_view(record->body), out_hash);
 }

@@ -14,6 +14,10 @@ void format_image_id(const uint8_t tau[FORMAT_TAU_BYTES], uint8_t out_id[DIGEST_
  * symbols (b = 0); the symbol's lengths must have been checked. */
 void format_symbol_hash(const Myelin__Symbol *symbol, uint8_t out_hash[DIGEST_BYTES]);
 
+/* INTEGRITY where `coefficients` are not those of the envelope, n x k x 32 bytes with its hash. */
+MUST_CHECK result format_check_coefficients(const Myelin__Envelope *envelope,
+                                            struct view coefficients);
+
 /* SHA-256 of a record's body: what a commit's contents are made of. */
 void format_record_hash(const Myelin__Signed *record, uint8_t out_hash[DIGEST_BYTES]);
 

@@ -48,7 +48,9 @@ static result add_names(struct storage *storage, const struct image_id *image, c
     TRY(store_list(storage->store, place_image(image).key, suffix, "", &names));
     for (size_t i = 0; i < names.count; i++) {
         struct short_id object;
-        if (short_id_parse("an object", names.names[i], &object) == OK)
+        uint32_t slot;
+        if (place_parse_slices(names.names[i], &object, &slot) ||
+            short_id_parse("an object", names.names[i], &object) == OK)
             TRY(add_object(list, &object));
     }
     return OK;
@@ -104,31 +106,44 @@ static void slices_clean_up(struct slices *slices) {
     file_close_at(&slices->fd);
 }
 
+/* The slices of the first likely slot that there is a file for. */
+static result open_likely(struct storage *storage, const struct image_id *image,
+                          const struct short_id *object, const Myelin__Manifest *manifest,
+                          uint32_t slot, struct slices *slices) {
+    struct slot_choice choice;
+    uint64_t offset;
+    result got = NOT_FOUND;
+    slots_choose(storage, manifest->servers, manifest->n_servers, format_view(manifest->tau), slot,
+                 &choice);
+    format_layout_of(manifest, &slices->layout);
+    for (unsigned i = 0; i < choice.count && got == NOT_FOUND; i++) {
+        if (choice.slots[i] >= manifest->n_servers)
+            continue;
+        memcpy(slices->root, manifest->symbol_root[choice.slots[i]].data, DIGEST_BYTES);
+        got =
+            store_open_range(storage->store, place_of_slices(image, object, choice.slots[i]).key, 0,
+                             slices->layout.symbol_bytes + slices->layout.segments * DIGEST_BYTES,
+                             &slices->fd, &offset);
+    }
+    return got;
+}
+
 /* Opens what is to be read, under the image's lock, so that what follows is of one version.
  * `out_fault` where there is nothing to read. */
 static result open_slices(struct storage *storage, const struct image_id *image,
                           const struct image_owner *owner, const struct short_id *object,
-                          struct slices *slices, char **out_fault) {
+                          uint32_t slot, struct slices *slices, char **out_fault) {
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
     AUTO_FORMAT Myelin__Signed *record = NULL;
     AUTO_FORMAT Myelin__Manifest *manifest = NULL;
-    uint32_t slot;
     TRY(image_lock_read(storage, image, &lock));
     result got = image_manifest(storage, image, object, &record, NULL);
     if (got == OK && owner->verifies)
         got = format_open_manifest(record, owner->identity, &manifest);
     else if (got == OK)
         got = format_parse_manifest(format_view(record->body), &manifest);
-    if (got == OK)
-        got = image_slot(storage, manifest->servers, manifest->n_servers, &slot);
     if (got == OK) {
-        struct place place = place_of_object(image, object, PLACE_SLICES_SUFFIX);
-        uint64_t offset;
-        format_layout_of(manifest, &slices->layout);
-        memcpy(slices->root, manifest->symbol_root[slot].data, DIGEST_BYTES);
-        got = store_open_range(storage->store, place.key, 0,
-                               slices->layout.symbol_bytes + slices->layout.segments * DIGEST_BYTES,
-                               &slices->fd, &offset);
+        got = open_likely(storage, image, object, manifest, slot, slices);
         *out_fault = got == INTEGRITY ? fault_short : NULL;
     } else {
         *out_fault = fault_hash;
@@ -203,10 +218,10 @@ static char *check_slices(const struct slices *slices, uint8_t *table, uint8_t *
 
 static result check_object(struct storage *storage, const struct image_id *image,
                            const struct image_owner *owner, const struct short_id *object,
-                           char **out_fault) {
+                           uint32_t slot, char **out_fault) {
     __attribute__((cleanup(slices_clean_up))) struct slices slices = {.fd = -1};
     AUTO_BYTES struct bytes table = {0}, buffer = {0};
-    TRY(open_slices(storage, image, owner, object, &slices, out_fault));
+    TRY(open_slices(storage, image, owner, object, slot, &slices, out_fault));
     if (*out_fault != NULL)
         return OK;
     TRY(bytes_reserve(&table, slices.layout.segments * DIGEST_BYTES));
@@ -218,22 +233,23 @@ static result check_object(struct storage *storage, const struct image_id *image
 /* ------------------------------------------------------------------ the image */
 
 static bool envelope_is_good(struct storage *storage, const struct image_id *image,
-                             const struct image_owner *owner) {
+                             const struct image_owner *owner, uint32_t slot) {
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
     AUTO_FORMAT Myelin__Signed *record = NULL;
     AUTO_FORMAT Myelin__Envelope *envelope = NULL;
     AUTO_FORMAT Myelin__Symbol *symbol = NULL;
+    AUTO_BYTES struct bytes coefficients = {0};
     uint8_t hash[DIGEST_BYTES];
-    uint32_t slot;
     if (!owner->verifies || image_lock_read(storage, image, &lock) != OK ||
         image_envelope(storage, image, &record, NULL) != OK ||
         format_open_envelope(record, owner->identity, &envelope) != OK ||
-        image_symbol(storage, image, &symbol) != OK ||
-        image_slot(storage, envelope->servers, envelope->n_servers, &slot) != OK)
+        image_symbol(storage, image, slot, &symbol) != OK || symbol->slot >= envelope->n_servers ||
+        (slot != SLOT_ANY && symbol->slot != slot) ||
+        (envelope->coefficients_hash.len > 0 &&
+         image_coefficients(storage, image, envelope, &coefficients) != OK))
         return false;
     format_symbol_hash(symbol, hash);
-    return symbol->slot == slot &&
-           view_equal(format_view(envelope->symbol_hash[slot]), view_of(hash, sizeof hash));
+    return view_equal(format_view(envelope->symbol_hash[symbol->slot]), view_of(hash, sizeof hash));
 }
 
 struct answer {
@@ -248,14 +264,14 @@ static void answer_clean_up(struct answer *answer) {
 
 static result check_objects(struct storage *storage, const struct image_id *image,
                             const struct image_owner *owner, struct object_list *list,
-                            struct answer *answer) {
+                            uint32_t slot, struct answer *answer) {
     answer->objects = calloc(list->count + 1, sizeof *answer->objects);
     answer->pointers = calloc(list->count + 1, sizeof(Myelin__CheckedObject *));
     if (answer->objects == NULL || answer->pointers == NULL)
         return FAIL(NO_MEMORY, "no memory for %zu objects", list->count);
     for (size_t i = 0; i < list->count; i++) {
         char *fault = NULL;
-        TRY(check_object(storage, image, owner, &list->ids[i], &fault));
+        TRY(check_object(storage, image, owner, &list->ids[i], slot, &fault));
         Myelin__CheckedObject *object = answer->pointers[i] = &answer->objects[i];
         myelin__checked_object__init(object);
         object->object = format_bytes(view_of(list->ids[i].bytes, FORMAT_ID_BYTES));
@@ -267,20 +283,21 @@ static result check_objects(struct storage *storage, const struct image_id *imag
 }
 
 result image_check(struct storage *storage, const struct storage_caller *caller,
-                   const struct image_id *image, struct bytes *out_answer) {
+                   const struct image_id *image, uint32_t slot, struct bytes *out_answer) {
     __attribute__((cleanup(object_list_clean_up))) struct object_list list = {0};
     __attribute__((cleanup(answer_clean_up))) struct answer answer = {0};
     struct image_owner owner;
     {
         AUTO_IMAGE_LOCK struct image_lock lock = {0};
         TRY(image_lock_read(storage, image, &lock));
-        TRY(image_authorise(storage, caller, image, IMAGE_OWNER | IMAGE_RECIPIENT, &owner));
+        TRY(image_authorise(storage, caller, image, IMAGE_OWNER | IMAGE_RECIPIENT | IMAGE_PEER,
+                            &owner));
         TRY(list_objects(storage, image, &list));
     }
-    TRY(check_objects(storage, image, &owner, &list, &answer));
+    TRY(check_objects(storage, image, &owner, &list, slot, &answer));
     Myelin__CheckAnswer message = MYELIN__CHECK_ANSWER__INIT;
     message.object = answer.pointers;
     message.n_object = list.count;
-    message.envelope_good = envelope_is_good(storage, image, &owner);
+    message.envelope_good = envelope_is_good(storage, image, &owner, slot);
     return format_pack(&message, out_answer);
 }

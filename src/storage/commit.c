@@ -16,16 +16,50 @@ static result move_part(struct storage *storage, struct place from, struct place
     return moved == NOT_FOUND ? OK : moved;
 }
 
+/* Which slot a put was for; records of the first version leave it to the manifests. */
+static result slot_of(struct storage *storage, const struct short_id *put,
+                      const struct put_record *record, uint32_t *out_slot) {
+    AUTO_FORMAT Myelin__Manifest *manifest = NULL;
+    AUTO_FORMAT Myelin__Signed *record_of_envelope = NULL;
+    AUTO_FORMAT Myelin__Envelope *envelope = NULL;
+    *out_slot = record->slot;
+    if (record->slot != SLOT_ANY)
+        return OK;
+    for (size_t i = 0; i < record->object_count; i++) {
+        const struct short_id *object = &record->objects[i];
+        result got = manifest_get(storage->store,
+                                  place_staged_object(put, object, PLACE_MANIFEST_SUFFIX).key, NULL,
+                                  &manifest);
+        if (got == NOT_FOUND)
+            got = image_manifest(storage, &record->image, object, NULL, &manifest);
+        if (got == OK)
+            return image_slot(storage, manifest->servers, manifest->n_servers, out_slot);
+    }
+    result got = signed_get(storage->store, place_staged(put, PLACE_ENVELOPE).key, RECORD_ENVELOPE,
+                            FORMAT_LIMIT_ENVELOPE, &record_of_envelope);
+    if (got == OK)
+        got = format_parse_envelope(format_view(record_of_envelope->body), &envelope);
+    else
+        got = image_envelope(storage, &record->image, NULL, &envelope);
+    TRY(got);
+    return image_slot(storage, envelope->servers, envelope->n_servers, out_slot);
+}
+
 /* Slices before the manifest that names them, the owner after all that is his: an image exists
  * once it has an owner. */
 static result move_parts(struct storage *storage, const struct short_id *put,
                          const struct put_record *record) {
-    static const char *const parts[] = {PLACE_SYMBOL, PLACE_ENVELOPE, PLACE_OWNER};
-    static const char *const suffixes[] = {PLACE_SLICES_SUFFIX, PLACE_MANIFEST_SUFFIX};
-    for (size_t i = 0; i < record->object_count; i++)
-        for (size_t s = 0; s < 2; s++)
-            TRY(move_part(storage, place_staged_object(put, &record->objects[i], suffixes[s]),
-                          place_of_object(&record->image, &record->objects[i], suffixes[s])));
+    static const char *const parts[] = {PLACE_COEFFICIENTS, PLACE_ENVELOPE, PLACE_OWNER};
+    uint32_t slot;
+    TRY(slot_of(storage, put, record, &slot));
+    for (size_t i = 0; i < record->object_count; i++) {
+        const struct short_id *object = &record->objects[i];
+        TRY(move_part(storage, place_staged_object(put, object, PLACE_SLICES_SUFFIX),
+                      place_of_slices(&record->image, object, slot)));
+        TRY(move_part(storage, place_staged_object(put, object, PLACE_MANIFEST_SUFFIX),
+                      place_of_object(&record->image, object, PLACE_MANIFEST_SUFFIX)));
+    }
+    TRY(move_part(storage, place_staged(put, PLACE_SYMBOL), place_of_symbol(&record->image, slot)));
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         TRY(move_part(storage, place_staged(put, parts[i]),
                       place_of_image(&record->image, parts[i])));
@@ -174,6 +208,7 @@ static bool is_part_of_known(struct storage *storage, const struct short_id *put
     bytes_free(&here.commit);
     struct put_record staged = *record;
     *record = here;
+    record->slot = staged.slot; /* where the parts go */
     here = staged;
     return true;
 }

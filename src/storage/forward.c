@@ -87,12 +87,12 @@ static result check_recipient(const char *recipient, const struct image_owner *o
     return OK;
 }
 
-static result check_subject(const struct image_id *image, const struct storage_caller *caller,
-                            const char *recipient, const char *signed_owner,
-                            const char *signed_recipient, struct view tau) {
+static result check_subject(const struct image_id *image, const char *owner, const char *recipient,
+                            const char *signed_owner, const char *signed_recipient,
+                            struct view tau) {
     struct image_id of_tau;
     image_id_of_tau(tau, &of_tau);
-    if (!image_id_equal(image, &of_tau) || strcmp(signed_owner, caller->name) != 0 ||
+    if (!image_id_equal(image, &of_tau) || strcmp(signed_owner, owner) != 0 ||
         strcmp(signed_recipient, recipient) != 0)
         return FAIL(INVALID, "what was signed is about another image, owner or recipient");
     return OK;
@@ -116,20 +116,18 @@ static result check_serial(struct storage *storage, const struct image_id *image
                 entry.kind == ENTRY_FORWARD ? "forward" : "revocation of the forward", recipient);
 }
 
-/* ReEnc of this server's symbol, as a Symbol message. */
-static result re_encrypt(struct storage *storage, const struct image_id *image,
+/* ReEnc of a symbol, as a Symbol message. */
+static result re_encrypt(struct storage *storage, const Myelin__Symbol *stored,
                          const Myelin__Forward *forward, struct bytes *out_symbol) {
-    AUTO_FORMAT Myelin__Symbol *stored = NULL;
     struct rekey rekey;
     struct ciphertext original, re_encrypted;
     struct ciphertext_bytes parts;
     TRY(rekey_parse("forward", format_view(forward->rk1), format_view(forward->rk2), &rekey));
-    TRY(image_symbol(storage, image, &stored));
     result parsed =
         ciphertext_parse("symbol", stored->b, format_view(stored->alpha), format_view(stored->beta),
                          format_view(stored->gamma), &original);
     if (parsed != OK)
-        return error_at(INTEGRITY, "image %s", image->hex);
+        return error_at(INTEGRITY, "the envelope's symbol");
     struct reenc_key key;
     reenc_prepare(&rekey, &key);
     TRY(reenc(&key, &original, &re_encrypted));
@@ -151,12 +149,38 @@ static result mark_recipient(struct storage *storage, const struct image_id *ima
     return store_sync_names(storage->store, place_recipient_marks(recipient).key);
 }
 
+/* A forward that was checked, with the symbol that it makes of this server's; without one where
+ * this server has none now: it is made when it is asked for. */
+static result keep_forward(struct storage *storage, const struct image_id *image,
+                           const Myelin__Forward *forward, struct view record) {
+    AUTO_FORMAT Myelin__Symbol *stored = NULL;
+    AUTO_BYTES struct bytes symbol = {0};
+    result got = image_symbol(storage, image, SLOT_ANY, &stored);
+    if (got == OK)
+        TRY(re_encrypt(storage, stored, forward, &symbol));
+    else if (got != NOT_FOUND && got != INTEGRITY)
+        return got;
+    TRY(mark_recipient(storage, image, forward->recipient));
+    const struct entry entry = {.kind = ENTRY_FORWARD,
+                                .serial_ms = forward->serial_ms,
+                                .record = record,
+                                .symbol = bytes_view(&symbol)};
+    return entry_replace(storage, image, forward->recipient, &entry);
+}
+
+static result keep_revocation(struct storage *storage, const struct image_id *image,
+                              const Myelin__Revocation *revocation, struct view record) {
+    const struct entry entry = {
+        .kind = ENTRY_REVOCATION, .serial_ms = revocation->serial_ms, .record = record};
+    TRY(entry_replace(storage, image, revocation->recipient, &entry));
+    return store_delete(storage->store, place_recipient_mark(revocation->recipient, image).key);
+}
+
 result forward_put(struct storage *storage, const struct storage_caller *caller,
                    const struct image_id *image, const char *recipient, struct view body) {
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
     AUTO_FORMAT Myelin__Signed *record = NULL;
     AUTO_FORMAT Myelin__Forward *forward = NULL;
-    AUTO_BYTES struct bytes symbol = {0};
     struct image_owner owner;
     bool there;
     image_lock_write(storage, image, &lock);
@@ -164,19 +188,11 @@ result forward_put(struct storage *storage, const struct storage_caller *caller,
     TRY(check_recipient(recipient, &owner));
     TRY(format_parse_signed(body, &record));
     TRY(format_open_forward(record, caller->identity, &forward));
-    TRY(check_subject(image, caller, recipient, forward->owner, forward->recipient,
+    TRY(check_subject(image, caller->name, recipient, forward->owner, forward->recipient,
                       format_view(forward->tau)));
     TRY(removal_check_newer(storage, image, caller->name, forward->serial_ms));
     TRY(check_serial(storage, image, recipient, forward->serial_ms, body, &there));
-    if (there)
-        return OK;
-    TRY(re_encrypt(storage, image, forward, &symbol));
-    TRY(mark_recipient(storage, image, recipient));
-    const struct entry entry = {.kind = ENTRY_FORWARD,
-                                .serial_ms = forward->serial_ms,
-                                .record = body,
-                                .symbol = bytes_view(&symbol)};
-    return entry_replace(storage, image, recipient, &entry);
+    return there ? OK : keep_forward(storage, image, forward, body);
 }
 
 result forward_revoke(struct storage *storage, const struct storage_caller *caller,
@@ -191,15 +207,69 @@ result forward_revoke(struct storage *storage, const struct storage_caller *call
     TRY(check_recipient(recipient, &owner));
     TRY(format_parse_signed(body, &record));
     TRY(format_open_revocation(record, caller->identity, &revocation));
-    TRY(check_subject(image, caller, recipient, revocation->owner, revocation->recipient,
+    TRY(check_subject(image, caller->name, recipient, revocation->owner, revocation->recipient,
                       format_view(revocation->tau)));
     TRY(check_serial(storage, image, recipient, revocation->serial_ms, body, &there));
-    if (there)
+    return there ? OK : keep_revocation(storage, image, revocation, body);
+}
+
+/* ------------------------------------------------------------------ from other servers */
+
+result forward_record(struct storage *storage, const struct image_id *image, const char *user,
+                      Myelin__Signed **out_record, bool *out_is_revocation) {
+    AUTO_ENTRY struct entry entry = {0};
+    TRY(entry_get(storage, image, user, &entry));
+    *out_is_revocation = entry.kind == ENTRY_REVOCATION;
+    if (format_parse_signed(entry.record, out_record) != OK)
+        return error_at(INTEGRITY, "%s", place_of_forward(image, user).key);
+    return OK;
+}
+
+static result adopt_forward(struct storage *storage, const struct image_id *image,
+                            const struct image_owner *owner, Myelin__Signed *record,
+                            struct view wire, bool *out_taken) {
+    AUTO_FORMAT Myelin__Forward *forward = NULL;
+    bool there;
+    TRY(format_open_forward(record, owner->identity, &forward));
+    TRY(check_recipient(forward->recipient, owner));
+    TRY(check_subject(image, owner->name, forward->recipient, forward->owner, forward->recipient,
+                      format_view(forward->tau)));
+    result newer = removal_check_newer(storage, image, owner->name, forward->serial_ms);
+    if (newer == OK)
+        newer = check_serial(storage, image, forward->recipient, forward->serial_ms, wire, &there);
+    if (newer == CONFLICT || (newer == OK && there))
         return OK;
-    const struct entry entry = {
-        .kind = ENTRY_REVOCATION, .serial_ms = revocation->serial_ms, .record = body};
-    TRY(entry_replace(storage, image, recipient, &entry));
-    return store_delete(storage->store, place_recipient_mark(recipient, image).key);
+    TRY(newer);
+    *out_taken = true;
+    return keep_forward(storage, image, forward, wire);
+}
+
+static result adopt_revocation(struct storage *storage, const struct image_id *image,
+                               const struct image_owner *owner, Myelin__Signed *record,
+                               struct view wire, bool *out_taken) {
+    AUTO_FORMAT Myelin__Revocation *revocation = NULL;
+    bool there;
+    TRY(format_open_revocation(record, owner->identity, &revocation));
+    TRY(check_recipient(revocation->recipient, owner));
+    TRY(check_subject(image, owner->name, revocation->recipient, revocation->owner,
+                      revocation->recipient, format_view(revocation->tau)));
+    result newer =
+        check_serial(storage, image, revocation->recipient, revocation->serial_ms, wire, &there);
+    if (newer == CONFLICT || (newer == OK && there))
+        return OK;
+    TRY(newer);
+    *out_taken = true;
+    return keep_revocation(storage, image, revocation, wire);
+}
+
+result forward_adopt(struct storage *storage, const struct image_id *image,
+                     const struct image_owner *owner, Myelin__Signed *record, bool is_revocation,
+                     bool *out_taken) {
+    AUTO_BYTES struct bytes wire = {0};
+    *out_taken = false;
+    TRY(format_pack(record, &wire));
+    return (is_revocation ? adopt_revocation : adopt_forward)(storage, image, owner, record,
+                                                              bytes_view(&wire), out_taken);
 }
 
 /* ------------------------------------------------------------------ serving symbols */
@@ -208,6 +278,7 @@ result forward_revoke(struct storage *storage, const struct storage_caller *call
 struct wanted {
     const struct image_id *image;
     const char *user;
+    uint32_t slot;
     bool is_signed;
 };
 
@@ -231,8 +302,35 @@ static result pack_symbol(struct storage *storage, const struct wanted *wanted,
 static result answer_original(struct storage *storage, const struct wanted *wanted,
                               struct bytes *out_answer) {
     AUTO_FORMAT Myelin__Symbol *symbol = NULL;
-    TRY(image_symbol(storage, wanted->image, &symbol));
+    TRY(image_symbol(storage, wanted->image, wanted->slot, &symbol));
     return pack_symbol(storage, wanted, symbol, NULL, out_answer);
+}
+
+/* The re-encrypted symbol of a slot: the one that was kept with the forward, or made of the
+ * original now, where that one is of another slot or does not parse. */
+static result find_reencrypted(struct storage *storage, const struct wanted *wanted,
+                               const struct entry *entry, const Myelin__Signed *forward,
+                               Myelin__Symbol **out_symbol) {
+    AUTO_FORMAT Myelin__Symbol *kept = NULL, *original = NULL;
+    AUTO_FORMAT Myelin__Forward *body = NULL;
+    AUTO_BYTES struct bytes wire = {0};
+    bool is_kept = entry->symbol.len > 0 && format_parse_symbol(entry->symbol, &kept) == OK;
+    if (is_kept && wanted->slot == SLOT_ANY) {
+        uint64_t bytes; /* a slot that moved away leaves the forward's symbol behind */
+        is_kept = store_size(storage->store, place_of_symbol(wanted->image, kept->slot).key,
+                             &bytes) == OK;
+    } else if (is_kept) {
+        is_kept = kept->slot == wanted->slot;
+    }
+    if (is_kept) {
+        *out_symbol = kept;
+        kept = NULL;
+        return OK;
+    }
+    TRY(image_symbol(storage, wanted->image, wanted->slot, &original));
+    TRY(format_parse_forward(format_view(forward->body), &body));
+    TRY(re_encrypt(storage, original, body, &wire));
+    return format_parse_symbol(bytes_view(&wire), out_symbol);
 }
 
 static result answer_forward(struct storage *storage, const struct wanted *wanted,
@@ -247,9 +345,9 @@ static result answer_forward(struct storage *storage, const struct wanted *wante
         return FAIL(DENIED, "%s: image %s is not forwarded to %s", storage->server, image->hex,
                     user);
     TRY(got);
-    if (format_parse_signed(entry.record, &forward) != OK ||
-        format_parse_symbol(entry.symbol, &symbol) != OK)
+    if (format_parse_signed(entry.record, &forward) != OK)
         return error_at(INTEGRITY, "%s", place_of_forward(image, user).key);
+    TRY(find_reencrypted(storage, wanted, &entry, forward, &symbol));
     return pack_symbol(storage, wanted, symbol, forward, out_answer);
 }
 
@@ -259,10 +357,13 @@ static result answer_symbol(struct storage *storage, const struct storage_caller
     const struct image_id *image = wanted->image;
     const char *user = wanted->user;
     struct image_owner owner;
-    if (!format_is_name(user))
-        return FAIL(INVALID, "?for= is not a user's name");
+    bool is_peer = caller->role == STORAGE_ROLE_PEER && user == NULL && !wanted->is_signed;
+    if (!is_peer && (user == NULL || !format_is_name(user)))
+        return FAIL(INVALID, "?for= is missing, or not a user's name");
     TRY(image_lock_read(storage, image, &lock));
     TRY(image_owner(storage, image, &owner));
+    if (is_peer)
+        return answer_original(storage, wanted, out_answer);
     bool himself = caller->role == STORAGE_ROLE_USER && strcmp(caller->name, user) == 0;
     if (!himself && caller->role != STORAGE_ROLE_KEY_SERVER)
         return FAIL(DENIED, "%s: only key servers ask for somebody else", storage->server);
@@ -272,14 +373,15 @@ static result answer_symbol(struct storage *storage, const struct storage_caller
 }
 
 result forward_symbol(struct storage *storage, const struct storage_caller *caller,
-                      const struct image_id *image, const char *user, struct bytes *out_answer) {
-    const struct wanted wanted = {image, user, false};
+                      const struct image_id *image, const char *user, uint32_t slot,
+                      struct bytes *out_answer) {
+    const struct wanted wanted = {image, user, slot, false};
     return answer_symbol(storage, caller, &wanted, out_answer);
 }
 
 result forward_symbol_signed(struct storage *storage, const struct storage_caller *caller,
-                             const struct image_id *image, const char *user,
+                             const struct image_id *image, const char *user, uint32_t slot,
                              struct bytes *out_answer) {
-    const struct wanted wanted = {image, user, true};
+    const struct wanted wanted = {image, user, slot, true};
     return answer_symbol(storage, caller, &wanted, out_answer);
 }

@@ -1,5 +1,6 @@
 #include "storage/image.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -90,14 +91,76 @@ result image_manifest(struct storage *storage, const struct image_id *image,
     return manifest_get(storage->store, place.key, out_signed, out_manifest);
 }
 
-result image_symbol(struct storage *storage, const struct image_id *image,
-                    Myelin__Symbol **out_symbol) {
-    struct place place = place_of_image(image, PLACE_SYMBOL);
+static result symbol_get(struct storage *storage, const struct image_id *image, uint32_t slot,
+                         Myelin__Symbol **out_symbol) {
+    struct place place = place_of_symbol(image, slot);
     AUTO_BYTES struct bytes body = {0};
     TRY(record_get(storage->store, place.key, RECORD_SYMBOL, FORMAT_LIMIT_SYMBOL, &body));
     return format_parse_symbol(bytes_view(&body), out_symbol) == OK
                ? OK
                : error_at(INTEGRITY, "%s", place.key);
+}
+
+result image_symbol_slots(struct storage *storage, const struct image_id *image,
+                          uint32_t out_slots[FORMAT_SERVERS_MAX], size_t *out_count) {
+    AUTO_NAMES struct store_names names = {0};
+    const size_t prefix = strlen(PLACE_SYMBOL ".");
+    *out_count = 0;
+    TRY(store_list(storage->store, place_image(image).key, "", PLACE_SYMBOL ".", &names));
+    for (size_t i = 0; i < names.count && strncmp(names.names[i], PLACE_SYMBOL ".", prefix) == 0;
+         i++) {
+        char *end;
+        unsigned long slot = strtoul(names.names[i] + prefix, &end, 10);
+        if (*end == '\0' && slot < FORMAT_SERVERS_MAX && *out_count < FORMAT_SERVERS_MAX)
+            out_slots[(*out_count)++] = (uint32_t)slot;
+    }
+    return OK;
+}
+
+/* Where the envelope does not tell, the folder does. */
+static void choose_symbol(struct storage *storage, const struct image_id *image, uint32_t slot,
+                          struct slot_choice *out_choice) {
+    AUTO_FORMAT Myelin__Envelope *envelope = NULL;
+    uint32_t slots[FORMAT_SERVERS_MAX];
+    size_t count = 0;
+    if (slot != SLOT_ANY || image_envelope(storage, image, NULL, &envelope) == OK) {
+        slots_choose(storage, envelope == NULL ? NULL : envelope->servers,
+                     envelope == NULL ? 0 : envelope->n_servers,
+                     envelope == NULL ? view_of(NULL, 0) : format_view(envelope->tau), slot,
+                     out_choice);
+        return;
+    }
+    *out_choice = (struct slot_choice){.count = 0};
+    if (image_symbol_slots(storage, image, slots, &count) == OK)
+        for (size_t i = 0; i < count && i < 2; i++)
+            out_choice->slots[out_choice->count++] = slots[i];
+}
+
+result image_symbol(struct storage *storage, const struct image_id *image, uint32_t slot,
+                    Myelin__Symbol **out_symbol) {
+    struct slot_choice choice;
+    choose_symbol(storage, image, slot, &choice);
+    result got = NOT_FOUND;
+    for (unsigned i = 0; i < choice.count && got == NOT_FOUND; i++)
+        got = symbol_get(storage, image, choice.slots[i], out_symbol);
+    return got == NOT_FOUND ? FAIL(NOT_FOUND, "%s has lost its symbol of the envelope of image %s",
+                                   storage->server, image->hex)
+                            : got;
+}
+
+result image_coefficients(struct storage *storage, const struct image_id *image,
+                          const Myelin__Envelope *envelope, struct bytes *out_coefficients) {
+    struct place place = place_of_image(image, PLACE_COEFFICIENTS);
+    AUTO_BYTES struct bytes body = {0};
+    if (envelope->coefficients_hash.len == 0)
+        return FAIL(NOT_FOUND, "the envelope of image %s was made without its coefficients' hash",
+                    image->hex);
+    TRY(record_get(storage->store, place.key, RECORD_COEFFICIENTS, FORMAT_COEFFICIENTS_MAX, &body));
+    TRY(format_check_coefficients(envelope, bytes_view(&body)));
+    bytes_free(out_coefficients);
+    *out_coefficients = body;
+    body = (struct bytes){0};
+    return OK;
 }
 
 result image_slot(struct storage *storage, char *const servers[], size_t count,
@@ -150,6 +213,8 @@ result image_authorise(struct storage *storage, const struct storage_caller *cal
     TRY(image_owner(storage, image, out_owner));
     if (caller->role == STORAGE_ROLE_KEY_SERVER && (rights & IMAGE_KEY_SERVER))
         return OK;
+    if (caller->role == STORAGE_ROLE_PEER && (rights & IMAGE_PEER))
+        return OK;
     if (caller->role == STORAGE_ROLE_USER) {
         if ((rights & IMAGE_OWNER) && strcmp(caller->name, out_owner->name) == 0)
             return OK;
@@ -181,8 +246,9 @@ result image_answer(struct storage *storage, const struct storage_caller *caller
     struct image_owner owner;
     struct image_totals totals;
     TRY(image_lock_read(storage, image, &lock));
-    result allowed = image_authorise(storage, caller, image,
-                                     IMAGE_OWNER | IMAGE_RECIPIENT | IMAGE_KEY_SERVER, &owner);
+    result allowed =
+        image_authorise(storage, caller, image,
+                        IMAGE_OWNER | IMAGE_RECIPIENT | IMAGE_KEY_SERVER | IMAGE_PEER, &owner);
     if (allowed == NOT_FOUND)
         return answer_removed(storage, caller, image, out_answer);
     TRY(allowed);
@@ -195,48 +261,59 @@ result image_answer(struct storage *storage, const struct storage_caller *caller
     return format_pack(&answer, out_answer);
 }
 
-/* The layout and this server's root of an object that `caller` may read. */
-static result object_for_reader(struct storage *storage, const struct storage_caller *caller,
-                                const struct image_id *image, const struct short_id *object,
-                                struct format_layout *out_layout, uint8_t out_root[DIGEST_BYTES]) {
+/* A slot's slices of an object that `caller` may read: slices and table are one value, whose whole
+ * length must be there. */
+struct served {
+    struct format_layout layout;
+    uint8_t root[DIGEST_BYTES]; /* as signed */
+    struct image_range range;
+};
+
+static result open_slot(struct storage *storage, const struct image_id *image,
+                        const struct short_id *object, const Myelin__Manifest *manifest,
+                        uint32_t slot, struct served *out_served) {
+    if (slot >= manifest->n_servers)
+        return FAIL(NOT_FOUND, "object %s has no slot %u", object->hex, slot);
+    struct image_range *range = &out_served->range;
+    format_layout_of(manifest, &out_served->layout);
+    memcpy(out_served->root, manifest->symbol_root[slot].data, DIGEST_BYTES);
+    range->length = out_served->layout.symbol_bytes + out_served->layout.segments * DIGEST_BYTES;
+    return store_open_range(storage->store, place_of_slices(image, object, slot).key, 0,
+                            range->length, &range->fd, &range->offset);
+}
+
+static result open_served(struct storage *storage, const struct storage_caller *caller,
+                          const struct image_id *image, const struct short_id *object,
+                          uint32_t slot, struct served *out_served) {
     struct image_owner owner;
     AUTO_FORMAT Myelin__Manifest *manifest = NULL;
-    uint32_t slot;
-    TRY(image_authorise(storage, caller, image, IMAGE_OWNER | IMAGE_RECIPIENT, &owner));
+    struct slot_choice choice;
+    TRY(image_authorise(storage, caller, image, IMAGE_OWNER | IMAGE_RECIPIENT | IMAGE_PEER,
+                        &owner));
     result got = image_manifest(storage, image, object, NULL, &manifest);
     if (got == NOT_FOUND)
         return FAIL(NOT_FOUND, "%s has no object %s", storage->server, object->hex);
     TRY(got);
-    TRY(image_slot(storage, manifest->servers, manifest->n_servers, &slot));
-    format_layout_of(manifest, out_layout);
-    memcpy(out_root, manifest->symbol_root[slot].data, DIGEST_BYTES);
-    return OK;
-}
-
-/* Slices and table are one value: its whole length must be there. */
-static result open_slices(struct storage *storage, const struct image_id *image,
-                          const struct short_id *object, const struct format_layout *layout,
-                          struct image_range *out_range) {
-    struct place place = place_of_object(image, object, PLACE_SLICES_SUFFIX);
-    uint64_t total = layout->symbol_bytes + layout->segments * DIGEST_BYTES;
-    result opened =
-        store_open_range(storage->store, place.key, 0, total, &out_range->fd, &out_range->offset);
-    out_range->length = total;
-    return opened == NOT_FOUND ? FAIL(INTEGRITY, "%s has lost the slices of object %s",
-                                      storage->server, object->hex)
-                               : opened;
+    slots_choose(storage, manifest->servers, manifest->n_servers, format_view(manifest->tau), slot,
+                 &choice);
+    got = NOT_FOUND;
+    for (unsigned i = 0; i < choice.count && got == NOT_FOUND; i++)
+        got = open_slot(storage, image, object, manifest, choice.slots[i], out_served);
+    return got == NOT_FOUND
+               ? FAIL(NOT_FOUND, "%s has lost the slices of object %s, or never had them",
+                      storage->server, object->hex)
+               : got;
 }
 
 result image_open_symbol(struct storage *storage, const struct storage_caller *caller,
-                         const struct image_id *image, const struct short_id *object,
+                         const struct image_id *image, const struct short_id *object, uint32_t slot,
                          struct image_range *out_range) {
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
-    struct format_layout layout;
-    uint8_t root[DIGEST_BYTES];
+    struct served served;
     TRY(image_lock_read(storage, image, &lock));
-    TRY(object_for_reader(storage, caller, image, object, &layout, root));
-    TRY(open_slices(storage, image, object, &layout, out_range));
-    out_range->length = layout.symbol_bytes;
+    TRY(open_served(storage, caller, image, object, slot, &served));
+    *out_range = served.range;
+    out_range->length = served.layout.symbol_bytes;
     return OK;
 }
 
@@ -252,20 +329,19 @@ static result read_at(int fd, uint64_t offset, struct bytes *out, size_t len) {
 }
 
 result image_hashes(struct storage *storage, const struct storage_caller *caller,
-                    const struct image_id *image, const struct short_id *object,
+                    const struct image_id *image, const struct short_id *object, uint32_t slot,
                     struct bytes *out_hashes) {
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
-    struct format_layout layout;
-    struct image_range range;
-    uint8_t signed_root[DIGEST_BYTES], root[DIGEST_BYTES];
+    struct served served;
+    uint8_t root[DIGEST_BYTES];
     TRY(image_lock_read(storage, image, &lock));
-    TRY(object_for_reader(storage, caller, image, object, &layout, signed_root));
-    TRY(open_slices(storage, image, object, &layout, &range));
-    AUTO_FD int fd = range.fd;
+    TRY(open_served(storage, caller, image, object, slot, &served));
+    AUTO_FD int fd = served.range.fd;
     AUTO_BYTES struct bytes table = {0};
-    TRY(read_at(fd, range.offset + layout.symbol_bytes, &table, layout.segments * DIGEST_BYTES));
+    TRY(read_at(fd, served.range.offset + served.layout.symbol_bytes, &table,
+                served.layout.segments * DIGEST_BYTES));
     TRY(format_slice_table_root(bytes_view(&table), root));
-    if (memcmp(root, signed_root, sizeof root) != 0)
+    if (memcmp(root, served.root, sizeof root) != 0)
         return FAIL(INTEGRITY, "%s: the slice table of object %s is damaged", storage->server,
                     object->hex);
     bytes_free(out_hashes);

@@ -9,6 +9,7 @@
 
 #include "format/format.h"
 #include "format/layout.h"
+#include "storage/slots.h"
 #include "storage/storage.h"
 
 /* ------------------------------------------------------------------ requests */
@@ -25,17 +26,18 @@ struct image_range {
     uint64_t length;
 };
 
-/* GET .../objects/{object}/symbol: this server's slices, back to back. Their number is as signed;
- * what they are is the reader's to verify. */
+/* GET .../objects/{object}/symbol[?slot=S]: a slot's slices, back to back; by SLOT_ANY those that
+ * this server holds. Their number is as signed; what they are is the reader's to verify. NOT_FOUND
+ * where they are not here. */
 MUST_CHECK result image_open_symbol(struct storage *storage, const struct storage_caller *caller,
                                     const struct image_id *image, const struct short_id *object,
-                                    struct image_range *out_range);
+                                    uint32_t slot, struct image_range *out_range);
 
-/* GET .../objects/{object}/hashes: the slice table, compared with the signed root; in the place of
- * what `out_hashes` held. */
+/* GET .../objects/{object}/hashes[?slot=S]: the slice table, compared with the signed root; in the
+ * place of what `out_hashes` held. */
 MUST_CHECK result image_hashes(struct storage *storage, const struct storage_caller *caller,
                                const struct image_id *image, const struct short_id *object,
-                               struct bytes *out_hashes);
+                               uint32_t slot, struct bytes *out_hashes);
 
 /* ------------------------------------------------------------------ for src/storage */
 
@@ -56,7 +58,12 @@ MUST_CHECK result image_owner_put(struct store *store, const char *key,
 MUST_CHECK result image_owner_get(struct store *store, const char *key,
                                   struct image_owner *out_owner);
 
-enum image_right { IMAGE_OWNER = 1, IMAGE_RECIPIENT = 2, IMAGE_KEY_SERVER = 4 };
+enum image_right {
+    IMAGE_OWNER = 1,
+    IMAGE_RECIPIENT = 2,
+    IMAGE_KEY_SERVER = 4,
+    IMAGE_PEER = 8, /* another storage server: to mend its own store */
+};
 
 /* Whether `caller` has one of `rights`. Under the image's lock. */
 MUST_CHECK result image_authorise(struct storage *storage, const struct storage_caller *caller,
@@ -74,9 +81,19 @@ MUST_CHECK result image_manifest(struct storage *storage, const struct image_id 
 MUST_CHECK result manifest_get(struct store *store, const char *key, Myelin__Signed **out_signed,
                                Myelin__Manifest **out_manifest);
 
-/* The envelope's symbol of this server. */
-MUST_CHECK result image_symbol(struct storage *storage, const struct image_id *image,
+/* The envelope's symbol of a slot; by SLOT_ANY of one that this server holds. NOT_FOUND. */
+MUST_CHECK result image_symbol(struct storage *storage, const struct image_id *image, uint32_t slot,
                                Myelin__Symbol **out_symbol);
+
+/* The slots of which there is a symbol here, good or not, at most FORMAT_SERVERS_MAX. */
+MUST_CHECK result image_symbol_slots(struct storage *storage, const struct image_id *image,
+                                     uint32_t out_slots[FORMAT_SERVERS_MAX], size_t *out_count);
+
+/* The coefficients of all slots of the envelope, n x k x 32 bytes, compared with the hash that it
+ * has of them. NOT_FOUND where it has none, or they are not here. */
+MUST_CHECK result image_coefficients(struct storage *storage, const struct image_id *image,
+                                     const Myelin__Envelope *envelope,
+                                     struct bytes *out_coefficients);
 
 /* This server's slot among `servers`. INTEGRITY where it has none. */
 MUST_CHECK result image_slot(struct storage *storage, char *const servers[], size_t count,

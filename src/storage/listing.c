@@ -212,7 +212,8 @@ result listing_objects(struct storage *storage, const struct storage_caller *cal
     if (*after != '\0')
         TRY(short_id_parse("an object", after, &object));
     TRY(image_lock_read(storage, image, &lock));
-    TRY(image_authorise(storage, caller, image, IMAGE_OWNER | IMAGE_RECIPIENT, &owner));
+    TRY(image_authorise(storage, caller, image, IMAGE_OWNER | IMAGE_RECIPIENT | IMAGE_PEER,
+                        &owner));
     TRY(store_list(storage->store, place_image(image).key, PLACE_MANIFEST_SUFFIX, after, &names));
     TRY(page_init(&page, names.count));
     for (size_t i = 0; i < names.count && !page_is_full(&page); i++) {
@@ -226,6 +227,65 @@ result listing_objects(struct storage *storage, const struct storage_caller *cal
     Myelin__ManifestPage message = MYELIN__MANIFEST_PAGE__INIT;
     message.manifest = (Myelin__Signed **)page.entries;
     message.n_manifest = page.count;
+    message.more = page.more;
+    return format_pack(&message, out_page);
+}
+
+/* ------------------------------------------------------------------ forwards of an image */
+
+static void free_forward_entry(void *pointer) {
+    Myelin__ForwardEntry *entry = pointer;
+    if (entry == NULL)
+        return;
+    format_free(entry->forward);
+    format_free(entry->revocation);
+    free(entry);
+}
+
+static void free_forward_entry_at(Myelin__ForwardEntry **entry) {
+    free_forward_entry(*entry);
+}
+
+static result make_forward_entry(struct storage *storage, const struct image_id *image,
+                                 const char *user, void **out_entry) {
+    AUTO_FORMAT Myelin__Signed *record = NULL;
+    bool is_revocation;
+    TRY(forward_record(storage, image, user, &record, &is_revocation));
+    __attribute__((cleanup(free_forward_entry_at))) Myelin__ForwardEntry *entry =
+        malloc(sizeof *entry);
+    if (entry == NULL)
+        return FAIL(NO_MEMORY, "no memory for an entry");
+    myelin__forward_entry__init(entry);
+    *(is_revocation ? &entry->revocation : &entry->forward) = record;
+    record = NULL;
+    *out_entry = entry;
+    entry = NULL;
+    return OK;
+}
+
+result listing_forwards(struct storage *storage, const struct storage_caller *caller,
+                        const struct image_id *image, const char *after, struct bytes *out_page) {
+    AUTO_IMAGE_LOCK struct image_lock lock = {0};
+    AUTO_NAMES struct store_names users = {0};
+    AUTO_PAGE struct page page = {.free_entry = free_forward_entry};
+    struct image_owner owner;
+    if (*after != '\0' && !format_is_name(after))
+        return FAIL(INVALID, "?after= is not a user's name");
+    TRY(image_lock_read(storage, image, &lock));
+    TRY(image_authorise(storage, caller, image, IMAGE_OWNER | IMAGE_PEER, &owner));
+    TRY(store_list(storage->store, place_image(image).key, PLACE_FORWARD_SUFFIX, after, &users));
+    TRY(page_init(&page, users.count));
+    for (size_t i = 0; i < users.count && !page_is_full(&page); i++) {
+        void *entry = NULL;
+        if (!format_is_name(users.names[i]))
+            continue;
+        TRY(pass_over(image->hex, make_forward_entry(storage, image, users.names[i], &entry)));
+        if (entry != NULL)
+            page_add(&page, entry);
+    }
+    Myelin__ForwardPage message = MYELIN__FORWARD_PAGE__INIT;
+    message.entry = (Myelin__ForwardEntry **)page.entries;
+    message.n_entry = page.count;
     message.more = page.more;
     return format_pack(&message, out_page);
 }

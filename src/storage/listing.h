@@ -24,4 +24,10 @@ MUST_CHECK result listing_objects(struct storage *storage, const struct storage_
                                   const struct image_id *image, const char *after,
                                   struct bytes *out_page);
 
+/* GET /v1/images/{image}/forwards: a ForwardPage, by recipient, revocations too; for the owner and
+ * other storage servers. */
+MUST_CHECK result listing_forwards(struct storage *storage, const struct storage_caller *caller,
+                                   const struct image_id *image, const char *after,
+                                   struct bytes *out_page);
+
 #endif

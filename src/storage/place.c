@@ -72,6 +72,35 @@ struct place place_of_object(const struct image_id *image, const struct short_id
     return place_of("images/%.2s/%s/%s%s", image->hex, image->hex, object->hex, suffix);
 }
 
+struct place place_of_slices(const struct image_id *image, const struct short_id *object,
+                             uint32_t slot) {
+    return place_of("images/%.2s/%s/%s.%u" PLACE_SLICES_SUFFIX, image->hex, image->hex, object->hex,
+                    slot);
+}
+
+struct place place_of_symbol(const struct image_id *image, uint32_t slot) {
+    return place_of("images/%.2s/%s/" PLACE_SYMBOL ".%u", image->hex, image->hex, slot);
+}
+
+bool place_parse_slices(const char *name, struct short_id *out_object, uint32_t *out_slot) {
+    enum { DIGITS = 2 * FORMAT_ID_BYTES };
+    char hex[DIGITS + 1] = "";
+    uint32_t slot = 0;
+    size_t len = strlen(name);
+    if (len < DIGITS + 2 || len > DIGITS + 4 || name[DIGITS] != '.' ||
+        (name[DIGITS + 1] == '0' && len > DIGITS + 2))
+        return false;
+    for (const char *digit = name + DIGITS + 1; *digit != '\0'; digit++) {
+        if (*digit < '0' || *digit > '9')
+            return false;
+        slot = 10 * slot + (uint32_t)(*digit - '0');
+    }
+    memcpy(hex, name, DIGITS);
+    *out_slot = slot;
+    return slot < FORMAT_SERVERS_MAX && is_lower_hex(hex, DIGITS) &&
+           short_id_parse("an object", hex, out_object) == OK;
+}
+
 struct place place_of_put(const struct image_id *image, const struct short_id *put) {
     return place_of_object(image, put, PLACE_PUT_SUFFIX);
 }

@@ -19,6 +19,9 @@ struct short_id { /* of a put or an object */
     char hex[2 * FORMAT_ID_BYTES + 1];
 };
 
+/* OBJECT.S, the name of slices without its suffix. False where it is something else. */
+bool place_parse_slices(const char *name, struct short_id *out_object, uint32_t *out_slot);
+
 /* Exactly as long as they must be, in lower-case hexadecimal. INVALID, naming `what`. */
 MUST_CHECK result image_id_parse(const char *hex, struct image_id *out_id);
 MUST_CHECK result short_id_parse(const char *what, const char *hex, struct short_id *out_id);
@@ -39,6 +42,10 @@ struct place place_image(const struct image_id *image);
 struct place place_of_image(const struct image_id *image, const char *name);
 struct place place_of_object(const struct image_id *image, const struct short_id *object,
                              const char *suffix);
+/* A slot's slices of an object, and its symbol of the envelope: OBJECT.S.slices, symbol.S. */
+struct place place_of_slices(const struct image_id *image, const struct short_id *object,
+                             uint32_t slot);
+struct place place_of_symbol(const struct image_id *image, uint32_t slot);
 struct place place_of_put(const struct image_id *image, const struct short_id *put);
 struct place place_of_forward(const struct image_id *image, const char *user);
 
@@ -62,11 +69,13 @@ struct place place_removal(const struct image_id *image, const char *owner);
 /* An image that is on its way out: gone/IMAGE. */
 struct place place_gone(const struct image_id *image);
 
-/* The names of an image's parts, and the suffixes of those that there are many of. */
-#define PLACE_OWNER    "owner"
-#define PLACE_ENVELOPE "envelope"
-#define PLACE_SYMBOL   "symbol"
-#define PLACE_PREPARED "prepared" /* in a staging folder only */
+/* The names of an image's parts, and the suffixes of those that there are many of. A put on its way
+ * is for one slot, which its record says: in staging, `symbol` and OBJECT.slices do without. */
+#define PLACE_OWNER        "owner"
+#define PLACE_ENVELOPE     "envelope"
+#define PLACE_COEFFICIENTS "coefficients"
+#define PLACE_SYMBOL       "symbol"
+#define PLACE_PREPARED     "prepared" /* in a staging folder only */
 
 #define PLACE_SLICES_SUFFIX   ".slices"
 #define PLACE_MANIFEST_SUFFIX ".manifest"

@@ -62,17 +62,31 @@ static result check_common(const struct preparation *p, const char *what, const 
 
 /* ------------------------------------------------------------------ envelope */
 
-static result check_symbol(const struct preparation *p, const Myelin__Envelope *envelope) {
+/* All records of a put are for one slot, which placement gives this server. */
+static result check_slot(struct preparation *p, const char *what, char *const servers[],
+                         size_t count, uint32_t *out_slot) {
+    int slot = format_slot_of(servers, count, p->storage->server);
+    if (slot < 0)
+        return FAIL(PROTOCOL, "%s has no slot for %s", what, p->storage->server);
+    if (p->record.slot == SLOT_ANY)
+        TRY(slots_check_own(p->storage, p->message->tau.data, (uint32_t)slot));
+    else if (p->record.slot != (uint32_t)slot)
+        return FAIL(PROTOCOL, "%s is for slot %d, another part of the put for %u", what, slot,
+                    p->record.slot);
+    p->record.slot = *out_slot = (uint32_t)slot;
+    return OK;
+}
+
+static result check_symbol(struct preparation *p, const Myelin__Envelope *envelope) {
     const Myelin__Symbol *symbol = p->symbol;
     AUTO_SYMBOL struct codeword_symbol parsed = {0};
     struct view coefficients[FORMAT_SERVERS_MAX];
     uint8_t hash[DIGEST_BYTES];
-    int slot = format_slot_of(envelope->servers, envelope->n_servers, p->storage->server);
-    if (slot < 0)
-        return FAIL(PROTOCOL, "the envelope has no slot for %s", p->storage->server);
+    uint32_t slot;
+    TRY(check_slot(p, "the envelope", envelope->servers, envelope->n_servers, &slot));
     if (symbol == NULL)
         return FAIL(PROTOCOL, "the envelope came without its symbol");
-    if (symbol->slot != (uint32_t)slot || symbol->b != 0 || symbol->n_coefficient != envelope->k ||
+    if (symbol->slot != slot || symbol->b != 0 || symbol->n_coefficient != envelope->k ||
         !view_equal(format_view(symbol->beta), format_view(envelope->tau)))
         return FAIL(PROTOCOL, "the symbol is not that of %s in the envelope", p->storage->server);
     format_symbol_hash(symbol, hash);
@@ -97,7 +111,7 @@ static result check_envelope_here(const struct preparation *p) {
     return OK;
 }
 
-static result check_envelope(const struct preparation *p) {
+static result check_envelope(struct preparation *p) {
     AUTO_FORMAT Myelin__Envelope *envelope = NULL;
     if (!p->put->creates)
         return p->message->envelope == NULL && p->message->symbol == NULL
@@ -109,20 +123,25 @@ static result check_envelope(const struct preparation *p) {
     TRY(check_common(p, "the envelope", envelope->owner, envelope->tau, envelope->put));
     TRY(removal_check_newer(p->storage, &p->put->image, p->owner.name, envelope->created_ms));
     TRY(check_symbol(p, envelope));
+    if (envelope->coefficients_hash.len > 0)
+        TRY(format_check_coefficients(envelope, format_view(p->message->coefficients)));
+    else if (p->message->coefficients.len > 0)
+        return FAIL(PROTOCOL, "coefficients that the envelope has no hash of");
     return check_envelope_here(p);
 }
 
 /* ------------------------------------------------------------------ manifests */
 
 /* What was uploaded against what was signed. */
-static result check_upload(const struct preparation *p, const Myelin__Manifest *manifest,
+static result check_upload(struct preparation *p, const Myelin__Manifest *manifest,
                            const struct put_object *object, struct format_layout *out_layout) {
     const char *hex = object->id.hex;
-    int slot = format_slot_of(manifest->servers, manifest->n_servers, p->storage->server);
-    if (slot < 0)
-        return FAIL(PROTOCOL, "object %s has no slot for %s", hex, p->storage->server);
+    uint32_t slot;
+    result found = check_slot(p, "its manifest", manifest->servers, manifest->n_servers, &slot);
+    if (found != OK)
+        return error_at(found, "object %s", hex);
     format_layout_of(manifest, out_layout);
-    if (object->slot != (uint32_t)slot || object->slices != out_layout->segments ||
+    if (object->slot != slot || object->slices != out_layout->segments ||
         object->symbol_bytes != out_layout->symbol_bytes ||
         (out_layout->segments > 1 && object->slice_bytes != out_layout->slice_len))
         return FAIL(PROTOCOL, "object %s: slot or sizes are not those of its manifest", hex);
@@ -185,6 +204,7 @@ static result check_manifests(struct preparation *p) {
 
 static result check_all(struct preparation *p) {
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
+    p->record.slot = SLOT_ANY;
     TRY(image_lock_read(p->storage, &p->put->image, &lock));
     TRY(find_owner(p));
     TRY(check_envelope(p));
@@ -220,6 +240,9 @@ static result write_all(struct preparation *p) {
             TRY(image_owner_put(store, place_staged(put, PLACE_OWNER).key, p->caller));
         TRY(signed_put(store, place_staged(put, PLACE_ENVELOPE).key, RECORD_ENVELOPE,
                        p->message->envelope));
+        if (p->message->coefficients.len > 0)
+            TRY(record_put(store, place_staged(put, PLACE_COEFFICIENTS).key, RECORD_COEFFICIENTS,
+                           format_view(p->message->coefficients)));
         TRY(write_symbol(p));
     }
     for (size_t i = 0; i < p->message->n_manifest; i++)

@@ -113,7 +113,8 @@ result put_read_commit(struct storage *storage, const struct storage_caller *cal
     AUTO_PUT_RECORD struct put_record record = {0};
     struct image_owner owner;
     TRY(image_lock_read(storage, image, &lock));
-    TRY(image_authorise(storage, caller, image, IMAGE_OWNER | IMAGE_RECIPIENT, &owner));
+    TRY(image_authorise(storage, caller, image, IMAGE_OWNER | IMAGE_RECIPIENT | IMAGE_PEER,
+                        &owner));
     result got = put_record_get(storage->store, place_of_put(image, put).key, &record);
     if (got == NOT_FOUND)
         return FAIL(NOT_FOUND, "%s has no commit of put %s", storage->server, put->hex);

@@ -5,9 +5,10 @@
 
 #include "format/format.h"
 #include "storage/record.h"
+#include "storage/slots.h"
 
 static const char kind[] = "put";
-enum { FORMAT_VERSION = 1, FLAG_CREATES = 1 };
+enum { FORMAT_FIRST = 1, FORMAT_VERSION = 2, FLAG_CREATES = 1 };
 
 void put_record_clean_up(struct put_record *record) {
     free(record->objects);
@@ -28,9 +29,13 @@ static result append_be64(struct bytes *out, uint64_t value) {
 }
 
 result put_record_encode(const struct put_record *record, struct bytes *out_body) {
-    const uint8_t head[2] = {FORMAT_VERSION, record->creates ? FLAG_CREATES : 0};
+    /* One form for each record: one without a slot is of the first version. */
+    const uint8_t head[2] = {record->slot == SLOT_ANY ? FORMAT_FIRST : FORMAT_VERSION,
+                             record->creates ? FLAG_CREATES : 0};
     const uint8_t caller_len = (uint8_t)strlen(record->caller);
     TRY(bytes_append(out_body, view_of(head, sizeof head)));
+    if (head[0] != FORMAT_FIRST)
+        TRY(append_be32(out_body, record->slot));
     TRY(bytes_append(out_body, view_of(record->image.bytes, sizeof record->image.bytes)));
     TRY(bytes_append(out_body, view_of(record->contents, sizeof record->contents)));
     TRY(append_be64(out_body, record->prepared_ms));
@@ -71,14 +76,18 @@ static bool take_bytes(struct view *cursor, uint8_t *out, size_t len) {
 
 static bool take_fixed(struct view *cursor, struct put_record *record) {
     uint8_t head[2], caller_len;
-    if (!take_bytes(cursor, head, 2) || head[0] != FORMAT_VERSION ||
+    record->slot = SLOT_ANY;
+    if (!take_bytes(cursor, head, 2) || (head[0] != FORMAT_VERSION && head[0] != FORMAT_FIRST) ||
+        (head[0] == FORMAT_VERSION && !take_be32(cursor, &record->slot)) ||
         !take_bytes(cursor, record->image.bytes, DIGEST_BYTES) ||
         !take_bytes(cursor, record->contents, DIGEST_BYTES) ||
         !take_be64(cursor, &record->prepared_ms) || !take_be64(cursor, &record->sealed_bytes) ||
         !take_be64(cursor, &record->symbol_bytes) || !take_bytes(cursor, &caller_len, 1) ||
         caller_len > FORMAT_NAME_MAX || !take_bytes(cursor, (uint8_t *)record->caller, caller_len))
         return false;
-    if (head[1] > FLAG_CREATES || strlen(record->caller) != caller_len)
+    if (head[1] > FLAG_CREATES ||
+        (head[0] == FORMAT_VERSION && record->slot >= FORMAT_SERVERS_MAX) ||
+        strlen(record->caller) != caller_len)
         return false;
     record->creates = head[1] == FLAG_CREATES;
     hex_encode(view_of(record->image.bytes, DIGEST_BYTES), record->image.hex);

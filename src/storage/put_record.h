@@ -2,7 +2,8 @@
  * What a storage server remembers of a put: the body of staging/PUT/prepared, and, with the owner's
  * commit, of PUT.put, which decides the put and stays with the image.
  *
- *     format 1 (1) flags (1): 1 the put creates the image
+ *     format 2 (1) flags (1): 1 the put creates the image
+ *     slot (4); not in format 1, which is still read
  *     image (32) contents (32) prepared_ms (8) sealed_bytes (8) symbol_bytes (8)
  *     caller: length (1), name       objects: count (4), ids (16 each), ascending
  *     commit: length (4), the Signed message; none while the put is only prepared
@@ -19,6 +20,7 @@ enum {
 
 struct put_record {
     bool creates;
+    uint32_t slot; /* of this server's symbols; SLOT_ANY in records of the first version */
     struct image_id image;
     uint8_t contents[DIGEST_BYTES];
     uint64_t prepared_ms;

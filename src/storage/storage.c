@@ -11,6 +11,7 @@
 #include "storage/put_table.h"
 #include "storage/record.h"
 #include "storage/removal.h"
+#include "storage/upgrade.h"
 
 static uint64_t wall_clock_ms(void) {
     struct timespec now;
@@ -66,24 +67,41 @@ static void start_locks(struct storage *storage) {
         pthread_rwlock_init(&storage->locks[i], &attributes);
     pthread_rwlockattr_destroy(&attributes);
     pthread_mutex_init(&storage->mutex, NULL);
+    pthread_rwlock_init(&storage->description_lock, NULL);
 }
 
 /* ------------------------------------------------------------------ the start */
 
-/* The store is this server's: symbols of one slot served under another's name would be useless. */
-static result check_server(struct storage *storage) {
+enum { FORMAT_TEXT_BYTES = FORMAT_NAME_MAX + 32, STORE_VERSION = 2 };
+
+static void format_text(const struct storage *storage, int version, char out[FORMAT_TEXT_BYTES]) {
+    snprintf(out, FORMAT_TEXT_BYTES, "storage %d %s\n", version, storage->server);
+}
+
+/* The store is this server's: symbols of one slot served under another's name would be useless.
+ * `out_is_current` where it is of this version for sure. */
+static result check_server(struct storage *storage, bool *out_is_current) {
     AUTO_BYTES struct bytes body = {0};
-    char text[FORMAT_NAME_MAX + 32];
-    snprintf(text, sizeof text, "storage 1 %s\n", storage->server);
+    char text[FORMAT_TEXT_BYTES], first[FORMAT_TEXT_BYTES];
+    format_text(storage, STORE_VERSION, text);
+    format_text(storage, 1, first);
     result got = record_get(storage->store, "format", "format", sizeof text, &body);
     if (got == INTEGRITY) /* one flipped bit of a note must not keep all images away */
         log_event(LOG_ERROR, "store-format-damaged", "reason=\"%s\"", error_text());
-    if (got == NOT_FOUND || got == INTEGRITY)
-        return record_replace(storage->store, "format", "format", view_of_string(text));
+    *out_is_current = got == OK && view_equal(bytes_view(&body), view_of_string(text));
+    if (got == NOT_FOUND || got == INTEGRITY || *out_is_current)
+        return OK;
     TRY(got);
-    if (!view_equal(bytes_view(&body), view_of_string(text)))
+    if (!view_equal(bytes_view(&body), view_of_string(first)))
         return FAIL(CONFLICT, "the store is not of %s, or of another version", storage->server);
     return OK;
+}
+
+static result bring_up_to_date(struct storage *storage) {
+    char text[FORMAT_TEXT_BYTES];
+    format_text(storage, STORE_VERSION, text);
+    TRY(upgrade_slots(storage));
+    return record_replace(storage->store, "format", "format", view_of_string(text));
 }
 
 static result count_shard(struct storage *storage, const char *shard) {
@@ -115,7 +133,10 @@ static result count_images(struct storage *storage) {
 }
 
 static result recover(struct storage *storage) {
-    TRY(check_server(storage));
+    bool is_current;
+    TRY(check_server(storage, &is_current));
+    if (!is_current)
+        TRY(bring_up_to_date(storage));
     TRY(removal_recover(storage));
     TRY(put_recover(storage));
     memset(&storage->counters, 0, sizeof storage->counters);
@@ -134,12 +155,19 @@ result storage_open(struct store *store, const struct storage_options *options,
     memcpy(storage->server, options->server, strlen(options->server) + 1);
     storage->key = options->key;
     storage->reserve_bytes = options->reserve_bytes;
+    storage->description = options->description;
     storage->now_ms = options->now_ms != NULL ? options->now_ms : wall_clock_ms;
     storage->started_ms = storage->now_ms();
     TRY(recover(storage));
     *out_storage = storage;
     storage = NULL;
     return OK;
+}
+
+void storage_set_description(struct storage *storage, const struct description *description) {
+    pthread_rwlock_wrlock(&storage->description_lock);
+    storage->description = description;
+    pthread_rwlock_unlock(&storage->description_lock);
 }
 
 void storage_close(struct storage *storage) {
@@ -153,6 +181,7 @@ void storage_close(struct storage *storage) {
     for (size_t i = 0; i < IMAGE_LOCKS; i++)
         pthread_rwlock_destroy(&storage->locks[i]);
     pthread_mutex_destroy(&storage->mutex);
+    pthread_rwlock_destroy(&storage->description_lock);
     free(storage);
 }
 

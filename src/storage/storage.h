@@ -11,10 +11,17 @@
 
 #include "base/sign.h"
 #include "storage/place.h"
+#include "system/description.h"
 
 struct storage;
 
-enum storage_role { STORAGE_ROLE_USER, STORAGE_ROLE_KEY_SERVER, STORAGE_ROLE_OTHER };
+enum storage_role {
+    STORAGE_ROLE_USER,
+    STORAGE_ROLE_KEY_SERVER,
+    STORAGE_ROLE_PEER, /* another storage server of the system */
+    STORAGE_ROLE_MANAGER,
+    STORAGE_ROLE_OTHER
+};
 
 /* Who asks, as his checked certificate says. */
 struct storage_caller {
@@ -30,6 +37,8 @@ struct storage_options {
     uint64_t reserve_bytes;     /* uploads stop when the disk has less, so that commits have room;
                                    at most a STORAGE_RESERVE_SHAREth of the disk */
     uint64_t (*now_ms)(void);   /* NULL: the wall clock */
+    const struct description *description; /* the system's, borrowed; NULL: slots are where the
+                                              owners' records say */
 };
 
 enum {
@@ -46,6 +55,10 @@ enum {
  * INTEGRITY, IO, NO_MEMORY. */
 MUST_CHECK result storage_open(struct store *store, const struct storage_options *options,
                                struct storage **out_storage);
+
+/* Another version of the system description takes the place of the one in use, which may be freed
+ * after this returns. */
+void storage_set_description(struct storage *storage, const struct description *description);
 
 /* NULL is fine. No other call may be running. Puts under way stay as the store has them. */
 void storage_close(struct storage *storage);

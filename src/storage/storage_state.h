@@ -28,6 +28,8 @@ struct storage {
     uint64_t reserve_bytes;
     uint64_t (*now_ms)(void);
     uint64_t started_ms;
+    pthread_rwlock_t description_lock;
+    const struct description *description; /* under description_lock; NULL: none is known */
     struct storage_counters counters;
     pthread_mutex_t mutex; /* guards puts and all that put_table.h says of them; held shortly */
     struct put *puts;
@@ -55,9 +57,10 @@ void image_lock_write(struct storage *storage, const struct image_id *image,
 MUST_CHECK result storage_check_space(struct storage *storage, uint64_t wanted);
 
 /* Records that are a message of src/format, already encoded. */
-#define RECORD_ENVELOPE "envelope"
-#define RECORD_SYMBOL   "symbol"
-#define RECORD_MANIFEST "manifest"
-#define RECORD_REMOVAL  "removal"
+#define RECORD_ENVELOPE     "envelope"
+#define RECORD_SYMBOL       "symbol"
+#define RECORD_COEFFICIENTS "coefficients"
+#define RECORD_MANIFEST     "manifest"
+#define RECORD_REMOVAL      "removal"
 
 #endif

@@ -114,6 +114,13 @@ int description_find_key(const struct description *description, const char *name
     return find(description->system->key, description->system->n_key, name);
 }
 
+bool description_has_storage(const struct description *description, const char *name,
+                             const uint8_t identity[FORMAT_IDENTITY_BYTES]) {
+    int index = description_find_storage(description, name);
+    return index >= 0 && memcmp(description->system->storage[index]->identity.data, identity,
+                                FORMAT_IDENTITY_BYTES) == 0;
+}
+
 bool description_has_key(const struct description *description, const char *name,
                          const uint8_t identity[FORMAT_IDENTITY_BYTES]) {
     int index = description_find_key(description, name);

@@ -99,4 +99,8 @@ int description_find_key(const struct description *description, const char *name
 bool description_has_key(const struct description *description, const char *name,
                          const uint8_t identity[FORMAT_IDENTITY_BYTES]);
 
+/* The same of storage servers. */
+bool description_has_storage(const struct description *description, const char *name,
+                             const uint8_t identity[FORMAT_IDENTITY_BYTES]);
+
 #endif

@@ -72,19 +72,20 @@ struct asked {
     const struct storage_caller *caller;
     const struct image_id *image;
     const char *user;
+    uint32_t slot;
     bool is_signed;
 };
 
 result __real_forward_symbol(struct storage *storage, const struct storage_caller *caller,
-                             const struct image_id *image, const char *user,
+                             const struct image_id *image, const char *user, uint32_t slot,
                              struct bytes *out_answer);
 result __real_forward_symbol_signed(struct storage *storage, const struct storage_caller *caller,
-                                    const struct image_id *image, const char *user,
+                                    const struct image_id *image, const char *user, uint32_t slot,
                                     struct bytes *out_answer);
 
 static result ask_honestly(const struct asked *asked, struct bytes *out_answer) {
     return (asked->is_signed ? __real_forward_symbol_signed : __real_forward_symbol)(
-        asked->storage, asked->caller, asked->image, asked->user, out_answer);
+        asked->storage, asked->caller, asked->image, asked->user, asked->slot, out_answer);
 }
 
 static result lie_on_points(const struct lie *lie, Myelin__Symbol *symbol) {
@@ -164,13 +165,13 @@ static result answer_symbol(const struct asked *asked, struct bytes *out_answer)
 }
 
 WRAP(result, forward_symbol, struct storage *storage, const struct storage_caller *caller,
-     const struct image_id *image, const char *user, struct bytes *out_answer) {
-    return answer_symbol(&(struct asked){storage, caller, image, user, false}, out_answer);
+     const struct image_id *image, const char *user, uint32_t slot, struct bytes *out_answer) {
+    return answer_symbol(&(struct asked){storage, caller, image, user, slot, false}, out_answer);
 }
 
 WRAP(result, forward_symbol_signed, struct storage *storage, const struct storage_caller *caller,
-     const struct image_id *image, const char *user, struct bytes *out_answer) {
-    return answer_symbol(&(struct asked){storage, caller, image, user, true}, out_answer);
+     const struct image_id *image, const char *user, uint32_t slot, struct bytes *out_answer) {
+    return answer_symbol(&(struct asked){storage, caller, image, user, slot, true}, out_answer);
 }
 
 /* Keeps what is served until now, for "stale". */
@@ -181,7 +182,8 @@ WRAP(result, forward_put, struct storage *storage, const struct storage_caller *
     struct lie lie;
     lie_load(caller->name, false, &lie);
     TRY(lie_flatly(&lie));
-    if (__real_forward_symbol_signed(storage, &key_server, image, recipient, &served) == OK) {
+    if (__real_forward_symbol_signed(storage, &key_server, image, recipient, SLOT_ANY, &served) ==
+        OK) {
         bytes_free(&stale_symbol);
         stale_symbol = served;
         served = (struct bytes){0};
@@ -280,7 +282,8 @@ static result flip_slices(struct image_range *range) {
 }
 
 WRAP(result, image_open_symbol, struct storage *storage, const struct storage_caller *caller,
-     const struct image_id *image, const struct short_id *object, struct image_range *out_range) {
+     const struct image_id *image, const struct short_id *object, uint32_t slot,
+     struct image_range *out_range) {
     struct lie lie;
     struct short_id other = *object;
     char hex[256];
@@ -288,18 +291,19 @@ WRAP(result, image_open_symbol, struct storage *storage, const struct storage_ca
     TRY(lie_flatly(&lie));
     if (lie_is(&lie, "other-object"))
         TRY(short_id_parse("an object", lie_option(&lie, "object", hex), &other));
-    TRY(__real_image_open_symbol(storage, caller, image, &other, out_range));
+    TRY(__real_image_open_symbol(storage, caller, image, &other, slot, out_range));
     if (lie_is(&lie, "short"))
         out_range->length /= 2;
     return lie_is(&lie, "slice") ? flip_slices(out_range) : OK;
 }
 
 WRAP(result, image_hashes, struct storage *storage, const struct storage_caller *caller,
-     const struct image_id *image, const struct short_id *object, struct bytes *out_hashes) {
+     const struct image_id *image, const struct short_id *object, uint32_t slot,
+     struct bytes *out_hashes) {
     struct lie lie;
     lie_load(caller->name, false, &lie);
     TRY(lie_flatly(&lie));
-    TRY(__real_image_hashes(storage, caller, image, object, out_hashes));
+    TRY(__real_image_hashes(storage, caller, image, object, slot, out_hashes));
     if (lie_is(&lie, "hashes"))
         out_hashes->data[0] ^= 1;
     return lie_is(&lie, "nonsense") ? lie_nonsense(out_hashes) : OK;

@@ -503,7 +503,8 @@ static inline result ask_image(struct fixture *fixture, const struct person *who
 static inline result ask_symbol_for(struct fixture *fixture, const struct person *who,
                                     const struct draft *draft, const struct person *user) {
     AUTO_BYTES struct bytes answer = {0};
-    return forward_symbol(fixture->storage, &who->caller, &draft->image, user->name, &answer);
+    return forward_symbol(fixture->storage, &who->caller, &draft->image, user->name, SLOT_ANY,
+                          &answer);
 }
 
 /* The object's slices as served, compared with the draft's; INTEGRITY where they differ. */
@@ -511,7 +512,8 @@ static inline result ask_slices(struct fixture *fixture, const struct person *wh
                                 const struct draft *draft, size_t index) {
     const struct draft_object *object = &draft->objects[index];
     struct image_range range;
-    TRY(image_open_symbol(fixture->storage, &who->caller, &draft->image, &object->id, &range));
+    TRY(image_open_symbol(fixture->storage, &who->caller, &draft->image, &object->id, SLOT_ANY,
+                          &range));
     assert_int_equal(range.length, object->layout.symbol_bytes);
     uint8_t *bytes = malloc(range.length);
     assert_non_null(bytes);
@@ -536,7 +538,8 @@ static inline Myelin__CheckAnswer *check_of(struct fixture *fixture, const struc
                                             const struct draft *draft) {
     AUTO_BYTES struct bytes wire = {0};
     Myelin__CheckAnswer *answer = NULL;
-    assert_int_equal(image_check(fixture->storage, &who->caller, &draft->image, &wire), OK);
+    assert_int_equal(image_check(fixture->storage, &who->caller, &draft->image, SLOT_ANY, &wire),
+                     OK);
     assert_int_equal(format_parse_check_answer(bytes_view(&wire), &answer), OK);
     return answer;
 }

@@ -414,8 +414,8 @@ static void test_repair(void **state) {
     assert_int_equal(ask_put(f, &f->alice, &draft), OK);
     assert_int_equal(ask_forward(f, &draft, &f->bob, fixture_now_ms), OK);
 
-    lose(f, place_of_object(&draft.image, &draft.objects[1].id, ".slices"));
-    lose(f, place_of_object(&draft.image, &draft.objects[2].id, ".slices"));
+    lose(f, place_of_slices(&draft.image, &draft.objects[1].id, FIXTURE_SLOT));
+    lose(f, place_of_slices(&draft.image, &draft.objects[2].id, FIXTURE_SLOT));
     lose(f, place_of_object(&draft.image, &draft.objects[2].id, ".manifest"));
     AUTO_FORMAT Myelin__CheckAnswer *answer = check_of(f, &f->alice, &draft);
     assert_int_equal(answer->n_object, 4);
@@ -435,7 +435,7 @@ static void test_repair(void **state) {
     assert_int_equal(ask_put(f, &f->bob, &part), OK);
     assert_whole(f, &draft);
 
-    lose(f, place_of_image(&draft.image, PLACE_SYMBOL));
+    lose(f, place_of_symbol(&draft.image, FIXTURE_SLOT));
     assert_int_equal(ask_symbol_for(f, &f->alice, &draft, &f->alice), NOT_FOUND);
     part = draft;
     part.object_count = 0;
@@ -453,7 +453,7 @@ static void test_repair_without_the_puts_record(void **state) {
     draft_make(&draft, &f->alice, "study", true, 3);
     assert_int_equal(ask_put(f, &f->alice, &draft), OK);
     lose(f, place_of_put(&draft.image, &draft.put));
-    lose(f, place_of_object(&draft.image, &draft.objects[1].id, ".slices"));
+    lose(f, place_of_slices(&draft.image, &draft.objects[1].id, FIXTURE_SLOT));
     struct draft part = draft;
     part.creates = false;
     part.object_count = 1;

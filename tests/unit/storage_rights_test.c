@@ -11,7 +11,8 @@ static result read_object(struct fixture *f, const struct person *who, const str
 
 static result read_hashes(struct fixture *f, const struct person *who, const struct draft *draft) {
     AUTO_BYTES struct bytes hashes = {0};
-    return image_hashes(f->storage, &who->caller, &draft->image, &draft->objects[0].id, &hashes);
+    return image_hashes(f->storage, &who->caller, &draft->image, &draft->objects[0].id, SLOT_ANY,
+                        &hashes);
 }
 
 static result read_objects(struct fixture *f, const struct person *who, const struct draft *draft) {
@@ -26,7 +27,7 @@ static result read_commit(struct fixture *f, const struct person *who, const str
 
 static result check(struct fixture *f, const struct person *who, const struct draft *draft) {
     AUTO_BYTES struct bytes answer = {0};
-    return image_check(f->storage, &who->caller, &draft->image, &answer);
+    return image_check(f->storage, &who->caller, &draft->image, SLOT_ANY, &answer);
 }
 
 static result own_symbol(struct fixture *f, const struct person *who, const struct draft *draft) {
@@ -240,8 +241,9 @@ static Myelin__SymbolAnswer *symbol_of(struct fixture *f, const struct draft *dr
                                        const struct person *user) {
     AUTO_BYTES struct bytes wire = {0};
     Myelin__SymbolAnswer *answer = NULL;
-    assert_int_equal(
-        forward_symbol(f->storage, &f->key_server.caller, &draft->image, user->name, &wire), OK);
+    assert_int_equal(forward_symbol(f->storage, &f->key_server.caller, &draft->image, user->name,
+                                    SLOT_ANY, &wire),
+                     OK);
     assert_int_equal(format_parse_symbol_answer(bytes_view(&wire), &answer), OK);
     return answer;
 }
