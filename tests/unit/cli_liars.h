@@ -44,6 +44,9 @@ enum lie {
     WRONG_SHARE,      /* gives another key share than the user's */
     OTHERS_BOX,       /* gives the share in a box to somebody else */
     FEW_SYMBOLS,      /* one, of the same storage server as the others */
+    NO_HEAD,          /* does not sign the head of its log */
+    OLD_HEAD,         /* of a log that does not grow */
+    FOREIGN_HEAD,     /* another server's */
     HAS_NONE,         /* 404 */
     REFUSES,          /* 403 */
     HANGS,
@@ -52,6 +55,7 @@ enum lie {
 struct key_server {
     unsigned index; /* from 0 */
     atomic_int lie;
+    atomic_uint entries; /* of its log */
     struct identity identity;
     struct server *server;
 };
@@ -83,6 +87,22 @@ struct world {
 static struct world world;
 
 /* ------------------------------------------------------------------ the key servers */
+
+/* As after an entry for the question at hand; NULL from one that has none. */
+static result sign_head(struct key_server *self, Myelin__Signed **out_head) {
+    unsigned signer = self->lie == FOREIGN_HEAD ? (self->index + 1) % M : self->index;
+    uint8_t hash[DIGEST_BYTES] = {1};
+    Myelin__Head head = MYELIN__HEAD__INIT;
+    *out_head = NULL;
+    if (self->lie == NO_HEAD)
+        return OK;
+    head.system = world.description.system->id;
+    head.server = world.description.system->key[signer]->name;
+    head.sequence = self->lie == OLD_HEAD ? 1 : 1 + atomic_fetch_add(&self->entries, 1);
+    head.hash = format_bytes(view_of(hash, sizeof hash));
+    head.time_ms = session_now_ms();
+    return format_sign(world.keys[signer].identity.key, &head, out_head);
+}
 
 static const struct person *caller_of(struct server_exchange *exchange) {
     bool is_alice = strcmp(exchange_peer(exchange)->name, "alice") == 0;
@@ -140,7 +160,7 @@ static result sign_symbol(struct server_exchange *exchange, const struct key_ser
     return format_statement_sign(world.storage[slot].key, &statement, out_signature);
 }
 
-static result send_answer(struct server_exchange *exchange, const struct key_server *self, bool b,
+static result send_answer(struct server_exchange *exchange, struct key_server *self, bool b,
                           Myelin__Symbol *right[N], Myelin__Symbol *symbols[N], bool prove) {
     static const char *const names[N] = {"storage-1", "storage-2", "storage-3", "storage-4"};
     uint8_t d[G2_BYTES], proof[PARTIAL_PROOF_BYTES], rk2[G2_BYTES], beta[G2_BYTES];
@@ -172,6 +192,9 @@ static result send_answer(struct server_exchange *exchange, const struct key_ser
     answer.symbol = list;
     if (b)
         answer.forward = self->lie == FORGED_FORWARD ? world.forged : world.forward;
+    AUTO_FORMAT Myelin__Signed *head = NULL;
+    TRY(sign_head(self, &head));
+    answer.head = head;
     AUTO_BYTES struct bytes wire = {0};
     TRY(format_pack(&answer, &wire));
     return exchange_answer(exchange, "application/protobuf", &wire);
@@ -209,7 +232,7 @@ static result answer_open(struct server_exchange *exchange) {
 }
 
 static result answer_recover(struct server_exchange *exchange) {
-    const struct key_server *self = exchange_context(exchange);
+    struct key_server *self = exchange_context(exchange);
     const struct person *caller = caller_of(exchange);
     const struct person *owner = self->lie == WRONG_SHARE ? &world.bob : caller;
     const struct person *reader = self->lie == OTHERS_BOX ? &world.bob : caller;
@@ -226,6 +249,9 @@ static result answer_recover(struct server_exchange *exchange) {
     Myelin__RecoverAnswer answer = MYELIN__RECOVER_ANSWER__INIT;
     answer.index = self->index + (self->lie == OTHER_INDEX ? 2 : 1);
     answer.box = format_bytes(bytes_view(&box));
+    AUTO_FORMAT Myelin__Signed *head = NULL;
+    TRY(sign_head(self, &head));
+    answer.head = head;
     TRY(format_pack(&answer, &wire));
     return exchange_answer(exchange, "application/protobuf", &wire);
 }

@@ -49,6 +49,32 @@ static struct person *const people[] = {&world.alice, &world.bob};
 
 /* ------------------------------------------------------------------ tests */
 
+/* Openings go on; the one whose log is in doubt is named, and nobody else. */
+static void logs_in_doubt_are_named(void **state) {
+    (void)state;
+    static const struct {
+        enum lie lie;
+        const char *words;
+    } cases[] = {
+        {NO_HEAD, "does not sign the head"},
+        {OLD_HEAD, "entries are gone"},
+        {FOREIGN_HEAD, "head of its access log"},
+    };
+    struct lines warnings;
+    assert_int_equal(open_as(&world.alice, &warnings), OK);
+    assert_int_equal(open_as(&world.alice, &warnings), OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        world.keys[1].lie = cases[i].lie;
+        assert_int_equal(open_as(&world.alice, &warnings), OK);
+        world.keys[1].lie = HONEST;
+        assert_non_null(strstr(warnings.text, "key-2"));
+        assert_non_null(strstr(warnings.text, cases[i].words));
+        assert_null(strstr(warnings.text, "key-1"));
+    }
+    assert_int_equal(open_as(&world.alice, &warnings), OK);
+    assert_string_equal(warnings.text, "");
+}
+
 static void honest_servers_open_in_silence(void **state) {
     (void)state;
     FOR_BOTH(person) {
@@ -210,6 +236,7 @@ int main(void) {
         cmocka_unit_test_setup(honest_servers_open_in_silence, all_honest),
         /* Before any other that looks at commitments, which a session does once. */
         cmocka_unit_test_setup(made_up_commitments_do_not_help_a_liar, all_honest),
+        cmocka_unit_test_setup(logs_in_doubt_are_named, all_honest),
         cmocka_unit_test_setup(a_wrong_partial_is_named, all_honest),
         cmocka_unit_test_setup(too_few_right_partials, all_honest),
         cmocka_unit_test_setup(altered_symbols_are_traced, all_honest),
