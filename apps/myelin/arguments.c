@@ -29,6 +29,13 @@ const struct option_help option_helps[OPTION_COUNT] = {
     [OPTION_DETACH] = {"--detach", "leave the servers running in the background"},
     [OPTION_ADDRESSES] = {"--addresses LIST",
                           "HOST:PORT of each server, storage first, commas between"},
+    [OPTION_CHECK] = {"--check", "check these segments of a key server's log, without a server"},
+    [OPTION_HEAD] = {"--head FILE|SEQ:HASH", "the log must have this entry: others' heads, or one"},
+    [OPTION_HEADS] = {"--heads", "print the newest head seen of each key server's log"},
+    [OPTION_EXPORT] = {"--export FORM",
+                       "for an audit repository: syslog (DICOM, RFC 5424) or json"},
+    [OPTION_SERVER] = {"--server NAME", "with --check: whose log it is"},
+    [OPTION_FORGET] = {"--forget NAME", "forget what this key server showed of its log"},
 };
 
 enum { LONG_BASE = 256 }; /* getopt's codes for long options start here */
@@ -52,6 +59,12 @@ static const struct option long_options[] = {
     {"key", required_argument, NULL, LONG_BASE + OPTION_KEY},
     {"threshold", required_argument, NULL, LONG_BASE + OPTION_THRESHOLD},
     {"all", no_argument, NULL, LONG_BASE + OPTION_ALL},
+    {"check", no_argument, NULL, LONG_BASE + OPTION_CHECK},
+    {"head", required_argument, NULL, LONG_BASE + OPTION_HEAD},
+    {"heads", no_argument, NULL, LONG_BASE + OPTION_HEADS},
+    {"export", required_argument, NULL, LONG_BASE + OPTION_EXPORT},
+    {"server", required_argument, NULL, LONG_BASE + OPTION_SERVER},
+    {"forget", required_argument, NULL, LONG_BASE + OPTION_FORGET},
     {"detach", no_argument, NULL, LONG_BASE + OPTION_DETACH},
     {"addresses", required_argument, NULL, LONG_BASE + OPTION_ADDRESSES},
     {0},

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "cli.h"
+#include "audit.h"
 #include "print.h"
 
 enum { SHORT_HASH = 12 }; /* digits of an image's hash, where its ID is not known */
@@ -61,22 +61,64 @@ static void print_entry(const struct audit_item *item) {
     putchar('\n');
 }
 
-result command_audit(struct cli *cli) {
+static result print_events(const struct audit *audit, enum audit_form form) {
+    for (size_t i = 0; i < audit->count; i++) {
+        const struct audit_item *item = &audit->items[i];
+        struct audit_event event = {.server = item->server,
+                                    .at.sequence = item->sequence,
+                                    .body = item->body,
+                                    .id = item->id};
+        memcpy(event.at.hash, item->hash, sizeof event.at.hash);
+        TRY(audit_print_event(form, &event));
+    }
+    return OK;
+}
+
+static result print_audit(const struct cli *cli, const struct audit *audit, enum audit_form form) {
+    if (cli->json)
+        return print_audit_json(audit);
+    if (form != AUDIT_TABLE)
+        return print_events(audit, form);
+    for (size_t i = 0; i < audit->count; i++)
+        print_entry(&audit->items[i]);
+    return OK;
+}
+
+static result ask_servers(struct cli *cli) {
     const struct arguments *arguments = cli->arguments;
     const char *id = arguments->word_count > 0 ? arguments->words[0] : NULL;
     const char *from = arguments->values[OPTION_FROM];
+    const char *heads_file = arguments->values[OPTION_HEAD];
+    AUTO_HEADS struct heads others = {0};
+    enum audit_form form;
+    TRY(audit_form_of(arguments, &form));
+    if (arguments->word_count > 1)
+        return FAIL(INVALID, "'audit': '%s' is an argument too many", arguments->words[1]);
     if (id == NULL && from != NULL)
         return FAIL(INVALID, "--from goes with an image's ID");
+    if (arguments->values[OPTION_SERVER] != NULL)
+        return FAIL(INVALID, "--server goes with --check");
+    if (heads_file != NULL)
+        TRY(heads_read(heads_file, &others));
     TRY(cli_start(cli));
     AUTO_AUDIT struct audit audit = {0};
-    TRY(flow_audit(cli->session, id, from, NULL, &audit));
-    if (cli->json)
-        TRY(print_audit_json(&audit));
-    else
-        for (size_t i = 0; i < audit.count; i++)
-            print_entry(&audit.items[i]);
+    TRY(flow_audit(cli->session, id, from, &others, &audit));
+    TRY(print_audit(cli, &audit, form));
     if (audit.broken > 0)
-        return FAIL(INTEGRITY, "%u access log%s do not hold together: see the warnings",
-                    audit.broken, audit.broken == 1 ? "" : "s");
+        return FAIL(INTEGRITY, "an access log does not hold: see the warnings");
     return OK;
+}
+
+result command_audit(struct cli *cli) {
+    const struct arguments *arguments = cli->arguments;
+    bool check = arguments->values[OPTION_CHECK] != NULL;
+    bool heads = arguments->values[OPTION_HEADS] != NULL;
+    bool forget = arguments->values[OPTION_FORGET] != NULL;
+    if (check + heads + forget > 1)
+        return FAIL(INVALID, "--check, --heads and --forget exclude each other");
+    if (check)
+        return audit_check_files(cli);
+    if (heads)
+        return audit_print_heads(cli);
+    return forget ? audit_forget(cli) : ask_servers(cli);
 }

@@ -53,8 +53,17 @@ static const struct command commands[] = {
      "Exit code 6 where something is lost or bad; the servers are named.\n", BIT(JSON), 0, 1,
      command_verify},
     {"status", "", "ask every server whether it is well", "", BIT(JSON), 0, 0, command_status},
-    {"audit", "[ID [--from OWNER]]", "who opened what and when, by the key servers' logs", "",
-     BIT(FROM) | BIT(JSON), 0, 1, command_audit},
+    {"audit", "[ID [--from OWNER]] | --check FILE... | --heads | --forget KEY-SERVER",
+     "who opened what and when, by the key servers' logs",
+     "Each log must still have the entries whose heads were seen before; --head adds those of "
+     "other\n"
+     "users (their MYELIN_HOME/SYSTEM.heads). --check needs no server: FILE is a segment of a log "
+     "or\n"
+     "a folder of them, archived ones too, and --head says what it must hold. Exit code 6 where a\n"
+     "log does not hold; the key server, or file, offset and entry, are named.\n",
+     BIT(FROM) | BIT(JSON) | BIT(CHECK) | BIT(HEAD) | BIT(HEADS) | BIT(EXPORT) | BIT(SERVER) |
+         BIT(FORGET),
+     0, ANY, command_audit},
     {"shares", "refresh [--all] | replace KEY-SERVER",
      "give the key servers new shares, or one of them its lost share again",
      "'refresh' makes shares that were stolen before worthless; 'replace' is for a key server "

@@ -6,24 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-/* The character that `text` starts with, and its length; false where it is no UTF-8 (RFC 3629). */
-static bool read_utf8(const unsigned char *text, uint32_t *out_character, size_t *out_len) {
-    static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char first = text[0];
-    size_t len = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 0;
-    if (len == 0 || first >= 0xf8)
-        return false;
-    uint32_t character = len == 1 ? first : first & (0x7fu >> len);
-    for (size_t i = 1; i < len; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return false;
-        character = character << 6 | (text[i] & 0x3f);
-    }
-    *out_character = character;
-    *out_len = len;
-    return character >= lowest[len] && character <= 0x10ffff &&
-           !(character >= 0xd800 && character <= 0xdfff);
-}
+#include "base/utf8.h"
 
 static bool is_harmless(uint32_t character) {
     if (character < 0x20 || (character >= 0x7f && character < 0xa0))
@@ -39,7 +22,7 @@ static bool is_harmless(uint32_t character) {
 static int print_one(FILE *out, const unsigned char **text) {
     uint32_t character = 0;
     size_t len = 1;
-    bool valid = read_utf8(*text, &character, &len);
+    bool valid = utf8_read(*text, &character, &len);
     if (valid && is_harmless(character)) {
         fwrite(*text, 1, len, out);
         *text += len;
@@ -89,7 +72,7 @@ json_t *print_json_text(const char *text) {
     for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
         uint32_t character;
         size_t taken = 1;
-        bool valid = read_utf8(at, &character, &taken);
+        bool valid = utf8_read(at, &character, &taken);
         memcpy(clean + used, valid ? (const char *)at : "\xef\xbf\xbd", valid ? taken : 3);
         used += valid ? taken : 3;
         at += valid ? taken : 1;

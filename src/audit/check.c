@@ -130,7 +130,8 @@ static result walk_records(struct walk *walk, FILE *file, struct check_file *seg
         free_start = false;
         *offset += bytes;
         segment->last = walk->at;
-        segment->entries++;
+        if (segment->entries++ == 0)
+            segment->first = walk->at.sequence;
         compare_head(walk);
         if (walk->take != NULL)
             TRY(walk->take(walk->context, &walk->at, body));
@@ -149,6 +150,7 @@ static result walk_file(struct walk *walk, struct check_file *segment) {
     segment->before = segment->last = walk->at;
     if (read != OK && read != INTEGRITY)
         return read;
+    segment->offset = start.bytes;
     bool misplaced = read != OK;
     if (misplaced)
         note_fault(walk->check, segment, offset);
@@ -161,6 +163,8 @@ static result walk_file(struct walk *walk, struct check_file *segment) {
         (void)FAIL(INTEGRITY, "an incomplete record: a crash, a cut, or a copy of a running log");
     if (found != CHAIN_END && !misplaced)
         note_fault(walk->check, segment, offset);
+    if (found == CHAIN_END && !misplaced)
+        segment->offset = offset;
     segment->is_whole = found == CHAIN_END && !misplaced;
     walk->after_fault = found != CHAIN_END;
     walk->begun = true;

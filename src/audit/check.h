@@ -12,7 +12,8 @@ struct check_file {
     struct chain_head before; /* what it continues */
     struct chain_head last;   /* its last good entry, or what it continues */
     uint64_t entries;         /* good ones */
-    uint64_t offset;          /* where not whole: of the fault */
+    uint64_t first;           /* the first of them; 0: there is none */
+    uint64_t offset;          /* where the good part ends: of the fault, where not whole */
     uint64_t sequence;        /* which entry should be there */
     char why[ERROR_TEXT_BYTES];
 };

@@ -72,6 +72,15 @@ result hex_decode(const char *digits, uint8_t *out, size_t len) {
     return OK;
 }
 
+result bytes_append_base64(struct bytes *bytes, struct view tail) {
+    size_t len = sodium_base64_encoded_len(tail.len, sodium_base64_VARIANT_ORIGINAL);
+    TRY(bytes_reserve(bytes, bytes->len + len));
+    sodium_bin2base64((char *)bytes->data + bytes->len, len, tail.data, tail.len,
+                      sodium_base64_VARIANT_ORIGINAL);
+    bytes->len += len - 1; /* without its zero */
+    return OK;
+}
+
 void store_be32(uint8_t out[4], uint32_t value) {
     for (int i = 0; i < 4; i++)
         out[i] = (uint8_t)(value >> (24 - 8 * i));

@@ -53,6 +53,9 @@ void hex_encode(struct view bytes, char *out);
 /* Exactly `len` bytes from 2 * len lower- or upper-case digits. INVALID. */
 MUST_CHECK result hex_decode(const char *digits, uint8_t *out, size_t len);
 
+/* Appends RFC 4648 base64, with padding. NO_MEMORY. */
+MUST_CHECK result bytes_append_base64(struct bytes *bytes, struct view tail);
+
 /* Big-endian integers in byte strings. */
 void store_be32(uint8_t out[4], uint32_t value);
 void store_be64(uint8_t out[8], uint64_t value);

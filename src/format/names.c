@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/utf8.h"
 #include "format/format.h"
 
 static bool is_lower_or_digit(char c) {
@@ -50,31 +51,6 @@ bool format_is_address(const char *address) {
     return *colon == ':' && is_port(colon + 1);
 }
 
-/* The length of the UTF-8 character at `s` (RFC 3629: no overlong form, no surrogate, nothing over
- * U+10FFFF); 0 where there is none. Stops at the terminating zero. */
-static size_t utf8_character(const unsigned char *s) {
-    if (s[0] < 0x80)
-        return 1;
-    size_t len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4)
-        return 0;
-    unsigned char least = 0x80, most = 0xbf;
-    if (s[0] == 0xe0)
-        least = 0xa0;
-    else if (s[0] == 0xed)
-        most = 0x9f;
-    else if (s[0] == 0xf0)
-        least = 0x90;
-    else if (s[0] == 0xf4)
-        most = 0x8f;
-    if (s[1] < least || s[1] > most)
-        return 0;
-    for (size_t i = 2; i < len; i++)
-        if (s[i] < 0x80 || s[i] > 0xbf)
-            return 0;
-    return len;
-}
-
 static bool is_component(const char *start, size_t len) {
     return !(len == 0 || (len == 1 && start[0] == '.') ||
              (len == 2 && start[0] == '.' && start[1] == '.'));
@@ -84,8 +60,9 @@ bool format_is_object_name(const char *name) {
     if (strnlen(name, FORMAT_OBJECT_NAME_MAX + 1) > FORMAT_OBJECT_NAME_MAX)
         return false;
     for (const unsigned char *c = (const unsigned char *)name; *c != '\0';) {
-        size_t len = utf8_character(c);
-        if (len == 0)
+        uint32_t character;
+        size_t len;
+        if (!utf8_read(c, &character, &len))
             return false;
         c += len;
     }
