@@ -35,7 +35,8 @@ static const char help[] =
 enum { STOP_GRACE_MS = 7000 }; /* a little more than an opening may take */
 
 static struct {
-    struct description description;
+    struct daemon_system system;
+    struct keyd context; /* of the routes */
     struct identity identity;
     struct key_service service;
     struct server *server;
@@ -43,10 +44,11 @@ static struct {
 } keyd = {.lock = -1};
 
 static void keyd_close(void) {
+    daemon_system_stop(&keyd.system);
     server_stop(keyd.server, STOP_GRACE_MS);
     key_service_close(&keyd.service);
     identity_free(&keyd.identity);
-    description_free(&keyd.description);
+    daemon_system_close(&keyd.system);
     file_close_at(&keyd.lock);
 }
 
@@ -69,18 +71,24 @@ static result lock_store(const char *store, int *out_lock) {
     return OK;
 }
 
+static void take_newer(void *context, const struct description *description) {
+    struct key_service *service = context;
+    if (key_service_update(service, description) != OK)
+        log_event(LOG_ERROR, "system-version-not-taken", "error=\"%s\"", error_text());
+}
+
 static result open_service(const struct options *options) {
     char path[PATH_MAX];
     AUTO_SECRET uint8_t *seal_key = NULL;
-    int position = description_find_key(&keyd.description, keyd.identity.name);
+    const struct description *description = current_now(keyd.system.current);
+    int position = description_find_key(description, keyd.identity.name);
     if (position < 0)
         return FAIL(DENIED, "%s is no key server of this system", keyd.identity.name);
     TRY(join_path(options->config, "seal.key", path));
     TRY(sealing_key_load(path, &seal_key));
-    TRY(lock_store(options->store, &keyd.lock));
-    TRY(description_check_version(&keyd.description, options->store));
-    TRY(key_service_open(options->store, seal_key, (uint32_t)position + 1, &keyd.description,
+    TRY(key_service_open(options->store, seal_key, (uint32_t)position + 1, description,
                          keyd.identity.tls, &keyd.service));
+    current_on_change(keyd.system.current, take_newer, &keyd.service);
     keyd.service.signing = keyd.identity.key;
     if (options->log_segment_bytes != 0)
         access_log_set_limit(keyd.service.log, options->log_segment_bytes);
@@ -93,18 +101,23 @@ static void keyd_rotate(void) {
 }
 
 static result keyd_start(const struct options *options) {
-    TRY(description_load(options->system, NULL, &keyd.description));
-    TRY(identity_load_server(options->config, TLS_ROLE_KEY, &keyd.description, &keyd.identity));
+    TRY(lock_store(options->store, &keyd.lock));
+    TRY(daemon_system_open(options, options->store, &keyd.system));
+    TRY(identity_load_server(options->config, TLS_ROLE_KEY, current_now(keyd.system.current),
+                             &keyd.identity));
     TRY(open_service(options));
-    const Myelin__Server *self = keyd.description.system->key[keyd.service.index - 1];
+    const Myelin__System *system = current_now(keyd.system.current)->system;
+    const Myelin__Server *self = system->key[keyd.service.index - 1];
+    keyd.context = (struct keyd){&keyd.service, &keyd.system};
     struct server_options server = {
         .listen = options->listen != NULL ? options->listen : self->address,
         .identity = keyd.identity.tls,
         .routes = keyd_routes,
         .route_count = keyd_route_count,
-        .context = &keyd.service,
+        .context = &keyd.context,
     };
     TRY(server_start(&server, &keyd.server));
+    TRY(daemon_system_start(&keyd.system, keyd.server, &keyd.identity));
     log_event(LOG_INFO, "ready", "name=%s index=%u port=%u users=%zu log_entries=%llu",
               keyd.identity.name, keyd.service.index, server_port(keyd.server),
               share_store_count(keyd.service.shares),

@@ -6,7 +6,18 @@ static const char protobuf[] = "application/protobuf";
 static const char plain_text[] = "text/plain; version=0.0.4; charset=utf-8";
 
 static struct key_service *service_of(struct server_exchange *exchange) {
-    return exchange_context(exchange);
+    const struct keyd *keyd = exchange_context(exchange);
+    return keyd->service;
+}
+
+static result answer_system(struct server_exchange *exchange) {
+    const struct keyd *keyd = exchange_context(exchange);
+    return daemon_system_answer(keyd->system, exchange);
+}
+
+static result take_system(struct server_exchange *exchange) {
+    const struct keyd *keyd = exchange_context(exchange);
+    return daemon_system_take(keyd->system, exchange);
 }
 
 static result answer_health(struct server_exchange *exchange) {
@@ -127,6 +138,8 @@ static result answer_head(struct server_exchange *exchange) {
 const struct server_route keyd_routes[] = {
     {"GET", "/healthz", .end = answer_health},
     {"GET", "/metrics", .end = answer_metrics},
+    {"GET", GOSSIP_PATH, .end = answer_system},
+    {"PUT", GOSSIP_PATH, BUFFERED(FORMAT_LIMIT_SIGNED), .cost = 1, .end = take_system},
     {"POST", "/v1/shares", BUFFERED(FORMAT_LIMIT_ENROLL_SHARE), .cost = 5, .end = enroll},
     {"POST", "/v1/shares/activate", .cost = 1, .end = activate},
     {"GET", "/v1/users/{user}", .end = answer_user},

@@ -23,7 +23,7 @@ static const char help[] =
 enum { STOP_GRACE_MS = 5000 };
 
 static struct {
-    struct description description;
+    struct daemon_system system;
     struct identity identity;
     struct store *store;
     struct storage *storage;
@@ -32,11 +32,12 @@ static struct {
 } storaged;
 
 static void storaged_close(void) {
+    daemon_system_stop(&storaged.system);
     server_stop(storaged.server, STOP_GRACE_MS);
     storage_close(storaged.storage);
     store_close(storaged.store);
     identity_free(&storaged.identity);
-    description_free(&storaged.description);
+    daemon_system_close(&storaged.system);
 }
 
 static void storaged_sweep(void) {
@@ -47,36 +48,40 @@ static const char *folder_of(const char *store) {
     return strncmp(store, "file:", 5) == 0 ? store + 5 : store;
 }
 
+static void take_newer(void *context, const struct description *description) {
+    storage_set_description(context, description);
+}
+
 static result open_storage(const struct options *options) {
     TRY(store_open(options->store, &storaged.store));
-    TRY(description_check_version(&storaged.description, folder_of(options->store)));
     const struct storage_options storage = {
         .server = storaged.identity.name,
         .key = storaged.identity.key,
         .reserve_bytes = STORAGE_RESERVE_BYTES,
-        .description = &storaged.description,
+        .description = current_now(storaged.system.current),
     };
     return storage_open(storaged.store, &storage, &storaged.storage);
 }
 
 static result storaged_start(const struct options *options) {
-    TRY(description_load(options->system, NULL, &storaged.description));
-    TRY(identity_load_server(options->config, TLS_ROLE_STORAGE, &storaged.description,
-                             &storaged.identity));
-    int position = description_find_storage(&storaged.description, storaged.identity.name);
-    if (position < 0)
+    TRY(daemon_system_open(options, folder_of(options->store), &storaged.system));
+    const struct description *description = current_now(storaged.system.current);
+    TRY(identity_load_server(options->config, TLS_ROLE_STORAGE, description, &storaged.identity));
+    const Myelin__Server *self = description_storage_server(description, storaged.identity.name);
+    if (self == NULL)
         return FAIL(DENIED, "%s is no storage server of this system", storaged.identity.name);
     TRY(open_storage(options));
-    storaged.context = (struct storaged){storaged.storage, &storaged.description};
+    current_on_change(storaged.system.current, take_newer, storaged.storage);
+    storaged.context = (struct storaged){storaged.storage, &storaged.system};
     struct server_options server = {
-        .listen = options->listen != NULL ? options->listen
-                                          : storaged.description.system->storage[position]->address,
+        .listen = options->listen != NULL ? options->listen : self->address,
         .identity = storaged.identity.tls,
         .routes = storaged_routes,
         .route_count = storaged_route_count,
         .context = &storaged.context,
     };
     TRY(server_start(&server, &storaged.server));
+    TRY(daemon_system_start(&storaged.system, storaged.server, &storaged.identity));
     log_event(LOG_INFO, "ready", "name=%s port=%u", storaged.identity.name,
               server_port(storaged.server));
     return OK;

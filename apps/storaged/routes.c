@@ -30,7 +30,7 @@ enum { IMAGE = 1, PUT = 2, OBJECT = 4, USER = 8 };
 
 /* A server is one that the system description names, with that key. */
 static enum storage_role role_of(const struct storaged *storaged, const struct tls_peer *peer) {
-    const struct description *description = storaged->description;
+    const struct description *description = current_now(storaged->system->current);
     switch (peer->role) {
     case TLS_ROLE_USER:
         return STORAGE_ROLE_USER;
@@ -108,6 +108,16 @@ static result get_metrics(struct server_exchange *exchange) {
     const struct storaged *storaged = exchange_context(exchange);
     TRY(storage_metrics_text(storaged->storage, &body));
     return exchange_answer(exchange, plain_text, &body);
+}
+
+static result get_system(struct server_exchange *exchange) {
+    const struct storaged *storaged = exchange_context(exchange);
+    return daemon_system_answer(storaged->system, exchange);
+}
+
+static result put_system(struct server_exchange *exchange) {
+    const struct storaged *storaged = exchange_context(exchange);
+    return daemon_system_take(storaged->system, exchange);
 }
 
 /* ------------------------------------------------------------------ puts */
@@ -339,6 +349,8 @@ static result get_inbox(struct server_exchange *exchange) {
 const struct server_route storaged_routes[] = {
     {"GET", "/healthz", .end = get_health},
     {"GET", "/metrics", .end = get_metrics},
+    {"GET", GOSSIP_PATH, .end = get_system},
+    {"PUT", GOSSIP_PATH, BUFFERED(FORMAT_LIMIT_SIGNED), .cost = 1, .end = put_system},
     {"POST", PUTS, BUFFERED(FORMAT_LIMIT_BEGIN_PUT), .end = post_put},
     {"PUT", PUTS "/objects/{object}", .body = SERVER_BODY_STREAMED, .begin = object_begin,
      .part = object_part, .end = object_end, .abandon = object_abandon},

@@ -5,14 +5,14 @@
 #ifndef MYELIN_STORAGED_ROUTES_H
 #define MYELIN_STORAGED_ROUTES_H
 
+#include "daemon/system.h"
 #include "net/server.h"
 #include "storage/storage.h"
-#include "system/description.h"
 
 /* Their context. */
 struct storaged {
     struct storage *storage;
-    const struct description *description;
+    const struct daemon_system *system;
 };
 
 extern const struct server_route storaged_routes[];

@@ -140,6 +140,25 @@ static result check_seats(Myelin__Seat *const seats[], size_t count, uint64_t ve
     return OK;
 }
 
+/* Those of the version before that are still there have the same key; and all servers of both
+ * together are as few as one version may have. */
+static result check_gone(const Myelin__System *m) {
+    const Myelin__Placement *previous = m->previous;
+    size_t all = m->n_storage;
+    for (size_t i = 0; i < previous->n_storage; i++) {
+        bool is_there = false;
+        for (size_t j = 0; j < m->n_storage && !is_there; j++) {
+            is_there = strcmp(previous->storage[i]->name, m->storage[j]->name) == 0;
+            if (is_there && memcmp(previous->storage[i]->identity.data,
+                                   m->storage[j]->identity.data, FORMAT_IDENTITY_BYTES) != 0)
+                return FAIL(PROTOCOL, "previous: storage[%zu]: %s had another identity key", i,
+                            m->storage[j]->name);
+        }
+        all += !is_there;
+    }
+    return check_number("storage servers with those of previous", all, 1, FORMAT_SERVERS_MAX);
+}
+
 static result check_previous(const Myelin__System *m) {
     const Myelin__Placement *previous = m->previous;
     const Myelin__Server *all[FORMAT_SERVERS_MAX];
@@ -148,6 +167,7 @@ static result check_previous(const Myelin__System *m) {
     TRY(check_servers("previous: storage", previous->storage, previous->n_storage, all,
                       &all_count));
     TRY(check_servers_distinct(all, all_count));
+    TRY(check_gone(m));
     TRY(check_storage("previous: storage", previous->storage, previous->n_storage, &active));
     TRY(check_number("previous: active storage servers", active, m->n, FORMAT_SERVERS_MAX));
     if (previous->n_seat == 0)

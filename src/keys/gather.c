@@ -1,18 +1,21 @@
 #include "keys/gather.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "format/hash.h"
 #include "format/statement.h"
+#include "system/placement.h"
 
 enum { CALL_STACK_BYTES = 512 << 10, CALLS_MAX = 2048, PATH_BYTES = 256 };
 
 struct gatherer {
-    struct storage_fleet *fleet;
+    struct storage_fleet *_Atomic fleet;
     pthread_mutex_t lock;
     pthread_cond_t idle;
     unsigned calls; /* threads under way, of all gatherings */
@@ -33,6 +36,7 @@ struct call {
  * given. */
 struct gathering {
     struct gatherer *gatherer;
+    struct storage_fleet *fleet;
     struct symbol_terms terms;
     uint8_t image[DIGEST_BYTES];
     char path[PATH_BYTES];
@@ -40,6 +44,7 @@ struct gathering {
     pthread_cond_t changed;
     unsigned references; /* the opening itself, and every thread */
     unsigned n, asked, running;
+    int holders[FORMAT_SERVERS_MAX]; /* by slot: the server that has it now; -1 */
     unsigned order[FORMAT_SERVERS_MAX];
     struct call calls[FORMAT_SERVERS_MAX]; /* by server */
 };
@@ -73,6 +78,10 @@ result gatherer_new(struct storage_fleet *fleet, struct gatherer **out_gatherer)
     pthread_cond_init(&gatherer->idle, NULL);
     *out_gatherer = gatherer;
     return OK;
+}
+
+void gatherer_set_fleet(struct gatherer *gatherer, struct storage_fleet *fleet) {
+    atomic_store(&gatherer->fleet, fleet);
 }
 
 void gatherer_free(struct gatherer *gatherer) {
@@ -113,6 +122,35 @@ void gathered_free(struct gathered *gathered) {
     gathered->count = 0;
 }
 
+/* Those of the servers that `names` has come next; gives how many have come so far. */
+static unsigned bring_forward(const struct storage_fleet *fleet, unsigned order[], unsigned first,
+                              unsigned count, const char *const names[], unsigned names_count) {
+    for (unsigned i = first; i < count; i++)
+        for (unsigned j = 0; j < names_count; j++) {
+            if (strcmp(storage_fleet_name(fleet, order[i]), names[j]) != 0)
+                continue;
+            unsigned server = order[i];
+            memmove(order + first + 1, order + first, (i - first) * sizeof *order);
+            order[first++] = server;
+            break;
+        }
+    return first;
+}
+
+/* Who has the slots, and in which order servers are asked. */
+static void find_holders(struct gathering *gathering) {
+    const struct description *description = gathering->terms.description;
+    const char *names[FORMAT_SERVERS_MAX];
+    unsigned count = placement_slots_by_id(description, gathering->image, names);
+    for (unsigned slot = 0; slot < count; slot++)
+        gathering->holders[slot] = storage_fleet_find(gathering->fleet, names[slot]);
+    storage_fleet_order(gathering->fleet, gathering->order);
+    unsigned first =
+        bring_forward(gathering->fleet, gathering->order, 0, gathering->n, names, count);
+    count = placement_previous_by_id(description, gathering->image, names);
+    bring_forward(gathering->fleet, gathering->order, first, gathering->n, names, count);
+}
+
 static result gathering_new(struct gatherer *gatherer, const struct symbol_terms *terms,
                             struct gathering **out_gathering) {
     char digits[2 * DIGEST_BYTES + 1];
@@ -122,12 +160,13 @@ static result gathering_new(struct gatherer *gatherer, const struct symbol_terms
     gathering->gatherer = gatherer;
     gathering->terms = *terms;
     gathering->references = 1;
-    gathering->n = storage_fleet_size(gatherer->fleet);
+    gathering->fleet = atomic_load(&gatherer->fleet);
+    gathering->n = storage_fleet_size(gathering->fleet);
     format_image_id(terms->tau, gathering->image);
     hex_encode(view_of(gathering->image, sizeof gathering->image), digits);
     snprintf(gathering->path, sizeof gathering->path, "/v1/images/%s/symbol?for=%s%s", digits,
              terms->user, terms->prove ? "&signed=1" : "");
-    storage_fleet_order(gatherer->fleet, gathering->order);
+    find_holders(gathering);
     pthread_mutex_init(&gathering->lock, NULL);
     cond_init_monotonic(&gathering->changed);
     *out_gathering = gathering;
@@ -157,7 +196,7 @@ static void gathering_release_at(struct gathering **gathering) {
 /* What is not signed is not passed on: its reader would take this server for the liar. */
 static result check_signature(const struct gathering *gathering, unsigned server,
                               const Myelin__SymbolAnswer *answer) {
-    const struct storage_fleet *fleet = gathering->gatherer->fleet;
+    const struct storage_fleet *fleet = gathering->fleet;
     const struct format_statement statement = {
         storage_fleet_name(fleet, server), gathering->terms.user, gathering->image, answer->symbol};
     return format_statement_verify(storage_fleet_identity(fleet, server), &statement,
@@ -167,7 +206,7 @@ static result check_signature(const struct gathering *gathering, unsigned server
 /* One server's symbol, fetched and checked. */
 static result fetch_one(const struct gathering *gathering, unsigned server,
                         Myelin__SymbolAnswer **out_answer, uint64_t *out_serial_ms) {
-    struct storage_fleet *fleet = gathering->gatherer->fleet;
+    struct storage_fleet *fleet = gathering->fleet;
     AUTO_BYTES struct bytes wire = {0};
     AUTO_FORMAT Myelin__SymbolAnswer *answer = NULL;
     TRY(storage_fleet_get(fleet, server, gathering->path, FORMAT_LIMIT_SYMBOL_ANSWER, &wire));
@@ -197,7 +236,7 @@ static void *run_errand(void *argument) {
     Myelin__SymbolAnswer *answer = NULL;
     uint64_t serial_ms = 0;
     result fetched = fetch_one(gathering, errand.server, &answer, &serial_ms);
-    report(gatherer->fleet, errand.server, fetched);
+    report(gathering->fleet, errand.server, fetched);
     pthread_mutex_lock(&gathering->lock);
     call->state = CALL_ENDED;
     call->ended = fetched;
@@ -261,7 +300,7 @@ static bool same_beta(const struct call *a, const struct call *b) {
 }
 
 /* Whether `server`'s good symbol counts: no other server has one with the same beta for its slot,
- * or that one stands further from the slot's own place in the list of servers. */
+ * or this one is where the slot belongs. While a slot moves, two servers have it. */
 static bool slot_is_its_own(const struct gathering *gathering, unsigned server) {
     const struct call *call = &gathering->calls[server];
     uint32_t slot = call->answer->symbol->slot;
@@ -270,7 +309,8 @@ static bool slot_is_its_own(const struct gathering *gathering, unsigned server) 
         if (i == server || !is_good(other) || other->answer->symbol->slot != slot ||
             !same_beta(call, other))
             continue;
-        if (i == slot || (server != slot && i < server))
+        int holder = gathering->holders[slot];
+        if ((int)i == holder || ((int)server != holder && i < server))
             return false;
     }
     return true;
@@ -386,7 +426,7 @@ static result explain(const struct gathering *gathering) {
         timed_out += !ended || call->ended == TIMEOUT;
     }
     failed = gathering->n - denied - absent - timed_out;
-    if (denied + absent > terms->n - terms->k)
+    if (denied + absent > gathering->n - terms->k)
         return denied > 0 ? FAIL(DENIED, "the storage servers refuse this image to %s", terms->user)
                           : FAIL(NOT_FOUND, "no storage server has this image");
     return FAIL(failed == 0 ? TIMEOUT : QUORUM,
@@ -404,7 +444,7 @@ static result take_best(struct gathering *gathering, unsigned u, struct gathered
         if (!chosen[i])
             continue;
         out->symbols[out->count++] = (struct gathered_symbol){
-            storage_fleet_name(gathering->gatherer->fleet, i), gathering->calls[i].answer};
+            storage_fleet_name(gathering->fleet, i), gathering->calls[i].answer};
         gathering->calls[i].answer = NULL;
         gathering->calls[i].state = CALL_WAITING;
     }

@@ -1,6 +1,7 @@
 /*
- * Gathering an envelope's symbols: u good ones from storage servers asked in random order, several
- * at a time.
+ * Gathering an envelope's symbols: u good ones from storage servers, several at a time: first, in
+ * random order, those that have the image's slots now, then those that had them in the version
+ * before, then all others, which may have slots that were never moved.
  *
  * A server that is dead, lies or does not have it is replaced by a spare at once, one that is slow
  * after GATHER_PATIENCE_MS without being given up. Slow servers are waited for only until there are
@@ -14,8 +15,8 @@
 #ifndef MYELIN_KEYS_GATHER_H
 #define MYELIN_KEYS_GATHER_H
 
-#include "system/storage_fleet.h"
 #include "keys/symbol_check.h"
+#include "system/storage_fleet.h"
 
 enum { GATHER_PATIENCE_MS = 500, GATHER_DEADLINE_MS = 6000 };
 
@@ -23,6 +24,10 @@ struct gatherer;
 
 /* `fleet` must outlive the gatherer. NO_MEMORY. */
 MUST_CHECK result gatherer_new(struct storage_fleet *fleet, struct gatherer **out_gatherer);
+
+/* Gatherings from now on ask the servers of `fleet`; those under way go on with the one before,
+ * which must outlive the gatherer too. */
+void gatherer_set_fleet(struct gatherer *gatherer, struct storage_fleet *fleet);
 
 /* Waits for calls under way: at most about two timeouts of a call. NULL is fine. */
 void gatherer_free(struct gatherer *gatherer);

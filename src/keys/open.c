@@ -16,9 +16,11 @@ static uint64_t monotonic_us(void) {
 /* Which symbols the caller may open. */
 static result set_terms(struct key_service *service, const struct tls_peer *peer,
                         const Myelin__OpenRequest *request, struct symbol_terms *out) {
-    const Myelin__System *system = service->description->system;
-    *out = (struct symbol_terms){
-        .n = (unsigned)system->n_storage, .k = system->k, .prove = request->prove};
+    const struct description *description = service->description;
+    *out = (struct symbol_terms){.description = description,
+                                 .n = description_slots(description),
+                                 .k = description->system->k,
+                                 .prove = request->prove};
     memcpy(out->owner, request->owner, strlen(request->owner) + 1);
     memcpy(out->user, peer->name, strlen(peer->name) + 1);
     memcpy(out->tau, request->tau.data, sizeof out->tau);
@@ -31,7 +33,7 @@ static result set_terms(struct key_service *service, const struct tls_peer *peer
 
 /* How many symbols: one more than needed, so that one server that lies does not cost a round. */
 static unsigned choose_u(const struct key_service *service, const Myelin__OpenRequest *request) {
-    unsigned n = (unsigned)service->description->system->n_storage;
+    unsigned n = description_slots(service->description);
     unsigned spare = service->description->system->k + 1;
     if (request->u != 0)
         return request->u;

@@ -23,8 +23,11 @@ static result open_parts(const char *store, const uint8_t seal_key[SEAL_KEY_BYTE
     TRY(access_log_open(store, &service->log));
     TRY(share_store_open(shares, seal_key, service->index, &service->shares));
     TRY(revocations_open(revocations, &service->revocations));
-    TRY(storage_fleet_new(service->description, identity, &service->fleet));
-    return gatherer_new(service->fleet, &service->gatherer);
+    struct storage_fleet *fleet;
+    TRY(storage_fleet_new(service->description, identity, &fleet));
+    service->fleet = fleet;
+    service->identity = identity;
+    return gatherer_new(fleet, &service->gatherer);
 }
 
 result key_service_open(const char *store, const uint8_t seal_key[SEAL_KEY_BYTES], uint32_t index,
@@ -37,6 +40,16 @@ result key_service_open(const char *store, const uint8_t seal_key[SEAL_KEY_BYTES
     if (opened != OK)
         key_service_close(out_service);
     return opened;
+}
+
+result key_service_update(struct key_service *service, const struct description *description) {
+    struct storage_fleet *fleet;
+    TRY(storage_fleet_new(description, service->identity, &fleet));
+    storage_fleet_succeed(fleet, service->fleet);
+    service->fleet = fleet;
+    gatherer_set_fleet(service->gatherer, fleet);
+    service->description = description;
+    return OK;
 }
 
 void key_service_close(struct key_service *service) {

@@ -28,12 +28,13 @@ struct key_counters {
 };
 
 struct key_service {
-    const struct description *description;
-    uint32_t index; /* j */
+    const struct description *_Atomic description; /* the newest; older ones stay in memory */
+    uint32_t index;                                /* j */
     struct share_store *shares;
     struct access_log *log;
     struct revocations *revocations;
-    struct storage_fleet *fleet;
+    struct storage_fleet *_Atomic fleet;
+    const struct tls_identity *identity;
     struct gatherer *gatherer;
     struct key_counters counters;
     const struct sign_key *signing; /* this server's identity key, for share care and the log's
@@ -47,6 +48,11 @@ MUST_CHECK result key_service_open(const char *store, const uint8_t seal_key[SEA
                                    const struct tls_identity *identity,
                                    struct key_service *out_service);
 void key_service_close(struct key_service *service);
+
+/* A newer version of the description takes the place of the one before, which must stay too:
+ * requests under way go on with it. Not by two threads at once. NO_MEMORY. */
+MUST_CHECK result key_service_update(struct key_service *service,
+                                     const struct description *description);
 
 /* POST /v1/shares: keeps the caller's share as pending, once it is shown to be his, this server's
  * and what the commitments say. CONFLICT where he has another one. */

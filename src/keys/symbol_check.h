@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "format/format.h"
+#include "system/description.h"
 
 /* Which envelope, for whom. */
 struct symbol_terms {
@@ -15,7 +16,8 @@ struct symbol_terms {
     uint8_t tau[FORMAT_TAU_BYTES];
     uint8_t owner_identity[SIGN_PUBLIC_BYTES]; /* of this server's own directory */
     uint64_t revoked_ms;                       /* forwards with a higher serial only */
-    unsigned n, k;
+    const struct description *description;     /* who has which slot */
+    unsigned n, k;                             /* slots of an image; needed */
     bool prove; /* only symbols that their servers have signed, and no haste */
 };
 

@@ -114,13 +114,6 @@ int description_find_key(const struct description *description, const char *name
     return find(description->system->key, description->system->n_key, name);
 }
 
-bool description_has_storage(const struct description *description, const char *name,
-                             const uint8_t identity[FORMAT_IDENTITY_BYTES]) {
-    int index = description_find_storage(description, name);
-    return index >= 0 && memcmp(description->system->storage[index]->identity.data, identity,
-                                FORMAT_IDENTITY_BYTES) == 0;
-}
-
 bool description_has_key(const struct description *description, const char *name,
                          const uint8_t identity[FORMAT_IDENTITY_BYTES]) {
     int index = description_find_key(description, name);
@@ -131,4 +124,33 @@ bool description_has_key(const struct description *description, const char *name
 unsigned description_slots(const struct description *description) {
     const Myelin__System *system = description->system;
     return system->n != 0 ? system->n : (unsigned)system->n_storage;
+}
+
+unsigned description_storage(const struct description *description,
+                             const Myelin__Server *out_servers[FORMAT_SERVERS_MAX]) {
+    const Myelin__System *system = description->system;
+    const Myelin__Placement *previous = system->previous;
+    unsigned count = 0;
+    for (size_t i = 0; i < system->n_storage; i++)
+        out_servers[count++] = system->storage[i];
+    for (size_t i = 0; previous != NULL && i < previous->n_storage; i++)
+        if (description_find_storage(description, previous->storage[i]->name) < 0)
+            out_servers[count++] = previous->storage[i];
+    return count;
+}
+
+const Myelin__Server *description_storage_server(const struct description *description,
+                                                 const char *name) {
+    const Myelin__Server *servers[FORMAT_SERVERS_MAX];
+    unsigned count = description_storage(description, servers);
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(servers[i]->name, name) == 0)
+            return servers[i];
+    return NULL;
+}
+
+bool description_has_storage(const struct description *description, const char *name,
+                             const uint8_t identity[FORMAT_IDENTITY_BYTES]) {
+    const Myelin__Server *server = description_storage_server(description, name);
+    return server != NULL && memcmp(server->identity.data, identity, FORMAT_IDENTITY_BYTES) == 0;
 }

@@ -90,6 +90,19 @@ MUST_CHECK result description_check_next(const struct description *description,
 /* n: the slots of an image. */
 unsigned description_slots(const struct description *description);
 
+/* All storage servers that may have slots: system->storage in its order, then those of `previous`
+ * that went since. Their number; the servers are the description's own. */
+unsigned description_storage(const struct description *description,
+                             const Myelin__Server *out_servers[FORMAT_SERVERS_MAX]);
+
+/* One of these by its name; NULL where there is none. */
+const Myelin__Server *description_storage_server(const struct description *description,
+                                                 const char *name);
+
+/* Whether one of these has that name and key. */
+bool description_has_storage(const struct description *description, const char *name,
+                             const uint8_t identity[FORMAT_IDENTITY_BYTES]);
+
 /* The server's index in system->storage or system->key; -1 where there is none of that name. */
 int description_find_storage(const struct description *description, const char *name);
 int description_find_key(const struct description *description, const char *name);
@@ -98,9 +111,5 @@ int description_find_key(const struct description *description, const char *name
  * that had its server. */
 bool description_has_key(const struct description *description, const char *name,
                          const uint8_t identity[FORMAT_IDENTITY_BYTES]);
-
-/* The same of storage servers. */
-bool description_has_storage(const struct description *description, const char *name,
-                             const uint8_t identity[FORMAT_IDENTITY_BYTES]);
 
 #endif

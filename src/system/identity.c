@@ -72,13 +72,14 @@ static result read_credentials(const char *folder, struct sign_key *key,
 /* The description must name this server, with this key. */
 static result check_named(const struct tls_peer *peer, const struct description *description) {
     const Myelin__System *system = description->system;
-    bool is_storage = peer->role == TLS_ROLE_STORAGE;
-    int index = is_storage ? description_find_storage(description, peer->name)
-                           : description_find_key(description, peer->name);
-    if (index < 0)
+    int index = description_find_key(description, peer->name);
+    const Myelin__Server *server = peer->role == TLS_ROLE_STORAGE
+                                       ? description_storage_server(description, peer->name)
+                                   : index >= 0 ? system->key[index]
+                                                : NULL;
+    if (server == NULL)
         return FAIL(DENIED, "%s is no %s server of the system description", peer->name,
                     tls_role_name(peer->role));
-    const Myelin__Server *server = is_storage ? system->storage[index] : system->key[index];
     if (memcmp(server->identity.data, peer->identity, sizeof peer->identity) != 0)
         return FAIL(DENIED, "the system description has another key for %s", peer->name);
     return OK;

@@ -19,6 +19,7 @@ struct fleet_server {
 
 struct storage_fleet {
     const struct tls_identity *identity;
+    struct storage_fleet *before; /* of an older description */
     pthread_mutex_t lock;
     unsigned n;
     struct fleet_server servers[]; /* n */
@@ -32,27 +33,38 @@ static uint64_t monotonic_ms(void) {
 
 result storage_fleet_new(const struct description *description, const struct tls_identity *identity,
                          struct storage_fleet **out_fleet) {
-    size_t n = description->system->n_storage;
+    const Myelin__Server *servers[FORMAT_SERVERS_MAX];
+    unsigned n = description_storage(description, servers);
     struct storage_fleet *fleet = calloc(1, sizeof *fleet + n * sizeof fleet->servers[0]);
     if (fleet == NULL)
-        return FAIL(NO_MEMORY, "no memory for %zu storage servers", n);
+        return FAIL(NO_MEMORY, "no memory for %u storage servers", n);
     pthread_mutex_init(&fleet->lock, NULL);
     fleet->identity = identity;
-    fleet->n = (unsigned)n;
-    for (size_t i = 0; i < n; i++)
-        fleet->servers[i].entry = description->system->storage[i];
+    fleet->n = n;
+    for (unsigned i = 0; i < n; i++)
+        fleet->servers[i].entry = servers[i];
     *out_fleet = fleet;
     return OK;
 }
 
-void storage_fleet_free(struct storage_fleet *fleet) {
-    if (fleet == NULL)
-        return;
+void storage_fleet_succeed(struct storage_fleet *fleet, struct storage_fleet *before) {
+    fleet->before = before;
+}
+
+static void free_one(struct storage_fleet *fleet) {
     for (unsigned i = 0; i < fleet->n; i++)
         for (unsigned j = 0; j < fleet->servers[i].idle_count; j++)
             http_client_free(fleet->servers[i].idle[j]);
     pthread_mutex_destroy(&fleet->lock);
     free(fleet);
+}
+
+void storage_fleet_free(struct storage_fleet *fleet) {
+    while (fleet != NULL) {
+        struct storage_fleet *before = fleet->before;
+        free_one(fleet);
+        fleet = before;
+    }
 }
 
 void storage_fleet_free_at(struct storage_fleet **fleet) {

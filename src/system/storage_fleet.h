@@ -1,5 +1,6 @@
 /*
- * The storage servers as another server sees them: kept connections, who failed lately, how often.
+ * The storage servers, those of the version before that went since included, as another server
+ * sees them: kept connections, who failed lately, how often.
  */
 #ifndef MYELIN_SYSTEM_STORAGE_FLEET_H
 #define MYELIN_SYSTEM_STORAGE_FLEET_H
@@ -17,6 +18,9 @@ struct storage_fleet;
 MUST_CHECK result storage_fleet_new(const struct description *description,
                                     const struct tls_identity *identity,
                                     struct storage_fleet **out_fleet);
+
+/* `before`, of an older description, stays until `fleet` is freed: calls may be under way there. */
+void storage_fleet_succeed(struct storage_fleet *fleet, struct storage_fleet *before);
 
 /* No call may be running. NULL is fine. */
 void storage_fleet_free(struct storage_fleet *fleet);
