@@ -1,16 +1,22 @@
 #include "flow/get_output.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
+
+#define HIDDEN ".myelin-get-"
+
+enum { SYNC_FILES_MAX = 8 /* of more, one sync of the file system is faster */ };
 
 static void free_at(char **string) {
     free(*string);
@@ -31,6 +37,8 @@ void get_output_close(struct get_output *output) {
     }
     if (output->temporary != NULL && file_remove_tree(output->temporary) != OK)
         log_event(LOG_WARNING, "cleanup", "the hidden folder of a get stays behind");
+    if (output->temporary != NULL)
+        close(output->hidden);
     while (output->made_count > 0) {
         char *made = output->made[--output->made_count];
         if (!output->is_published)
@@ -107,6 +115,52 @@ static result check_free(const char *folder, const char *name) {
     return OK;
 }
 
+static void folder_close(DIR **folder) {
+    if (*folder != NULL)
+        closedir(*folder);
+}
+
+/* Who writes in a hidden folder holds its lock: what can be locked is of a get that was killed. */
+static void remove_if_left(const char *folder, const char *name) {
+    AUTO_STRING char *path = NULL;
+    if (join_path(folder, name, &path) != OK)
+        return;
+    AUTO_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && file_remove_tree(path) != OK)
+        log_event(LOG_WARNING, "cleanup", "%s", error_text());
+}
+
+static void remove_left(const char *folder) {
+    __attribute__((cleanup(folder_close))) DIR *entries = opendir(folder);
+    if (entries == NULL)
+        return;
+    for (struct dirent *entry; (entry = readdir(entries)) != NULL;)
+        if (strncmp(entry->d_name, HIDDEN, sizeof HIDDEN - 1) == 0)
+            remove_if_left(folder, entry->d_name);
+}
+
+/* Another get may take the new folder for one that was left, until it is locked. */
+static result make_hidden(struct get_output *output) {
+    for (;;) {
+        AUTO_STRING char *path = NULL;
+        TRY(join_path(output->folder, HIDDEN "XXXXXX", &path));
+        if (mkdtemp(path) == NULL)
+            return FAIL(IO, "no folder can be made in %s: %s", output->folder, strerror(errno));
+        AUTO_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct stat there;
+        if (fd < 0 && errno != ENOENT)
+            return FAIL(IO, "%s: %s", path, strerror(errno));
+        /* A file system without locks has nobody who looks for what was left, either. */
+        if (fd < 0 || (flock(fd, LOCK_EX) == 0 && fstat(fd, &there) == 0 && there.st_nlink == 0))
+            continue;
+        output->hidden = fd;
+        output->temporary = path;
+        fd = -1;
+        path = NULL;
+        return OK;
+    }
+}
+
 static result open_output(struct get_output *output, const char *folder, const char *const names[],
                           size_t count) {
     TRY(check_distinct(names, count));
@@ -118,13 +172,8 @@ static result open_output(struct get_output *output, const char *folder, const c
     if (output->folder == NULL)
         return FAIL(NO_MEMORY, "no memory for a path");
     TRY(make_folders(output, folder, 0, true));
-    AUTO_STRING char *pattern = NULL;
-    TRY(join_path(folder, ".myelin-get-XXXXXX", &pattern));
-    if (mkdtemp(pattern) == NULL)
-        return FAIL(IO, "no folder can be made in %s: %s", folder, strerror(errno));
-    output->temporary = pattern;
-    pattern = NULL;
-    return OK;
+    remove_left(folder);
+    return make_hidden(output);
 }
 
 result get_output_open(const char *folder, const char *const names[], size_t count,
@@ -176,9 +225,55 @@ static result name_object(struct get_output *output, size_t index) {
     return OK;
 }
 
+static result sync_file(const struct get_output *output, size_t index) {
+    AUTO_STRING char *path = NULL;
+    TRY(hidden_path(output, index, &path));
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fdatasync(fd) != 0)
+        return FAIL(IO, "syncing %s: %s", output->names[index], strerror(errno));
+    return OK;
+}
+
+static result sync_all(const struct get_output *output) {
+    if (syncfs(output->hidden) != 0)
+        return FAIL(IO, "syncing %s: %s", output->folder, strerror(errno));
+    return OK;
+}
+
+static result sync_files(const struct get_output *output) {
+    if (output->count > SYNC_FILES_MAX)
+        return sync_all(output);
+    for (size_t i = 0; i < output->count; i++)
+        TRY(sync_file(output, i));
+    return OK;
+}
+
+static result sync_parent(const char *path) {
+    AUTO_STRING char *parent = strdup(path);
+    if (parent == NULL)
+        return FAIL(NO_MEMORY, "no memory for a path");
+    char *slash = strrchr(parent, '/');
+    if (slash == parent)
+        slash++;
+    if (slash != NULL)
+        *slash = '\0';
+    return file_sync_folder(slash == NULL ? "." : parent);
+}
+
+static result sync_names(const struct get_output *output) {
+    for (size_t i = 0; i < output->count; i++)
+        if (output->count > SYNC_FILES_MAX || strchr(output->names[i], '/') != NULL)
+            return sync_all(output);
+    for (size_t i = 0; i < output->made_count; i++)
+        TRY(sync_parent(output->made[i]));
+    return file_sync_folder(output->folder);
+}
+
 result get_output_publish(struct get_output *output) {
+    TRY(sync_files(output));
     for (; output->named < output->count; output->named++)
         TRY(name_object(output, output->named));
+    TRY(sync_names(output));
     output->is_published = true;
     return OK;
 }

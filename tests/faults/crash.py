@@ -16,6 +16,7 @@ import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+from crash_client import CLIENT_OPERATIONS  # noqa: E402
 from crash_operations import OPERATIONS  # noqa: E402
 from crash_world import World  # noqa: E402
 from power_cut import read_tree  # noqa: E402
@@ -97,15 +98,54 @@ def run_round(world, operation, tally, fault, extra, seeds):
 
 def run_operation(world, operation, tally, share, rng):
     """A share of all faults of an operation."""
-    for fault, extra in plan(dry_run(world, operation)):
+    is_client = operation in CLIENT_OPERATIONS
+    calls = (client_dry_run if is_client else dry_run)(world, operation)
+    for fault, extra in plan(calls):
         if rng.random() >= share and extra:
             continue
         seeds = [0, 1, rng.randrange(2, 1 << 32)] if share == 1 else [rng.choice([0, 1, rng.randrange(2, 1 << 32)])]
         try:
-            run_round(world, operation, tally, fault, extra, seeds)
+            (client_round if is_client else run_round)(world, operation, tally, fault, extra, seeds)
         except AssertionError as error:
             tally.fail(fault, operation.name, " ".join(extra), error)
             world.end()
+
+
+def client_look(world, operation, tally, fault, where, acked):
+    tally.count(fault, operation.name, acked)
+    try:
+        operation.check(world, acked)
+    except AssertionError as error:
+        tally.fail(fault, operation.name, where, error)
+
+
+def client_round(world, operation, tally, fault, extra, seeds):
+    """As run_round. The servers go on; each power cut is one more run, for what is looked at goes on too."""
+    cuts = seeds if fault in ("SIGKILL", "power cut") else []
+    for seed in ([] if fault == "power cut" else [None]) + cuts:
+        operation.prepare(world)
+        try:
+            outcome = operation.run(world, *extra)
+            if seed is not None:
+                operation.replace(world, outcome.disk.play(outcome.journal).cut(seed))
+            client_look(world, operation, tally, fault if seed is None else "power cut",
+                        " ".join(extra) + ("" if seed is None else f" then {seed}"), outcome.acked)
+        finally:
+            operation.finish(world)
+            while world.tracers:
+                world.tracers.pop().communicate(timeout=60)
+
+
+def client_dry_run(world, operation):
+    operation.prepare(world)
+    try:
+        outcome = operation.run(world)
+        assert outcome.acked, f"{operation.name} without a fault: {outcome.end}"
+        return outcome.calls
+    finally:
+        operation.finish(world)
+        while world.tracers:
+            world.tracers.pop().communicate(timeout=60)
 
 
 def main():
@@ -120,7 +160,7 @@ def main():
     tally, rng = Tally(), random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="myelin-crash-") as folder:
         world = World(folder)
-        for operation in OPERATIONS:
+        for operation in OPERATIONS + CLIENT_OPERATIONS:
             if options.only not in operation.name:
                 continue
             start = time.monotonic()

@@ -12,8 +12,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "system"))
-import cluster as clusters  # noqa: E402
-from cluster import BIN, DENIED, DONE, NOT_FOUND, OTHER, Cluster  # noqa: E402
+from cluster import BIN, DENIED, DONE, NOT_FOUND, OTHER, Answer, Cluster  # noqa: E402
 from power_cut import Disk, write_tree  # noqa: E402
 
 FAULT = BIN.parent / "tests/myelin-fault"
@@ -32,7 +31,7 @@ def environment(c):
 @dataclasses.dataclass
 class Outcome:
     """What became of an operation under a fault: was it acknowledged, and how did the faulty program end."""
-    answer: clusters.Answer
+    answer: Answer
     calls: list
     end: str
     disk: Disk          # the store before; play the journal on it
@@ -49,7 +48,8 @@ class World(Cluster):
 
     def __init__(self, folder):
         super().__init__(folder, storage=1, k=1, key=2, threshold=2)
-        self.daemons = {}
+        self.daemons, self.tracers = {}, []
+        self.could_unlink = True
         self.images = {
             "base": [self.make("a.bin", 1_400_000), self.make("b.bin", 3000)],
             "old": [self.make("old.bin", 30_000)],
@@ -206,6 +206,10 @@ class World(Cluster):
         finally:
             self.stop_all()
         self.assert_tidy(prepared=0 if acked else 1)
+
+    def assert_no_temporaries(self, *folders):
+        left = [p for folder in folders for p in folder.rglob("*.tmp")]
+        assert not left or not self.could_unlink, f"left: {left}"
 
     def assert_tidy(self, prepared=0):
         """Nothing half-made is left, but for so many puts that wait for a commit or for the owner's next."""

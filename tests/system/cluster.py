@@ -47,10 +47,14 @@ class Cluster:
                 "MYELIN_PASSPHRASE_FILE": str(self.passphrase),
                 **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}, **extra}
 
+    @staticmethod
+    def command(*args, user=None):
+        """A command's words."""
+        return [str(BIN / "myelin"), *(["--user", user] if user else []), *map(str, args)]
+
     def start(self, *args, user=None, **popen):
         """The command as a running process."""
-        command = [str(BIN / "myelin"), *(["--user", user] if user else []), *map(str, args)]
-        return subprocess.Popen(command, env=self.environment(), stdin=subprocess.DEVNULL,
+        return subprocess.Popen(self.command(*args, user=user), env=self.environment(), stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
 
     def run(self, *args, user=None, timeout=240):

@@ -121,6 +121,33 @@ static void test_what_exists_is_not_replaced(void **state) {
     assert_int_equal(get_output_open(path, names, 1, &output), IO);
 }
 
+/* What a killed get left goes with the next; what another is writing stays. */
+static void test_hidden_folders_of_the_dead(void **state) {
+    (void)state;
+    const char *const first[] = {"first"}, *const second[] = {"second"};
+    struct get_output running, next;
+    assert_int_equal(get_output_open(folder, first, 1, &running), OK);
+    write_object(&running, 0, "1");
+    char left[256];
+    snprintf(left, sizeof left, "%s/.myelin-get-abcdef/sub", folder);
+    assert_int_equal(file_make_folders(left, 0700), OK);
+    assert_int_equal(get_output_open(folder, second, 1, &next), OK);
+    assert_false(exists("a/b/.myelin-get-abcdef"));
+    write_object(&next, 0, "2");
+    assert_int_equal(get_output_publish(&next), OK);
+    get_output_close(&next);
+    assert_int_equal(get_output_publish(&running), OK);
+    get_output_close(&running);
+    assert_int_equal(count_visible(folder), 2);
+    unsigned entries = 0;
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    while (readdir(dir) != NULL)
+        entries++;
+    closedir(dir);
+    assert_int_equal(entries, 4); /* with . and .. */
+}
+
 static void test_unsafe_names(void **state) {
     (void)state;
     assert_true(object_name_is_safe("part 1.bin"));
@@ -147,6 +174,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_a_name_that_turns_up_meanwhile_undoes_all, make_base,
                                         remove_base),
         cmocka_unit_test_setup_teardown(test_what_exists_is_not_replaced, make_base, remove_base),
+        cmocka_unit_test_setup_teardown(test_hidden_folders_of_the_dead, make_base, remove_base),
         cmocka_unit_test(test_unsafe_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,143 @@
+"""Faults in the user's own program: his keystore, the manager's folder, what `get` writes, a new system."""
+import shutil
+import subprocess
+import time
+
+from crash_world import DONE, NOT_FOUND, OTHER, SLOW, Answer, Cluster, Outcome, environment
+from power_cut import Disk, write_tree
+
+
+class ClientOperation:
+    """A command that runs under a fault itself, where it changes what lies in root(w)."""
+
+    def root(self, w):
+        raise NotImplementedError
+
+    def prepare(self, w):
+        w.load("start")
+        w.start_all()
+
+    def command(self, w):
+        raise NotImplementedError
+
+    def check(self, w, acked):
+        raise NotImplementedError
+
+    def finish(self, w):
+        w.stop_all()
+
+    def replace(self, w, tree):
+        """The folder as a power cut left it."""
+        shutil.rmtree(self.root(w))
+        self.root(w).mkdir(parents=True)
+        write_tree(tree, self.root(w))
+
+    def run(self, w, *extra):
+        """Under a fault; gives the outcome."""
+        root = self.root(w)
+        root.mkdir(parents=True, exist_ok=True)
+        disk = Disk(root)
+        command = w.fault_arguments(root, *extra, journal=True) + self.command(w)
+        process = subprocess.Popen(command, env=environment(w), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 30 * SLOW
+        while not (w.folder / "fault.report").exists() or w.report()[1] is None:  # servers that it started go on
+            assert process.poll() is None or w.report()[1], process.communicate()
+            assert time.monotonic() < deadline, "the command does not end"
+            time.sleep(0.005)
+        calls, end = w.report()
+        code = int(end.split()[1]) if end.startswith("exited") else -int(end.split()[1])
+        w.tracers.append(process)
+        journal = (w.folder / "fault.journal").read_bytes()
+        w.could_unlink = "eio" not in extra
+        return Outcome(Answer(code, "", ""), calls, end, disk, journal, len(journal))
+
+
+class EnrollAt(ClientOperation):
+    """Once enrolled, always enrolled; before that, `enroll` once more makes it whole."""
+
+    def __init__(self, what):
+        self.what = what
+        self.name = f"enroll: {what}"
+
+    def root(self, w):
+        return w.home if self.what == "keystore" else w.system / "manager"
+
+    def command(self, w):
+        return w.command("enroll", "dave", user="dave")
+
+    def check(self, w, acked):
+        answer = w.run("enroll", "dave", user="dave")
+        assert answer.code in ((OTHER,) if acked else (DONE, OTHER)), answer
+        w.put("dave", "his", *w.images["old"])
+        assert w.get("dave", "his") == w.contents("old")
+        w.must("get", "base", "--from", "alice", "-o", w.folder / "out/never", user="dave", code=NOT_FOUND)
+        w.assert_no_temporaries(w.home, w.system / "manager")
+
+
+class GetInto(ClientOperation):
+    """A folder that was not there, or one with things in it: whole files under their names, or none."""
+    name = "get: its folder"
+
+    def root(self, w):
+        return w.folder / "reader"
+
+    def prepare(self, w):
+        super().prepare(w)
+        shutil.rmtree(self.root(w), ignore_errors=True)
+        self.root(w).mkdir()
+
+    def command(self, w):
+        return w.command("get", "base", "-o", self.root(w) / "into", user="alice")
+
+    def check(self, w, acked):
+        into, want = self.root(w) / "into", w.contents("base")
+        got = {p.name: p.read_bytes() for p in into.iterdir() if p.is_file()} if into.exists() else {}
+        assert all(want[name] == data for name, data in got.items()), f"half a file: {sorted(got)}"
+        assert not acked or got == want, f"acknowledged and not there: {sorted(got)}"
+        if not got:
+            w.must("get", "base", "-o", into, user="alice")
+            assert {p.name: p.read_bytes() for p in into.iterdir()} == want, "left beside what was asked for"
+        elif not acked:  # killed between two names: get does not write over what is there, not even its own
+            w.must("get", "base", "-o", into, user="alice", code=OTHER)
+            w.must("get", "base", "-o", self.root(w) / "again", user="alice")
+
+
+class Up(ClientOperation):
+    """A new system: `up` once more makes it whole, whatever happened to the first."""
+    name = "up"
+
+    def cluster(self, w):
+        return Cluster(w.folder / "fresh", storage=1, k=1, key=1, threshold=1)
+
+    def root(self, w):
+        return w.folder / "fresh" / "system"
+
+    def prepare(self, w):
+        shutil.rmtree(w.folder / "fresh", ignore_errors=True)
+
+    def command(self, w):
+        c = self.cluster(w)
+        return c.command("up", c.system, *c.shape, "--detach")
+
+    def check(self, w, acked):
+        c = self.cluster(w)
+        description = c.system / "system.myelin"
+        before = description.read_bytes() if description.exists() else None
+        assert before or not acked, "a system that was made is gone"
+        c.up().enroll("alice")
+        assert before in (None, description.read_bytes())
+        path = c.make("f.bin", 5000)
+        c.put("alice", "first", path)
+        assert c.get("alice", "first") == {"f.bin": path.read_bytes()}
+        w.assert_no_temporaries(c.system)
+
+    def finish(self, w):
+        self.cluster(w).end()
+
+    def replace(self, w, tree):
+        self.cluster(w).end()
+        super().replace(w, tree)
+
+
+CLIENT_OPERATIONS = [EnrollAt("keystore"), EnrollAt("manager"), GetInto(), Up()]
