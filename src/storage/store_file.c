@@ -418,8 +418,8 @@ static result clear_new(struct file_store *file, const char *folder) {
     char path[PATH_MAX];
     TRY(file_sweep(folder, "")); /* of what others replace in the store's root */
     TRY(path_of(&file->base, NEW_FOLDER, path));
-    TRY(file_remove_tree(path));
-    return file_make_folders(path, FOLDER_MODE);
+    TRY(file_make_folders(path, FOLDER_MODE));
+    return file_sweep(path, "");
 }
 
 static result open_folder(struct file_store *file, const char *folder) {

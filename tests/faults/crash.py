@@ -148,20 +148,34 @@ def client_dry_run(world, operation):
             world.tracers.pop().communicate(timeout=60)
 
 
+def sample(world, tally, rng, count):
+    """`count` faults, each of an operation chosen at random."""
+    plans = {}
+    for _ in range(count):
+        operation = rng.choice(OPERATIONS + CLIENT_OPERATIONS)
+        is_client = operation in CLIENT_OPERATIONS
+        if operation not in plans:
+            plans[operation] = list(plan((client_dry_run if is_client else dry_run)(world, operation)))
+        fault, extra = rng.choice(plans[operation])
+        (client_round if is_client else run_round)(world, operation, tally, fault, extra,
+                                                   [rng.choice([0, 1, rng.randrange(2, 1 << 32)])])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--share", type=float, default=1, help="of all faults, a random part (1)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--only", default="", help="operations whose name holds this")
-    parser.add_argument("--at", help="one fault alone: the arguments of myelin-fault")
-    parser.add_argument("--cut", type=int, help="with --at: a power cut there, with this seed")
+    parser.add_argument("--rounds", type=int, help="so many faults of any operations, instead of all")
     options = parser.parse_args()
     print(f"seed {options.seed}")
     tally, rng = Tally(), random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="myelin-crash-") as folder:
         world = World(folder)
+        if options.rounds:
+            sample(world, tally, rng, options.rounds)
         for operation in OPERATIONS + CLIENT_OPERATIONS:
-            if options.only not in operation.name:
+            if options.rounds or options.only not in operation.name:
                 continue
             start = time.monotonic()
             run_operation(world, operation, tally, options.share, rng)

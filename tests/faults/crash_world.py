@@ -158,16 +158,25 @@ class World(Cluster):
         self.load("start")
         server, journal = operation.target, self.folder / "fault.journal"
         disk = Disk(self.store(server))
-        self.start_all(**{server.replace("-", "_"): self.fault_arguments(self.store(server), *extra,
-                                                                          journal=True)})
         try:
-            answer = operation.run(self)
+            answer = self.start_under_fault(server, extra) or operation.run(self)
             answered_at = journal.stat().st_size
         finally:
             if not goes_on:
                 self.stop_all()
         calls, end = self.report()
         return Outcome(answer, calls, end, disk, journal.read_bytes(), answered_at)
+
+    def start_under_fault(self, server, extra):
+        """None, or what to say where the fault kept the server from starting, which ended with a reason."""
+        try:
+            self.start_all(**{server.replace("-", "_"): self.fault_arguments(self.store(server), *extra,
+                                                                              journal=True)})
+        except AssertionError:
+            if not extra or self.daemons[server].poll() is None or not self.daemon_log(server):
+                raise
+            return Answer(OTHER, "", "it did not start: " + self.daemon_log(server))
+        return None
 
     def assert_whole(self, image, user="alice", owner=None):
         got = self.get(user, image, owner=owner)
