@@ -16,6 +16,7 @@ myelin_pkg(zstd libzstd)
 myelin_pkg(charls charls)
 myelin_pkg(jansson jansson)
 myelin_pkg(protobufc libprotobuf-c)
+myelin_pkg(seccomp libseccomp)
 
 # DCMTK's dcmdata alone: the rest of DCMTK would bring a second TLS stack.
 find_path(DCMTK_INCLUDE_DIR dcmtk/dcmdata/dctk.h REQUIRED)

@@ -4,11 +4,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 
+#include "base/budget.h"
 #include "base/secret.h"
+#include "daemon/sandbox.h"
 
-enum { SWEEP_SECONDS = 60 };
+enum { SWEEP_SECONDS = 60, FILES_MOST = 1 << 16 };
 
 /* Threads inherit the mask, so that signals reach this one only. SIGXFSZ: a file too long for the
  * process's limit is an error of write() like any other. */
@@ -41,11 +44,27 @@ static result report(const struct daemon_program *program, result failed) {
     return failed;
 }
 
+/* Connections and the files they read or write are more than the usual soft limit allows. */
+static void raise_file_limit(void) {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    files.rlim_cur = files.rlim_max < FILES_MOST ? files.rlim_max : FILES_MOST;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        log_event(LOG_WARNING, "files", "error=\"the limit cannot be raised: %m\"");
+}
+
 static result serve(const struct daemon_program *program, const struct options *options) {
     sigset_t stop;
     block_signals(program, &stop);
     TRY(secret_start());
+    raise_file_limit();
+    budget_set_limit((uint64_t)options->memory_mib << 20);
     TRY(program->start(options));
+    if (!options->no_sandbox)
+        TRY(sandbox_enter());
+    log_event(LOG_INFO, "guarded", "sandbox=%s memory_mib=%u", options->no_sandbox ? "off" : "on",
+              options->memory_mib);
     log_event(LOG_INFO, "stopping", "signal=%d", wait_for_signal(program, &stop));
     return OK;
 }

@@ -2,7 +2,10 @@
 
 #include <getopt.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { MEMORY_DEFAULT_MIB = 256, MEMORY_LEAST_MIB = 64, NUMBER_MOST = 1 << 20 };
 
 static result parse_level(const char *name, enum log_level *out_level) {
     static const char *const names[] = {"debug", "info", "warning", "error"};
@@ -25,6 +28,34 @@ static result parse_segment(const char *text, uint64_t *out_bytes) {
         return FAIL(INVALID, "--log-segment-mb %s: expected 1 to 100000", text);
     *out_bytes = megabytes * 1000000;
     return OK;
+}
+
+/* A whole number from `least` to `most`. */
+static result parse_number(const char *name, unsigned least, unsigned most, unsigned *out_number) {
+    char *end = NULL;
+    bool is_number = optarg[0] >= '0' && optarg[0] <= '9';
+    unsigned long number = is_number ? strtoul(optarg, &end, 10) : 0;
+    if (!is_number || *end != '\0' || number < least || number > most)
+        return FAIL(INVALID, "--%s %s: expected a number from %u to %u", name, optarg, least, most);
+    *out_number = (unsigned)number;
+    return OK;
+}
+
+static result take_limit(int option, struct options *options) {
+    switch (option) {
+    case 'M':
+        return parse_number("memory", MEMORY_LEAST_MIB, NUMBER_MOST, &options->memory_mib);
+    case 'C':
+        return parse_number("connections", 8, 1 << 16, &options->connections);
+    case 'U':
+        return parse_number("user-connections", 1, 1 << 16, &options->user_connections);
+    case 'Q':
+        return parse_number("user-requests", 1, 1 << 16, &options->user_requests);
+    case 'R':
+        return parse_number("user-rate", 10, NUMBER_MOST, &options->user_rate);
+    default:
+        return FAIL(INVALID, "unknown option, or one without its value; see --help");
+    }
 }
 
 static result take_option(int option, struct options *options) {
@@ -51,8 +82,11 @@ static result take_option(int option, struct options *options) {
     case 'v':
         options->version = true;
         return OK;
+    case 'X':
+        options->no_sandbox = true;
+        return OK;
     default:
-        return FAIL(INVALID, "unknown option, or one without its value; see --help");
+        return take_limit(option, options);
     }
 }
 
@@ -75,11 +109,17 @@ result options_parse(int argc, char *argv[], struct options *out_options) {
         {"listen", required_argument, NULL, 'a'},
         {"log-level", required_argument, NULL, 'l'},
         {"log-segment-mb", required_argument, NULL, 'r'},
+        {"memory", required_argument, NULL, 'M'},
+        {"connections", required_argument, NULL, 'C'},
+        {"user-connections", required_argument, NULL, 'U'},
+        {"user-requests", required_argument, NULL, 'Q'},
+        {"user-rate", required_argument, NULL, 'R'},
+        {"no-sandbox", no_argument, NULL, 'X'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0},
     };
-    *out_options = (struct options){.log_level = LOG_INFO};
+    *out_options = (struct options){.log_level = LOG_INFO, .memory_mib = MEMORY_DEFAULT_MIB};
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;)
         TRY(take_option(option, out_options));
@@ -88,4 +128,14 @@ result options_parse(int argc, char *argv[], struct options *out_options) {
     if (optind < argc)
         return FAIL(INVALID, "unexpected argument %s; see --help", argv[optind]);
     return check_required(out_options);
+}
+
+struct server_limits options_limits(const struct options *options) {
+    return (struct server_limits){
+        .connections = options->connections,
+        .user_connections = options->user_connections,
+        .user_running = options->user_requests,
+        .user_rate = options->user_rate,
+        .user_burst = 5 * options->user_rate,
+    };
 }

@@ -26,7 +26,7 @@ static const char help[] =
     "  --store FOLDER      where shares, revocations and the access log are kept\n"
     "  --listen HOST:PORT  instead of this server's address in the description\n"
     "  --log-segment-mb N  begin a new file of the access log at N megabytes (64)\n"
-    "  --log-level LEVEL   debug, info (the default), warning or error\n"
+    "  --log-level LEVEL   debug, info (the default), warning or error\n" OPTIONS_HELP_LIMITS
     "  --help, --version\n"
     "\n"
     "Log lines go to standard error; \"event=ready\" says that it serves. SIGTERM stops it.\n"
@@ -115,6 +115,7 @@ static result keyd_start(const struct options *options) {
         .routes = keyd_routes,
         .route_count = keyd_route_count,
         .context = &keyd.context,
+        .limits = options_limits(options),
     };
     TRY(server_start(&server, &keyd.server));
     TRY(daemon_system_start(&keyd.system, keyd.server, &keyd.identity));

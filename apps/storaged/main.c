@@ -15,7 +15,7 @@ static const char help[] =
     "  --system FILE       the system description, system.myelin\n"
     "  --store FOLDER      where symbols and forwards are kept; \"file:FOLDER\" means the same\n"
     "  --listen HOST:PORT  instead of this server's address in the description\n"
-    "  --log-level LEVEL   debug, info (the default), warning or error\n"
+    "  --log-level LEVEL   debug, info (the default), warning or error\n" OPTIONS_HELP_LIMITS
     "  --help, --version\n"
     "\n"
     "Log lines go to standard error; \"event=ready\" says that it serves. SIGTERM stops it.\n";
@@ -79,6 +79,7 @@ static result storaged_start(const struct options *options) {
         .routes = storaged_routes,
         .route_count = storaged_route_count,
         .context = &storaged.context,
+        .limits = options_limits(options),
     };
     TRY(server_start(&server, &storaged.server));
     TRY(daemon_system_start(&storaged.system, storaged.server, &storaged.identity));

@@ -16,6 +16,7 @@
  *               hashes                the table of slice hashes
  *     puts      receipt, forged-receipt, other-receipt; forgets: says yes and keeps nothing
  *     all       nonsense, refuse, absent
+ *               exec                  starts another program, as one does who has taken it over
  */
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,8 @@ static void flip(ProtobufCBinaryData *field) {
 
 /* Lies that need no look at the right answer; OK where there is none of them. */
 static result lie_flatly(const struct lie *lie) {
+    if (lie_is(lie, "exec"))
+        execl("/bin/true", "true", (char *)NULL);
     if (lie_is(lie, "refuse"))
         return FAIL(DENIED, "not to you");
     return lie_is(lie, "absent") ? FAIL(NOT_FOUND, "no such image") : OK;
