@@ -17,6 +17,7 @@
 #include "storage/store_backend.h"
 
 #define NEW_FOLDER "new"
+#define SPARE      "spare"
 
 enum {
     FOLDER_MODE = 0700,
@@ -24,7 +25,8 @@ enum {
     WRITE_BYTES = 256 << 10,    /* small parts are gathered up to this */
     DIRECT_BYTES = 48 << 10,    /* from this on a part is written where it lies */
     WRITE_BACK_BYTES = 8 << 20, /* how often the kernel is asked to start writing back */
-    FSYNC_FILES_MAX = 8,        /* below a prefix with more files one syncfs is faster */
+    SPARE_BYTES = 256 << 10,
+    FSYNC_FILES_MAX = 8, /* below a prefix with more files one syncfs is faster */
 };
 
 struct file_store {
@@ -106,12 +108,33 @@ static result file_put(struct store *store, const char *key, struct view value) 
 }
 
 /* Written in a folder of its own first, so that what a crash leaves need not be looked for. */
-static result file_replace(struct store *store, const char *key, struct view value) {
+static result replace(struct store *store, const char *key, struct view value) {
     char path[PATH_MAX], folder[PATH_MAX];
     TRY(path_of(store, key, path));
     TRY(path_of(store, NEW_FOLDER, folder));
     TRY(make_parents(store, key));
     return file_write_through(folder, path, value, FILE_MODE);
+}
+
+/* Holds some blocks of the disk against the day when it is full. Best effort: it is there when it
+ * could be made whole. */
+static void spare_make(const struct file_store *file) {
+    struct stat there;
+    if (fstatat(file->root, SPARE, &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_size < SPARE_BYTES)
+        unlinkat(file->root, SPARE, 0);
+    AUTO_FD int fd =
+        openat(file->root, SPARE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    if (fd >= 0 && posix_fallocate(fd, 0, SPARE_BYTES) != 0)
+        unlinkat(file->root, SPARE, 0);
+}
+
+/* On a full disk the spare blocks go to small records: decisions about what is there, and removals,
+ * after which there is room again. */
+static result file_replace(struct store *store, const char *key, struct view value) {
+    result replaced = replace(store, key, value);
+    if (replaced != IO || unlinkat(root_of(store), SPARE, 0) != 0)
+        return replaced;
+    return replace(store, key, value);
 }
 
 static result file_get(struct store *store, const char *key, size_t limit,
@@ -339,7 +362,9 @@ static result file_delete(struct store *store, const char *key) {
 static result file_delete_all(struct store *store, const char *prefix) {
     char path[PATH_MAX];
     TRY(path_of(store, prefix, path));
-    return file_remove_tree(path);
+    TRY(file_remove_tree(path));
+    spare_make((struct file_store *)store);
+    return OK;
 }
 
 /* ------------------------------------------------------------------ durability */
@@ -419,7 +444,9 @@ static result clear_new(struct file_store *file, const char *folder) {
     TRY(file_sweep(folder, "")); /* of what others replace in the store's root */
     TRY(path_of(&file->base, NEW_FOLDER, path));
     TRY(file_make_folders(path, FOLDER_MODE));
-    return file_sweep(path, "");
+    TRY(file_sweep(path, ""));
+    spare_make(file);
+    return OK;
 }
 
 static result open_folder(struct file_store *file, const char *folder) {
