@@ -7,6 +7,7 @@
 #include "flow/generations.h"
 #include "flow/heads.h"
 #include "flow/image.h"
+#include "flow/serial.h"
 #include "flow/tell.h"
 #include "scheme/threshold_rekeygen.h"
 
@@ -180,7 +181,7 @@ static result rekey(struct session *session, const struct image *image, const ch
 
 static result sign_forward(struct session *session, const struct image *image, const char *id,
                            const struct session_user *recipient, const struct rekey *rekey,
-                           Myelin__Signed **out_record) {
+                           uint64_t serial_ms, Myelin__Signed **out_record) {
     uint8_t rk1[G2_BYTES], rk2[G2_BYTES];
     rekey_to_bytes(rekey, rk1, rk2);
     AUTO_BYTES struct bytes label = {0};
@@ -194,32 +195,60 @@ static result sign_forward(struct session *session, const struct image *image, c
     forward.tau = format_bytes(view_of(image->tau_bytes, FORMAT_TAU_BYTES));
     forward.rk1 = format_bytes(view_of(rk1, sizeof rk1));
     forward.rk2 = format_bytes(view_of(rk2, sizeof rk2));
-    forward.serial_ms = session_now_ms();
+    forward.serial_ms = serial_ms;
     forward.label = format_bytes(bytes_view(&label));
     return format_sign(session->signing, &forward, out_record);
+}
+
+struct handing {
+    const struct image *image;
+    const char *id;
+    const struct session_user *recipient;
+    const struct rekey *rekey;
+    uint64_t serial_ms;
+};
+
+static result hand_over(struct session *session, const struct handing *handing,
+                        struct session_answer answers[], unsigned *out_ok, uint64_t *bytes) {
+    AUTO_FORMAT Myelin__Signed *record = NULL;
+    TRY(sign_forward(session, handing->image, handing->id, handing->recipient, handing->rekey,
+                     handing->serial_ms, &record));
+    char path[64 + IMAGE_HEX + FORMAT_NAME_MAX];
+    snprintf(path, sizeof path, "/v1/images/%s/forwards/%s", handing->image->hex,
+             handing->recipient->name);
+    uint64_t told_bytes = 0;
+    TRY(tell_all(session, SESSION_STORAGE, "PUT", path, record, answers, out_ok, &told_bytes));
+    *bytes += told_bytes;
+    return OK;
+}
+
+/* With a later serial, once, where one that is not older is there already. */
+static result hand_to_all(struct session *session, struct handing *handing,
+                          struct session_answer answers[], unsigned *out_ok, uint64_t *bytes) {
+    bool is_raised;
+    TRY(hand_over(session, handing, answers, out_ok, bytes));
+    TRY(serial_learn(session, handing->image, handing->recipient->name, answers,
+                     &handing->serial_ms, &is_raised));
+    return is_raised ? hand_over(session, handing, answers, out_ok, bytes) : OK;
 }
 
 static result forward_one(struct session *session, const struct image *image, const char *id,
                           const char *name, bool recover_key, struct forward_done *out_done) {
     const struct session_user *recipient = NULL;
     TRY(session_find_user(session, name, &recipient));
-    uint64_t bytes = 0, told_bytes = 0;
+    uint64_t bytes = 0;
     struct rekey key;
     TRY(recover_key ? forward_recover(session, image, id, recipient, &key, &bytes)
                     : rekey(session, image, id, recipient, &key, &bytes));
-    AUTO_FORMAT Myelin__Signed *record = NULL;
-    TRY(sign_forward(session, image, id, recipient, &key, &record));
-    char path[64 + IMAGE_HEX + FORMAT_NAME_MAX];
-    snprintf(path, sizeof path, "/v1/images/%s/forwards/%s", image->hex, name);
+    struct handing handing = {image, id, recipient, &key, image_serial_ms(image)};
     struct session_answer answers[FORMAT_SERVERS_MAX];
     unsigned ok = 0;
-    TRY(tell_all(session, SESSION_STORAGE, "PUT", path, record, answers, &ok, &told_bytes));
+    TRY(hand_to_all(session, &handing, answers, &ok, &bytes));
     if (ok < session->k)
         return session_fail_quorum(session, SESSION_STORAGE, "handing over the forward", answers,
                                    session->k);
     tell_warn(session, SESSION_STORAGE, "the forward", answers, OK);
-    *out_done =
-        (struct forward_done){.recipient = name, .servers = ok, .bytes = bytes + told_bytes};
+    *out_done = (struct forward_done){.recipient = name, .servers = ok, .bytes = bytes};
     return OK;
 }
 

@@ -195,6 +195,9 @@ result image_load(struct session *session, const char *id, struct image *image) 
     unsigned ok = 0;
     result loaded =
         session_ask(session, SESSION_STORAGE, ask_image, &loading, session->k, answers, &ok);
+    for (unsigned i = 0; i < session->n; i++)
+        if (loading.of[i].removed_ms > image->removed_ms)
+            image->removed_ms = loading.of[i].removed_ms;
     if (loaded == OK)
         loaded = take_newest(session, id, &loading, answers, image);
     if (loaded == OK)
@@ -204,6 +207,15 @@ result image_load(struct session *session, const char *id, struct image *image) 
         format_free(loading.of[i].envelope);
     }
     return loaded;
+}
+
+uint64_t image_serial_ms(const struct image *image) {
+    uint64_t serial_ms = session_now_ms();
+    if (serial_ms <= image->removed_ms)
+        serial_ms = image->removed_ms + 1;
+    if (image->envelope != NULL && serial_ms <= image->envelope->created_ms)
+        serial_ms = image->envelope->created_ms + 1;
+    return serial_ms;
 }
 
 /* ------------------------------------------------------------------ labels */

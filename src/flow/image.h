@@ -24,6 +24,7 @@ struct image {
     Myelin__Envelope *envelope;
     uint64_t objects;      /* most that a server has */
     uint64_t symbol_bytes; /* of one server, likewise */
+    uint64_t removed_ms;   /* the newest removal's serial, also where nothing is there; 0: none */
 };
 
 #define AUTO_IMAGE __attribute__((cleanup(image_free)))
@@ -43,6 +44,10 @@ MUST_CHECK result image_find(struct session *session, const char *id, const char
  * has it or it was removed, DENIED where the servers refuse, QUORUM where fewer than k answer and
  * none of them has it. */
 MUST_CHECK result image_load(struct session *session, const char *id, struct image *image);
+
+/* The serial or time of creation of what the owner signs about the image now: this machine's time,
+ * but after the envelope and the removal that were loaded, also where a clock went back since. */
+uint64_t image_serial_ms(const struct image *image);
 
 /* Envelope.owner_label: the ID sealed for its owner alone, under
  * HKDF-SHA256(a3, salt = tau, "MYELIN-V1-LABEL-KEY"). Opening: INTEGRITY. */

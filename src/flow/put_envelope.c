@@ -99,7 +99,7 @@ static result sign_record(struct session *session, const struct image *image, co
     envelope.owner_label = format_bytes(bytes_view(&label));
     envelope.sealed_id = format_bytes(bytes_view(&sealed_id));
     envelope.put = format_bytes(view_of(put, FORMAT_ID_BYTES));
-    envelope.created_ms = session_now_ms();
+    envelope.created_ms = image->signing_ms;
     envelope.coefficients_hash = format_bytes(view_of(coefficients_hash, sizeof coefficients_hash));
     return format_sign(session->signing, &envelope, out_record);
 }

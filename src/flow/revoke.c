@@ -3,10 +3,12 @@
 #include <stdio.h>
 
 #include "flow/image.h"
+#include "flow/serial.h"
 #include "flow/tell.h"
 
 static result sign_revocation(struct session *session, const struct image *image,
-                              const char *recipient, Myelin__Signed **out_record) {
+                              const char *recipient, uint64_t serial_ms,
+                              Myelin__Signed **out_record) {
     char owner[FORMAT_NAME_MAX + 1], name[FORMAT_NAME_MAX + 1];
     uint8_t tau[FORMAT_TAU_BYTES];
     snprintf(owner, sizeof owner, "%s", session->user);
@@ -16,7 +18,7 @@ static result sign_revocation(struct session *session, const struct image *image
     revocation.owner = owner;
     revocation.recipient = name;
     revocation.tau = format_bytes(view_of(tau, sizeof tau));
-    revocation.serial_ms = session_now_ms();
+    revocation.serial_ms = serial_ms;
     return format_sign(session->signing, &revocation, out_record);
 }
 
@@ -27,19 +29,38 @@ static unsigned count_code(const struct session_answer answers[], unsigned count
     return found;
 }
 
+/* With a later serial, once, where one that is not older is there already. */
+static result tell_storage(struct session *session, const struct image *image,
+                           const char *recipient, struct session_answer answers[], unsigned *out_ok,
+                           Myelin__Signed **out_record) {
+    AUTO_FORMAT Myelin__Signed *record = NULL;
+    char path[64 + IMAGE_HEX + FORMAT_NAME_MAX];
+    uint64_t serial_ms = session_now_ms();
+    bool is_raised;
+    snprintf(path, sizeof path, "/v1/images/%s/forwards/%s", image->hex, recipient);
+    TRY(sign_revocation(session, image, recipient, serial_ms, &record));
+    TRY(tell_all(session, SESSION_STORAGE, "DELETE", path, record, answers, out_ok, NULL));
+    TRY(serial_learn(session, image, recipient, answers, &serial_ms, &is_raised));
+    if (is_raised) {
+        format_free(record);
+        record = NULL;
+        TRY(sign_revocation(session, image, recipient, serial_ms, &record));
+        TRY(tell_all(session, SESSION_STORAGE, "DELETE", path, record, answers, out_ok, NULL));
+    }
+    *out_record = record;
+    record = NULL;
+    return OK;
+}
+
 result flow_revoke(struct session *session, const char *id, const char *recipient) {
     if (!format_is_name(recipient))
         return FAIL(INVALID, "'%s' is no user name", recipient);
     AUTO_IMAGE struct image image = {0};
     TRY(image_own(session, id, &image));
     AUTO_FORMAT Myelin__Signed *record = NULL;
-    TRY(sign_revocation(session, &image, recipient, &record));
-    char path[64 + IMAGE_HEX + FORMAT_NAME_MAX];
-    snprintf(path, sizeof path, "/v1/images/%s/forwards/%s", image.hex, recipient);
-
     struct session_answer storage[FORMAT_SERVERS_MAX], key[FORMAT_SERVERS_MAX];
     unsigned ok = 0, key_ok = 0;
-    TRY(tell_all(session, SESSION_STORAGE, "DELETE", path, record, storage, &ok, NULL));
+    TRY(tell_storage(session, &image, recipient, storage, &ok, &record));
     if (ok == 0 && count_code(storage, session->n, NOT_FOUND) >= session->k)
         return FAIL(NOT_FOUND, "%s has no image '%s' that was forwarded to %s", session->user, id,
                     recipient);
