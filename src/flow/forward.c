@@ -240,7 +240,7 @@ static result forward_one(struct session *session, const struct image *image, co
     struct rekey key;
     TRY(recover_key ? forward_recover(session, image, id, recipient, &key, &bytes)
                     : rekey(session, image, id, recipient, &key, &bytes));
-    struct handing handing = {image, id, recipient, &key, image_serial_ms(image)};
+    struct handing handing = {image, id, recipient, &key, image->signing_ms};
     struct session_answer answers[FORMAT_SERVERS_MAX];
     unsigned ok = 0;
     TRY(hand_to_all(session, &handing, answers, &ok, &bytes));

@@ -33,6 +33,7 @@ result image_own(struct session *session, const char *id, struct image *out_imag
     g2_to_bytes(&image.tau, image.tau_bytes);
     snprintf(image.owner_name, sizeof image.owner_name, "%s", session->user);
     name_image(&image);
+    image_date(&image);
     *out_image = image;
     return OK;
 }
@@ -202,6 +203,7 @@ result image_load(struct session *session, const char *id, struct image *image) 
         loaded = take_newest(session, id, &loading, answers, image);
     if (loaded == OK)
         session_warn_failed(session, SESSION_STORAGE, answers, NOT_FOUND);
+    image_date(image);
     for (unsigned i = 0; i < session->n; i++) {
         format_free(loading.of[i].record);
         format_free(loading.of[i].envelope);
@@ -209,13 +211,20 @@ result image_load(struct session *session, const char *id, struct image *image) 
     return loaded;
 }
 
-uint64_t image_serial_ms(const struct image *image) {
-    uint64_t serial_ms = session_now_ms();
-    if (serial_ms <= image->removed_ms)
-        serial_ms = image->removed_ms + 1;
-    if (image->envelope != NULL && serial_ms <= image->envelope->created_ms)
-        serial_ms = image->envelope->created_ms + 1;
-    return serial_ms;
+void image_date(struct image *image) {
+    image->signing_ms = session_now_ms();
+    if (image->signing_ms <= image->removed_ms)
+        image->signing_ms = image->removed_ms + 1;
+    if (image->envelope != NULL && image->signing_ms <= image->envelope->created_ms)
+        image->signing_ms = image->envelope->created_ms + 1;
+}
+
+bool image_is_outdated(const struct image *image, const Myelin__Manifest *manifest) {
+    const Myelin__Envelope *envelope = image->envelope;
+    if (envelope == NULL)
+        return manifest->created_ms <= image->removed_ms;
+    return manifest->created_ms < envelope->created_ms &&
+           !view_equal(format_view(manifest->put), format_view(envelope->put));
 }
 
 /* ------------------------------------------------------------------ labels */

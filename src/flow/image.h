@@ -25,6 +25,11 @@ struct image {
     uint64_t objects;      /* most that a server has */
     uint64_t symbol_bytes; /* of one server, likewise */
     uint64_t removed_ms;   /* the newest removal's serial, also where nothing is there; 0: none */
+
+    /* The time of creation, or serial, of what the owner signs about the image in this flow: his
+     * machine's time, but after the envelope and the removal that were loaded. His clock may have
+     * gone back since, or have been another machine's. */
+    uint64_t signing_ms;
 };
 
 #define AUTO_IMAGE __attribute__((cleanup(image_free)))
@@ -45,9 +50,12 @@ MUST_CHECK result image_find(struct session *session, const char *id, const char
  * none of them has it. */
 MUST_CHECK result image_load(struct session *session, const char *id, struct image *image);
 
-/* The serial or time of creation of what the owner signs about the image now: this machine's time,
- * but after the envelope and the removal that were loaded, also where a clock went back since. */
-uint64_t image_serial_ms(const struct image *image);
+/* Sets signing_ms by what is known now. */
+void image_date(struct image *image);
+
+/* Whether the owner signed a manifest, of this put and time, for the image as it was before it was
+ * removed and put again: a server that missed the removal may still have it. */
+bool image_is_outdated(const struct image *image, const Myelin__Manifest *manifest);
 
 /* Envelope.owner_label: the ID sealed for its owner alone, under
  * HKDF-SHA256(a3, salt = tau, "MYELIN-V1-LABEL-KEY"). Opening: INTEGRITY. */

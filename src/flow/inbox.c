@@ -93,6 +93,7 @@ static result merge_entry(struct session *session, const Myelin__InboxEntry *ent
         item->owner = owner;
         memcpy(item->tau, forward->tau.data, sizeof item->tau);
     }
+    item->servers++;
     if (forward->serial_ms > item->serial_ms)
         item->serial_ms = forward->serial_ms;
     if (entry->objects > item->objects)
@@ -131,6 +132,17 @@ static int by_owner_and_id(const void *a, const void *b) {
     return order != 0 ? order : strcmp(left->id, right->id);
 }
 
+static void drop_unreadable(struct inbox *inbox, unsigned silent, unsigned needed) {
+    size_t kept = 0;
+    for (size_t i = 0; i < inbox->count; i++) {
+        if (inbox->items[i].servers + silent >= needed)
+            inbox->items[kept++] = inbox->items[i];
+        else
+            free(inbox->items[i].id);
+    }
+    inbox->count = kept;
+}
+
 result inbox_collect(struct session *session, const char *from, struct inbox *out_inbox) {
     AUTO_PAGES struct pages_all all = {0};
     TRY(pages_ask(session, SESSION_STORAGE, "/v1/inbox", parse_page, session->k, &all));
@@ -143,6 +155,7 @@ result inbox_collect(struct session *session, const char *from, struct inbox *ou
         for (size_t p = 0; p < all.of[i].count; p++)
             TRY(merge_page(session, session_server(session, SESSION_STORAGE, i)->name,
                            all.of[i].page[p], from, &inbox));
+    drop_unreadable(&inbox, all.servers - all.ok, session->k);
     if (inbox.count > 0)
         qsort(inbox.items, inbox.count, sizeof *inbox.items, by_owner_and_id);
     *out_inbox = inbox;

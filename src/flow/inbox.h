@@ -13,6 +13,7 @@ struct inbox_item {
     uint8_t tau[FORMAT_TAU_BYTES];
     uint64_t serial_ms; /* when it was forwarded */
     uint64_t objects, sealed_bytes;
+    unsigned servers; /* that list it */
 };
 
 struct inbox {
@@ -23,9 +24,10 @@ struct inbox {
 #define AUTO_INBOX __attribute__((cleanup(inbox_free)))
 void inbox_free(struct inbox *inbox);
 
-/* Every forward to the user that a reachable storage server knows and its owner signed; those of
- * `from` alone where it is not NULL. Forged ones cost a warning. QUORUM where fewer than k storage
- * servers answer. */
+/* Every forward to the user that its owner signed and enough storage servers list to read it, where
+ * those that did not answer are taken to list it too: what fewer have was revoked and they missed
+ * that. Those of `from` alone where it is not NULL. Forged ones cost a warning. QUORUM where fewer
+ * than k storage servers answer. */
 MUST_CHECK result inbox_collect(struct session *session, const char *from, struct inbox *out_inbox);
 
 #endif

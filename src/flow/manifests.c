@@ -203,6 +203,8 @@ static result merge(struct session *session, struct listing *listing, struct man
                     error_text());
             continue;
         }
+        if (image_is_outdated(listing->image, manifest))
+            continue;
         TRY(add_entry(manifests, manifest, listed, next - i));
         manifest = NULL;
     }

@@ -59,6 +59,7 @@ static result recall(struct putting *putting) {
     TRY(format_parse_signed(bytes_view(&known->record), &image->record));
     TRY(format_open_envelope(image->record, putting->session->signing->public_key,
                              &image->envelope));
+    image_date(image);
     TRY(secret_new(sizeof *putting->key, (void **)&putting->key));
     *putting->key = *known->key;
     return OK;
@@ -161,7 +162,7 @@ static result put_files(struct putting *putting, size_t first, size_t count,
     AUTO_PUT_BATCH struct put_batch batch = {0};
     TRY(put_batch_init(&plan, &batch));
     result done = run_batch(putting, &batch);
-    if (done != OK)
+    if (done != OK && !batch.may_be_decided)
         put_batch_abort(&batch);
     return done;
 }

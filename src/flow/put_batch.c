@@ -144,7 +144,7 @@ result put_batch_init(const struct put_plan *plan, struct put_batch *out_batch) 
         .parts = plan->parts,
         .content_key = plan->content_key,
         .codec = plan->codec,
-        .created_ms = image_serial_ms(plan->image),
+        .created_ms = plan->image->signing_ms,
         .threads = cores < 1             ? 1
                    : cores > THREADS_MAX ? THREADS_MAX
                                          : (unsigned)cores,

@@ -56,6 +56,7 @@ struct put_batch {
     uint8_t put[FORMAT_ID_BYTES];
     char hex[PUT_HEX]; /* of it */
     uint64_t created_ms;
+    bool may_be_decided; /* a commit was sent: no server may forget the put any more */
 
     uint8_t *rows; /* n x k */
     struct code_map encoder;

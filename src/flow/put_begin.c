@@ -55,7 +55,8 @@ static result check_page(const struct put_batch *batch, const Myelin__ManifestPa
         AUTO_FORMAT Myelin__Manifest *manifest = NULL;
         if (format_open_manifest(page->manifest[i], batch->session->signing->public_key,
                                  &manifest) != OK ||
-            memcmp(manifest->tau.data, batch->image->tau_bytes, FORMAT_TAU_BYTES) != 0)
+            memcmp(manifest->tau.data, batch->image->tau_bytes, FORMAT_TAU_BYTES) != 0 ||
+            image_is_outdated(batch->image, manifest))
             continue;
         const char *name = name_of(batch, manifest);
         if (name != NULL)
@@ -88,7 +89,8 @@ static result prove_image(const struct put_batch *batch, unsigned slot) {
         format_parse_image_answer(bytes_view(&wire), &answer) != OK || answer->envelope == NULL ||
         format_open_envelope(answer->envelope, batch->session->signing->public_key, &envelope) !=
             OK ||
-        memcmp(envelope->tau.data, batch->image->tau_bytes, FORMAT_TAU_BYTES) != 0)
+        memcmp(envelope->tau.data, batch->image->tau_bytes, FORMAT_TAU_BYTES) != 0 ||
+        envelope->created_ms <= batch->image->removed_ms)
         return OK;
     return FAIL(CONFLICT, "another put has just made this image: try again");
 }

@@ -224,12 +224,11 @@ static result outwait_rivals(struct publishing *publishing, uint64_t started_ms,
     return OK;
 }
 
-static result prepare(struct publishing *publishing) {
+static result prepare(struct publishing *publishing, uint64_t started_ms) {
     struct put_batch *batch = publishing->batch;
     struct put_answer *fresh = calloc(batch->slots->n, sizeof *fresh);
     if (fresh == NULL)
         return FAIL(NO_MEMORY, "no memory to ask %u servers", batch->slots->n);
-    uint64_t started_ms = clock_ms();
     struct put_patience patience = {batch->slots->quorum, PREPARE_GRACE_MS, PREPARE_LIMIT_MS};
     result prepared =
         put_slots_ask(batch->slots, NULL, ask_prepare, publishing, patience, publishing->answers);
@@ -257,27 +256,69 @@ static result ask_commit(void *context, unsigned slot, struct http_client *clien
     return http_call(client, "POST", path, bytes_view(&publishing->commit), PROTOBUF, 0, NULL);
 }
 
-/* One server that committed decides the put: the others have it on disk and take the commit from
- * any reader. */
-static result commit(struct publishing *publishing) {
+/* So many know the commit that readers, who ask k at least, meet one of them, as far as a put can
+ * have it. */
+static unsigned commits_needed(const struct put_slots *slots) {
+    unsigned met = slots->n - slots->k + 1;
+    return met < slots->quorum ? met : slots->quorum;
+}
+
+/* Brings the commit to every server that prepared and has not said that it has it, again and again
+ * until enough have, or the time is over. */
+static result spread_commit(struct publishing *publishing, uint64_t started_ms) {
     struct put_batch *batch = publishing->batch;
-    struct put_patience patience = {put_slots_live(batch->slots), COMMIT_GRACE_MS, COMMIT_LIMIT_MS};
-    TRY(put_slots_ask(batch->slots, NULL, ask_commit, publishing, patience, publishing->answers));
-    bool is_decided = put_answers_ok(batch->slots, publishing->answers) > 0;
-    for (unsigned i = 0; is_decided && i < batch->slots->n; i++)
+    unsigned n = batch->slots->n, needed = commits_needed(batch->slots), left;
+    bool lacks[FORMAT_SERVERS_MAX];
+    struct put_answer *fresh = calloc(n, sizeof *fresh);
+    if (fresh == NULL)
+        return FAIL(NO_MEMORY, "no memory to ask %u servers", n);
+    for (unsigned i = 0; i < n; i++)
+        lacks[i] = batch->slots->slot[i].is_live;
+    memset(publishing->answers, 0, n * sizeof *publishing->answers);
+    batch->may_be_decided = true;
+    result asked;
+    do {
+        unsigned ok = put_answers_ok(batch->slots, publishing->answers);
+        struct put_patience patience = {needed - ok, COMMIT_GRACE_MS, COMMIT_LIMIT_MS};
+        asked = put_slots_ask(batch->slots, lacks, ask_commit, publishing, patience, fresh);
+        keep_answers(publishing, fresh);
+        for (unsigned i = 0; i < n; i++)
+            lacks[i] = lacks[i] && publishing->answers[i].code != OK;
+        left = time_left(publishing, started_ms);
+        if (put_answers_ok(batch->slots, publishing->answers) >= needed)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = RIVAL_PAUSE_MS * 1000000L}, NULL);
+    } while (asked == OK && left > 0 && !session_is_cancelled(batch->session));
+    free(fresh);
+    return asked;
+}
+
+/* One server that committed decides the put: the others have it on disk and take the commit from
+ * any reader who meets that one. */
+static result commit(struct publishing *publishing, uint64_t started_ms) {
+    struct put_batch *batch = publishing->batch;
+    TRY(spread_commit(publishing, started_ms));
+    unsigned ok = put_answers_ok(batch->slots, publishing->answers);
+    for (unsigned i = 0; ok > 0 && i < batch->slots->n; i++)
         if (publishing->answers[i].was_asked && publishing->answers[i].code != OK)
             session_warn(batch->session, "%s (it has the put, and will show it once it is back)",
                          publishing->answers[i].text);
-    if (is_decided)
+    if (ok >= commits_needed(batch->slots))
         return OK;
+    if (ok > 0)
+        return FAIL(QUORUM,
+                    "the put is stored, but %u of the %u storage servers needed were told so: it "
+                    "shows once they are back",
+                    ok, commits_needed(batch->slots));
     put_slots_lose_failed(batch->slots, publishing->answers);
     return put_slots_check(batch->slots, "publishing the put");
 }
 
 static result publish(struct publishing *publishing) {
     TRY(sign_all(publishing));
-    TRY(prepare(publishing));
-    return commit(publishing);
+    uint64_t started_ms = clock_ms();
+    TRY(prepare(publishing, started_ms));
+    return commit(publishing, started_ms);
 }
 
 result put_batch_publish(struct put_batch *batch) {

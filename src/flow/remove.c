@@ -14,7 +14,7 @@ static result sign_removal(struct session *session, const struct image *image,
     Myelin__Removal removal = MYELIN__REMOVAL__INIT;
     removal.owner = owner;
     removal.tau = format_bytes(view_of(tau, sizeof tau));
-    removal.serial_ms = image_serial_ms(image);
+    removal.serial_ms = image->signing_ms;
     return format_sign(session->signing, &removal, out_record);
 }
 

@@ -35,7 +35,7 @@ static result tell_storage(struct session *session, const struct image *image,
                            Myelin__Signed **out_record) {
     AUTO_FORMAT Myelin__Signed *record = NULL;
     char path[64 + IMAGE_HEX + FORMAT_NAME_MAX];
-    uint64_t serial_ms = session_now_ms();
+    uint64_t serial_ms = image->signing_ms;
     bool is_raised;
     snprintf(path, sizeof path, "/v1/images/%s/forwards/%s", image->hex, recipient);
     TRY(sign_revocation(session, image, recipient, serial_ms, &record));

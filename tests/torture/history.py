@@ -4,12 +4,13 @@ import collections
 import dataclasses
 import json
 import random
+import re
 import shutil
 import threading
 import time
 
-from fleet import FAULTS, HOUR, PAST
-from model import (DENIED, DONE, MUST, MUST_NOT, NOT_FOUND, TOO_FEW, Image, Limits, Troubles, Wrong)
+from fleet import FAULTS, HOUR
+from model import (DONE, MUST, MUST_NOT, NOT_FOUND, TOO_FEW, Image, Limits, Troubles, Wrong)
 
 USERS = ("alice", "bob", "carol")
 LANES = 3  # operations at a time, on different images
@@ -25,6 +26,11 @@ class Step:
     faults: str
     code: int
     seconds: float
+
+
+def named(text):
+    """The storage servers that an answer names."""
+    return set(re.findall(r"storage-\d+", text))
 
 
 class History:
@@ -73,27 +79,28 @@ class History:
                       f" {answer.err.strip()[:150] if answer.code else ''}", flush=True)
         return answer
 
-    def make(self, lane, rng):
-        """One to three files with new names."""
+    def make(self, lane, rng, image):
+        """One to three files with names that are new in the image, and contents that are new anywhere."""
         paths = []
         for _ in range(rng.choice([1, 1, 2, 3])):
             self.numbers[lane] += 1
+            image.files += 1
             size = rng.choice([1, 5000, 300_000, 1 << 20, 3 << 20])
-            paths.append(self.fleet.make(f"{lane}-{self.numbers[lane]}.bin", size))
+            paths.append(self.fleet.make(f"{lane}-{image.files}.bin", size, seed=self.numbers[lane]))
         return paths
 
     def put(self, lane, rng, image):
-        paths = self.make(lane, rng)
+        paths = self.make(lane, rng, image)
         how = ["--disperse", "blocks"] if rng.random() < 0.2 else []
         answer = self.run(lane, "put", image.id, image.owner, "put", *how, "--id", image.id, *paths)
         objects = {path.name: path.read_bytes() for path in paths}
         for path in paths:
             path.unlink()
-        again = image.removed == MUST_NOT
-        failing = len(self.troubles().storage)
-        if answer.code != DONE and failing <= self.limits.n - self.limits.quorum and not (again and image.untold):
-            raise Wrong(f"put {image.id}: exit {answer.code} with {failing} storage servers in trouble: {answer.err}")
+        failing = self.troubles().storage | image.lacking
+        if answer.code != DONE and len(failing) <= self.limits.n - self.limits.quorum:
+            raise Wrong(f"put {image.id}: exit {answer.code} with {sorted(failing)} in trouble: {answer.err}")
         image.put(objects, answer.code)
+        image.lacking |= named(answer.err)
         if answer.code == DONE:
             image.removed = None
 
@@ -139,7 +146,8 @@ class History:
         if answer.code != DONE and is_easy:
             raise Wrong(f"rm {image.id}: exit {answer.code}: {answer.err}")
         code = TOO_FEW if answer.code == NOT_FOUND else answer.code
-        image.removed_with(code, told_all=not answer.err.strip())
+        image.removed_with(code)
+        image.lacking |= named(answer.err)
 
     def operate(self, lane, rng):
         """One operation that makes sense for the lane's images as they are."""
@@ -182,7 +190,7 @@ class History:
         """Operations begin, then faults strike, or the other way round; all end; servers are healed."""
         faults = self.choose_faults()
         self.broken = {server for server, name in faults.items() if not FAULTS[name].harmless}
-        if self.rng.random() < 0.0:  # the client's own clock
+        if self.rng.random() < 0.3:  # the client's own clock
             self.fleet.shims["client"].set(clock_s=self.rng.choice([-1, 1]) * self.rng.uniform(0, 48) * HOUR)
         early = self.rng.random() < 0.6
         if early:

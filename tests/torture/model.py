@@ -49,7 +49,8 @@ class Image:
         self.certain = {}   # objects of acknowledged puts: name: bytes
         self.possible = []  # objects of each put that failed
         self.removed = None  # None, MAY where the removal failed, or MUST_NOT
-        self.untold = False  # the last removal did not reach every server
+        self.lacking = set()  # storage servers that missed a put or removal of it
+        self.files = 0
         self.readers = {}   # recipient: [MUST, MAY or MUST_NOT, servers that have the forward]
 
     # -------------------------------------------------------------- what operations did
@@ -79,10 +80,10 @@ class Image:
         else:
             raise Wrong(f"revoke {self.id} from {recipient}: exit {code}")
 
-    def removed_with(self, code, told_all):
+    def removed_with(self, code):
         if code == DONE:
-            self.certain, self.possible, self.readers = {}, [], {}
-            self.removed, self.untold = MUST_NOT, not told_all
+            self.certain, self.possible, self.readers, self.files = {}, [], {}, 0
+            self.removed = MUST_NOT
         elif code in (TOO_FEW,):
             self.removed = MAY
         else:
