@@ -58,6 +58,18 @@ void access_index_cut(struct access_index *index, uint64_t sequence) {
     index->count = count_until(index, sequence);
 }
 
+result access_index_prepend(struct access_index *index, struct access_index *older) {
+    size_t count = older->count + index->count;
+    struct access_index_entry *grown = realloc(older->entries, (count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return FAIL(NO_MEMORY, "no memory for %zu entries of the access log", count);
+    memcpy(grown + older->count, index->entries, index->count * sizeof *grown);
+    free(index->entries);
+    *index = (struct access_index){grown, count, count + 1};
+    *older = (struct access_index){0};
+    return OK;
+}
+
 void access_index_move(struct access_index *index, uint64_t sequence, uint32_t segment,
                        uint64_t back) {
     for (size_t i = count_until(index, sequence); i < index->count; i++) {

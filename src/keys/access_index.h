@@ -39,6 +39,10 @@ void access_index_add(struct access_index *index, uint64_t sequence, struct acce
 /* Drops the entries after `sequence`. */
 void access_index_cut(struct access_index *index, uint64_t sequence);
 
+/* Puts the entries of `older`, which is left empty, before those of `index`. NO_MEMORY, which
+ * leaves both as they are. */
+MUST_CHECK result access_index_prepend(struct access_index *index, struct access_index *older);
+
 /* The entries after `sequence` stand in a new segment, each `back` bytes nearer to its beginning.
  */
 void access_index_move(struct access_index *index, uint64_t sequence, uint32_t segment,

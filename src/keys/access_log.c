@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "audit/chain.h"
@@ -13,6 +15,9 @@
 #include "base/log.h"
 #include "keys/access_index.h"
 #include "keys/access_segments.h"
+
+/* How long who reads the log waits for its verification. */
+enum { READER_WAIT_MS = 4000 };
 
 /* After a segment that could not be begun, how much later it is tried again. */
 enum { RETRY_BYTES = 1 << 20 };
@@ -32,14 +37,58 @@ struct access_log {
     uint64_t rotate_at;        /* the length at which to try to begin the next one */
     struct bytes pending;      /* chained, in nobody's batch yet */
     struct access_index index; /* of chained entries */
+    pthread_t verifier;        /* of the older segments */
+    bool has_verifier, verifying;
+    atomic_bool stop; /* the verifier's work is no longer wanted */
 };
+
+/* The entries of the older segments come before all that were chained meanwhile. */
+static result take_older(struct access_log *log, struct access_index *older) {
+    struct chain_head before;
+    bool damaged = false;
+    TRY(access_segments_verify_older(&log->segments, &log->stop, older, &before, &damaged));
+    pthread_mutex_lock(&log->lock);
+    result taken = access_index_prepend(&log->index, older);
+    log->segments.before = before;
+    log->segments.damaged = log->segments.damaged || damaged;
+    pthread_mutex_unlock(&log->lock);
+    return taken;
+}
+
+static void *verify_older(void *argument) {
+    struct access_log *log = argument;
+    struct access_index older = {0};
+    result verified = take_older(log, &older);
+    access_index_free(&older);
+    if (verified != OK && !log->stop)
+        log_event(LOG_ERROR, "access-log-not-verified", "error=\"%s\"", error_text());
+    pthread_mutex_lock(&log->lock);
+    log->verifying = false;
+    log->segments.damaged = log->segments.damaged || verified != OK;
+    pthread_cond_broadcast(&log->settled);
+    pthread_mutex_unlock(&log->lock);
+    return NULL;
+}
+
+static void start_verifier(struct access_log *log) {
+    log->verifying = log->segments.older.count > 0;
+    if (!log->verifying)
+        return;
+    log->has_verifier = pthread_create(&log->verifier, NULL, verify_older, log) == 0;
+    if (!log->has_verifier)
+        verify_older(log);
+}
 
 result access_log_open(const char *folder, struct access_log **out_log) {
     struct access_log *log = calloc(1, sizeof *log);
     if (log == NULL)
         return FAIL(NO_MEMORY, "no memory for the access log");
     pthread_mutex_init(&log->lock, NULL);
-    pthread_cond_init(&log->settled, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&log->settled, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     log->segments.fd = -1;
     result opened = access_segments_open(folder, &log->segments, &log->index, &log->head);
     if (opened != OK) {
@@ -49,6 +98,7 @@ result access_log_open(const char *folder, struct access_log **out_log) {
     access_log_set_limit(log, ACCESS_LOG_SEGMENT_BYTES);
     log->durable = log->head;
     log->durable_end = log->chained_end = log->segments.end;
+    start_verifier(log);
     *out_log = log;
     return OK;
 }
@@ -56,6 +106,9 @@ result access_log_open(const char *folder, struct access_log **out_log) {
 void access_log_close(struct access_log *log) {
     if (log == NULL)
         return;
+    log->stop = true;
+    if (log->has_verifier)
+        pthread_join(log->verifier, NULL);
     access_segments_close(&log->segments);
     access_index_free(&log->index);
     bytes_free(&log->pending);
@@ -201,6 +254,22 @@ void access_log_head(struct access_log *log, struct chain_head *out_head) {
     pthread_mutex_unlock(&log->lock);
 }
 
+result access_log_wait(struct access_log *log, unsigned milliseconds) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    uint64_t ns = (uint64_t)until.tv_nsec + (uint64_t)milliseconds * 1000000;
+    until.tv_sec += (time_t)(ns / 1000000000);
+    until.tv_nsec = (long)(ns % 1000000000);
+    pthread_mutex_lock(&log->lock);
+    int late = 0;
+    while (log->verifying && late == 0)
+        late = pthread_cond_timedwait(&log->settled, &log->lock, &until);
+    bool verifying = log->verifying;
+    pthread_mutex_unlock(&log->lock);
+    return verifying ? FAIL(NO_MEMORY, "the access log is still being verified: ask again later")
+                     : OK;
+}
+
 static result read_hash(const struct access_log *log, struct access_place place,
                         uint8_t out_hash[DIGEST_BYTES]) {
     AUTO_BYTES struct bytes wire = {0};
@@ -215,7 +284,8 @@ static result read_hash(const struct access_log *log, struct access_place place,
 result access_log_hash_at(struct access_log *log, uint64_t sequence,
                           uint8_t out_hash[DIGEST_BYTES]) {
     struct access_place place;
-    const struct chain_head *before = &log->segments.before; /* does not change */
+    TRY(access_log_wait(log, READER_WAIT_MS));
+    const struct chain_head *before = &log->segments.before; /* does not change any more */
     if (sequence == before->sequence) {
         memcpy(out_hash, before->hash, DIGEST_BYTES);
         return OK;
@@ -272,6 +342,7 @@ result access_log_page(struct access_log *log, const char *name, const uint8_t *
     if (limit > ACCESS_LOG_PAGE_MAX)
         return FAIL(INVALID, "a page of the access log has at most %d entries",
                     ACCESS_LOG_PAGE_MAX);
+    TRY(access_log_wait(log, READER_WAIT_MS));
     pthread_mutex_lock(&log->lock);
     size_t count =
         access_index_find(&log->index, name, image, after, log->durable.sequence, limit + 1, found);
@@ -293,5 +364,8 @@ uint64_t access_log_last(struct access_log *log) {
 }
 
 bool access_log_damaged(struct access_log *log) {
-    return log->segments.damaged;
+    pthread_mutex_lock(&log->lock);
+    bool damaged = log->segments.damaged;
+    pthread_mutex_unlock(&log->lock);
+    return damaged;
 }

@@ -7,9 +7,10 @@
  * only the last is written to. A segment that has grown to the limit is followed by the next. Older
  * ones may be taken away, oldest first: a segment begins with what it continues.
  *
- * At the start the whole chain is verified. A record that a crash left incomplete at the end is cut
- * off, and kept beside the log. Any other damage is left as it is, as evidence: the log goes on in
- * a new segment, chained from the last good entry, and says so from then on (`damaged`).
+ * At the start the whole chain is verified: the last segment before the log is used, those before
+ * it in the background, while it is. A record that a crash left incomplete at the end is cut off,
+ * and kept beside the log. Any other damage is left as it is, as evidence: the log goes on in a new
+ * segment, chained from the last good entry, and says so from then on (`damaged`).
  */
 #ifndef MYELIN_KEYS_ACCESS_LOG_H
 #define MYELIN_KEYS_ACCESS_LOG_H
@@ -62,7 +63,11 @@ MUST_CHECK result access_log_page(struct access_log *log, const char *name, cons
 /* The sequence of the last entry on disk; 0 for an empty log. */
 uint64_t access_log_last(struct access_log *log);
 
-/* Whether any segment is damaged. */
+/* Waits until all segments are verified, for at most `milliseconds`. NO_MEMORY, to be asked again,
+ * where they are not yet; that is also what reading the log then fails with. */
+MUST_CHECK result access_log_wait(struct access_log *log, unsigned milliseconds);
+
+/* Whether any segment, of those verified so far, is damaged. */
 bool access_log_damaged(struct access_log *log);
 
 #endif

@@ -188,10 +188,6 @@ static result open_last(struct verification *walk, bool any, uint32_t number) {
     return OK;
 }
 
-static void numbers_free(uint32_t **numbers) {
-    free(*numbers);
-}
-
 /* What a crash while a file was made has left. */
 static void remove_leftovers(const char *folder) {
     DIR *entries = opendir(folder);
@@ -205,19 +201,78 @@ static void remove_leftovers(const char *folder) {
         closedir(entries);
 }
 
+static bool read_anchor_of(const char *folder, uint32_t number, struct segment_start *out_start) {
+    char path[PATH_MAX];
+    if (segment_path(folder, number, path, sizeof path) != OK)
+        return false;
+    __attribute__((cleanup(file_close))) FILE *file = fopen(path, "rbe");
+    return file != NULL && segment_read_start(file, out_start) == OK && out_start->is_anchored;
+}
+
+/* Whether the last segment can be gone on with before the others are read: each says what it
+ * continues, and that is later than what the one before it does. */
+static bool are_anchored(const char *folder, const struct access_older *all) {
+    uint64_t latest = 0;
+    for (size_t i = 1; i < all->count; i++) {
+        struct segment_start start;
+        if (!read_anchor_of(folder, all->numbers[i], &start) || start.before.sequence <= latest)
+            return false;
+        latest = start.before.sequence;
+    }
+    return all->count > 1;
+}
+
 result access_segments_open(const char *folder, struct access_segments *segments,
                             struct access_index *index, struct chain_head *out_head) {
     struct verification walk = {.segments = segments, .index = index};
-    __attribute__((cleanup(numbers_free))) uint32_t *numbers = NULL;
-    size_t count = 0;
+    struct access_older *all = &segments->older;
     if (snprintf(segments->folder, sizeof segments->folder, "%s", folder) >= PATH_MAX)
         return FAIL(INVALID, "the path of a store folder is too long");
     remove_leftovers(folder);
-    TRY(segment_list(folder, &numbers, &count));
-    for (size_t i = 0; i < count; i++)
-        TRY(verify_segment(&walk, numbers[i], i + 1 == count));
-    TRY(open_last(&walk, count > 0, count > 0 ? numbers[count - 1] : 0));
+    TRY(segment_list(folder, &all->numbers, &all->count));
+    size_t count = all->count;
+    for (size_t i = are_anchored(folder, all) ? count - 1 : 0; i < count; i++) {
+        if (i == 0)
+            all->count = 0; /* nothing is left for later */
+        TRY(verify_segment(&walk, all->numbers[i], i + 1 == count));
+    }
+    if (all->count > 0)
+        all->count--;
+    TRY(open_last(&walk, count > 0, count > 0 ? all->numbers[count - 1] : 0));
     *out_head = walk.head;
+    return OK;
+}
+
+/* What the segment after the older ones continues must be where they end. */
+static void check_joint(struct verification *walk, const struct access_segments *segments) {
+    const struct segment_start start = {.is_anchored = true, .before = segments->before};
+    enum follows how = walk->begun ? follows(walk, &start, 1) : FOLLOWS;
+    if (how != FOLLOWS)
+        note_damage(walk, "the segment after them");
+    access_index_cut(walk->index, segments->before.sequence);
+}
+
+result access_segments_verify_older(const struct access_segments *segments, const atomic_bool *stop,
+                                    struct access_index *index, struct chain_head *out_before,
+                                    bool *out_damaged) {
+    struct access_segments older = {.before = segments->before};
+    struct verification walk = {.segments = &older, .index = index};
+    memcpy(older.folder, segments->folder, sizeof older.folder);
+    for (size_t i = 0; i < segments->older.count; i++) {
+        if (*stop)
+            return FAIL(INTERNAL, "stopped");
+        char path[PATH_MAX];
+        uint32_t number = segments->older.numbers[i];
+        TRY(segment_path(older.folder, number, path, sizeof path));
+        if (!walk.begun && access(path, F_OK) != 0)
+            continue; /* taken away since */
+        if (!walk.begun)
+            older.before = (struct chain_head){0};
+        TRY(verify_segment(&walk, number, false));
+    }
+    check_joint(&walk, segments);
+    *out_before = older.before;
+    *out_damaged = older.damaged;
     return OK;
 }
 
@@ -274,4 +329,6 @@ result access_segments_read(const struct access_segments *segments, struct acces
 
 void access_segments_close(struct access_segments *segments) {
     file_close_at(&segments->fd);
+    free(segments->older.numbers);
+    segments->older = (struct access_older){0};
 }

@@ -30,6 +30,7 @@ static inline void append_as(struct access_log *log, const char *user, const cha
 static inline struct access_log *open_log(const char *folder) {
     struct access_log *log = NULL;
     assert_int_equal(access_log_open(folder, &log), OK);
+    assert_int_equal(access_log_wait(log, 20000), OK);
     return log;
 }
 

@@ -207,6 +207,26 @@ static void test_no_next_segment(void **state) {
     access_log_close(log);
 }
 
+/* Used at once, and closed at once: neither waits for older segments to be verified. */
+static void test_used_while_older_ones_are_verified(void **state) {
+    make_segments(*state, 60);
+    struct access_log *log = NULL;
+    assert_int_equal(access_log_open(*state, &log), OK);
+    append_as(log, "alice", "alice", 1, OK);
+    assert_int_equal(access_log_rotate(log), OK);
+    append_as(log, "alice", "alice", 2, OK);
+    assert_int_equal(access_log_wait(log, 20000), OK);
+    AUTO_FORMAT Myelin__AuditPage *page = page_of(log, "alice", NULL, 0, ALL);
+    assert_int_equal(page->n_entry, 62);
+    for (size_t i = 0; i < page->n_entry; i++)
+        assert_int_equal(page->entry[i]->sequence, i + 1);
+    access_log_close(log);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(access_log_open(*state, &log), OK);
+        access_log_close(log);
+    }
+}
+
 enum { THREADS = 16, EACH = 25 };
 
 static void *append_many(void *log) {
@@ -248,6 +268,7 @@ int main(void) {
         LOG_TEST(test_every_edit_of_an_anchor_is_seen),
         LOG_TEST(test_a_crash_between_segments),
         LOG_TEST(test_no_next_segment),
+        LOG_TEST(test_used_while_older_ones_are_verified),
         LOG_TEST(test_rotation_under_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
