@@ -138,7 +138,7 @@ static void run_content_key(void) {
 static void run_refresh_deal(void) {
     struct subshare subs[MAX];
     AUTO_DEALING struct share_dealing dealing = {0};
-    require(share_refresh_deal(&w.key, 1, w.t, w.m, subs, &dealing));
+    require(share_refresh_deal(&w.key, 1, w.t, NULL, w.m, subs, &dealing));
 }
 
 static void run_dealing_check(void) {
@@ -166,7 +166,7 @@ static void run_replace_combine(void) {
 static void run_reshare_deal(void) {
     struct subshare subs[MAX];
     AUTO_DEALING struct share_dealing dealing = {0};
-    require(share_reshare_deal(&w.key, &w.shares[0], w.t, w.m, subs, &dealing));
+    require(share_reshare_deal(&w.key, &w.shares[0], w.t, NULL, w.m, subs, &dealing));
 }
 
 static void run_reshare_combine(void) {

@@ -42,9 +42,9 @@ static void make_forward(void) {
 void world_deal(void) {
     struct subshare subs[MAX], masks[MAX][MAX];
     for (unsigned d = 0; d < w.t; d++) {
-        require(share_refresh_deal(&w.key, d + 1, w.t, w.m, subs, &w.refresh[d]));
+        require(share_refresh_deal(&w.key, d + 1, w.t, NULL, w.m, subs, &w.refresh[d]));
         w.refresh_subs[d] = subs[0];
-        require(share_reshare_deal(&w.key, &w.shares[d], w.t, w.m, subs, &w.reshare[d]));
+        require(share_reshare_deal(&w.key, &w.shares[d], w.t, NULL, w.m, subs, &w.reshare[d]));
         w.reshare_subs[d] = subs[0];
         w.helpers[d] = d + 1;
     }

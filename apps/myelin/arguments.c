@@ -25,6 +25,7 @@ const struct option_help option_helps[OPTION_COUNT] = {
     [OPTION_K] = {"--k K", "storage servers needed to read an image (3)"},
     [OPTION_KEY] = {"--key M", "key servers (5)"},
     [OPTION_THRESHOLD] = {"--threshold T", "key servers needed to open an image (3)"},
+    [OPTION_AMONG] = {"--among NAME...", "the key servers; all if not given"},
     [OPTION_ALL] = {"--all", "of all users: for the manager, in his system's folder"},
     [OPTION_DETACH] = {"--detach", "leave the servers running in the background"},
     [OPTION_ADDRESSES] = {"--addresses LIST",
@@ -58,6 +59,7 @@ static const struct option long_options[] = {
     {"k", required_argument, NULL, LONG_BASE + OPTION_K},
     {"key", required_argument, NULL, LONG_BASE + OPTION_KEY},
     {"threshold", required_argument, NULL, LONG_BASE + OPTION_THRESHOLD},
+    {"among", required_argument, NULL, LONG_BASE + OPTION_AMONG},
     {"all", no_argument, NULL, LONG_BASE + OPTION_ALL},
     {"check", no_argument, NULL, LONG_BASE + OPTION_CHECK},
     {"head", required_argument, NULL, LONG_BASE + OPTION_HEAD},
@@ -80,10 +82,10 @@ void arguments_free(struct arguments *arguments) {
 
 struct parsing {
     struct arguments *arguments;
-    bool after_to; /* the last thing was --to NAME or a name after it */
+    bool after_to; /* the last thing was --to or --among NAME, or a name after it */
 };
 
-/* The first word is the command; words after --to are names. */
+/* The first word is the command; words after --to and --among are names. */
 static void take_word(struct parsing *parsing, const char *word) {
     struct arguments *arguments = parsing->arguments;
     if (arguments->command == NULL) {
@@ -98,11 +100,12 @@ static void take_word(struct parsing *parsing, const char *word) {
 
 static result take_option(struct parsing *parsing, enum cli_option option, const char *value) {
     struct arguments *arguments = parsing->arguments;
-    if (arguments->values[option] != NULL && option != OPTION_TO)
+    bool takes_names = option == OPTION_TO || option == OPTION_AMONG;
+    if (arguments->values[option] != NULL && !takes_names)
         return FAIL(INVALID, "%s is given twice", option_helps[option].name);
     arguments->values[option] = value != NULL ? value : "";
-    parsing->after_to = option == OPTION_TO;
-    if (option == OPTION_TO)
+    parsing->after_to = takes_names;
+    if (takes_names)
         arguments->recipients[arguments->recipient_count++] = value;
     return OK;
 }

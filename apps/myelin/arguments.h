@@ -38,6 +38,7 @@ enum cli_option {
     OPTION_EXPORT,
     OPTION_SERVER,
     OPTION_FORGET,
+    OPTION_AMONG,
     OPTION_COUNT
 };
 
@@ -57,7 +58,8 @@ struct arguments {
     const char *values[OPTION_COUNT]; /* NULL: not given; "" for options without a value */
     const char **words;               /* what follows the command */
     size_t word_count;
-    const char **recipients; /* --to NAME...: names may follow one --to, or each have its own */
+    const char **recipients; /* --to NAME..., --among NAME...: names may follow one, or each have
+                                its own */
     size_t recipient_count;
 };
 

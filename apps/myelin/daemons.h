@@ -47,9 +47,9 @@ void daemons_find(const struct daemons *daemons, pid_t out_pids[]);
 /* Whether its address is one of this machine's, and up and down are about it. */
 bool daemon_is_here(const struct daemon *daemon);
 
-/* Starts those that are here and do not run, and waits until they answer. INTERNAL, naming the server and with
- * the last line of its log, where one ends or does not answer in time; NOT_FOUND where its program
- * is missing; IO. The others run all the same. */
+/* Starts those that are here and do not run, and waits until they answer. INTERNAL, naming the
+ * server and with the last line of its log, where one ends or does not answer in time; NOT_FOUND
+ * where its program is missing; IO. The others run all the same. */
 MUST_CHECK result daemons_start(struct daemons *daemons);
 
 /* Ends those that this process has started. */

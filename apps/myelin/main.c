@@ -64,14 +64,19 @@ static const struct command commands[] = {
      BIT(FROM) | BIT(JSON) | BIT(CHECK) | BIT(HEAD) | BIT(HEADS) | BIT(EXPORT) | BIT(SERVER) |
          BIT(FORGET),
      0, ANY, command_audit},
-    {"shares", "refresh [--all] | replace KEY-SERVER",
-     "give the key servers new shares, or one of them its lost share again",
-     "'refresh' makes shares that were stolen before worthless; 'replace' is for a key server "
-     "that\n"
-     "lost its disk, and only for one's own share there. Nobody learns the key, images and "
-     "forwards stay as they are. After an\n"
-     "interruption the old shares work or the new ones; run it again.\n",
-     BIT(ALL) | BIT(JSON), 1, 2, command_shares},
+    {"shares",
+     "show | refresh [--all] | replace KEY-SERVER |\n"
+     "                     reshare [--threshold T] [--among KEY-SERVER...]",
+     "give the key servers new shares, one of them its lost share again, or others the shares",
+     "'show' tells which key servers hold your shares. 'refresh' makes shares that were stolen\n"
+     "before worthless. 'replace' is for a key server that lost its disk. 'reshare' gives shares "
+     "to\n"
+     "the key servers named, any T of which can open then, and takes them from all others; "
+     "without\n"
+     "options it is the system's T and all. The last two are for one's own shares alone. Nobody\n"
+     "learns the key, images and forwards stay as they are. After an interruption the old shares\n"
+     "work or the new ones; run it again. T shares kept from before a resharing open as ever.\n",
+     BIT(ALL) | BIT(JSON) | BIT(THRESHOLD) | BIT(AMONG), 1, 2, command_shares},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

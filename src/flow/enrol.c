@@ -55,7 +55,10 @@ static result find_paths(struct enrolment *e) {
 
 /* The description and the manager's CA, which must be of one system. */
 static result load_system(struct enrolment *e) {
+    char home[PATH_MAX];
     TRY(description_load(e->options->system, NULL, &e->description));
+    TRY(keystore_home(home, sizeof home));
+    TRY(description_check_version(&e->description, home));
     if (!exists(e->manager))
         return FAIL(DENIED,
                     "%s has no manager's CA to certify %s: enrol where the manager's folder is, "

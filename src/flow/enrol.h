@@ -34,6 +34,7 @@ unsigned enrol_needed(unsigned m, unsigned t);
  * session's warnings.
  *
  * INVALID    `user` is no name
+ * INTEGRITY  the system description is older than one seen before
  * CONFLICT   he is enrolled already, here or with the system
  * DENIED     the manager's CA is not in the system's folder, or is another system's; or there is a
  *            keystore of a broken-off enrolment and the passphrase is not its

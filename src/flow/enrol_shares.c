@@ -15,6 +15,7 @@ struct handing {
     ProtobufCBinaryData *commitment1, *commitment2;
     size_t t;
     struct view possession;
+    struct holders holders;
 };
 
 /* EnrollShare of one key server, in secret memory. */
@@ -35,6 +36,7 @@ static result pack_share(const struct session *session, const struct handing *ha
     message.commitment1 = handing->commitment1;
     message.n_commitment2 = handing->t;
     message.commitment2 = handing->commitment2;
+    message.holders = format_bytes(holders_view(&handing->holders));
     message.proof = format_bytes(handing->possession);
     *out_len = format_packed_bytes(&message);
     TRY(secret_new(*out_len, (void **)out_wire));
@@ -104,6 +106,7 @@ result enrol_hand_shares(struct session *session, const struct secret_key *secre
     struct handing handing = {.shares = shares,
                               .possession = view_of(possession, POSSESSION_BYTES)};
     void *block = NULL;
+    holders_all(session->m, &handing.holders);
     TRY(fields_of(&commitments, &handing, &block));
     result handed = ask_round(session, hand_share, &handing, "handing out key shares");
     free(block);

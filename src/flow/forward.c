@@ -22,6 +22,7 @@ struct rekeying {
         struct rekey_part part;
     } of[FORMAT_SERVERS_MAX];
     struct held_generation held[FORMAT_SERVERS_MAX]; /* of the parts given */
+    struct generation_choice generation;             /* that they are of */
 };
 
 static void rekeying_free(struct rekeying *rekeying) {
@@ -42,7 +43,8 @@ static result ask_part(void *context, struct session *session, unsigned server,
     TRY(rekey_part_parse("answer to rekey", answer->index, session->m, format_view(answer->p),
                          format_view(answer->q), &rekeying->of[server].part));
     heads_take(session, server, newest, answer->head);
-    generation_hold(&rekeying->held[server], answer->generation, answer->also);
+    generation_hold(session, &rekeying->held[server], answer->generation, answer->also, answer->t,
+                    answer->holders);
     rekeying->of[server].given = true;
     return OK;
 }
@@ -72,7 +74,7 @@ static result combine_parts(const struct session *session, const struct rekeying
     for (unsigned i = 0; i < session->m; i++)
         if (is_used[i])
             parts[count++] = rekeying->of[i].part;
-    TRY(threshold_rekeygen_combine(parts, count, session->t, out_rekey));
+    TRY(threshold_rekeygen_combine(parts, count, rekeying->generation.best.t, out_rekey));
     return threshold_rekeygen_check(&rekeying->self->public_key, &rekeying->request, out_rekey);
 }
 
@@ -85,40 +87,47 @@ static result ask_round(struct session *session, struct rekeying *rekeying, stru
     return OK;
 }
 
-/* Parts of other generations are as good as none. */
+/* Parts of other generations are as good as none; of who holds no share none is missed. */
 static void keep_generation(const struct session *session, struct rekeying *rekeying,
-                            const uint8_t best[DIGEST_BYTES], struct session_answer answers[]) {
+                            struct session_answer answers[]) {
     for (unsigned i = 0; i < session->m; i++) {
-        if (!rekeying->of[i].given || memcmp(rekeying->held[i].id, best, DIGEST_BYTES) == 0)
+        if (!rekeying->of[i].given || generation_is(&rekeying->held[i], &rekeying->generation))
             continue;
         rekeying->of[i].given = rekeying->held[i].given = false;
         generation_refuse(session, i, &answers[i]);
     }
+    generation_excuse(session, &rekeying->generation, answers);
+}
+
+static unsigned count_given(const struct session *session, const struct rekeying *rekeying) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < session->m; i++)
+        count += rekeying->of[i].given;
+    return count;
 }
 
 /* Each key server's part once, all of one generation; what it gave before stays. `answers` gives
  * who failed. */
 static result ask_parts(struct session *session, struct rekeying *rekeying, unsigned enough,
                         struct session_answer answers[], uint64_t *bytes) {
-    unsigned ok = 0, used = 0;
-    uint8_t best[DIGEST_BYTES];
+    unsigned ok = 0;
+    struct generation_choice *chosen = &rekeying->generation;
     TRY(ask_round(session, rekeying, (struct view){0}, enough, answers, &ok, bytes));
-    bool mixed = generations_differ(rekeying->held, session->m, best, &used);
-    if (mixed && used < session->t) { /* the first to answer do not show who can use what */
+    generations_choose(session, rekeying->held, chosen);
+    bool expected_more = enough == 0 || enough >= chosen->best.t;
+    if (chosen->used < chosen->best.t && (chosen->differ || !expected_more)) {
+        /* the first to answer do not show who can use what, nor how many it takes */
         TRY(ask_round(session, rekeying, (struct view){0}, 0, answers, &ok, bytes));
-        mixed = generations_differ(rekeying->held, session->m, best, &used);
+        generations_choose(session, rekeying->held, chosen);
     }
-    if (mixed && used < session->t)
-        TRY(ask_round(session, rekeying, view_of(best, sizeof best), 0, answers, &ok, bytes));
-    if (mixed) {
-        keep_generation(session, rekeying, best, answers);
-        ok = 0;
-        for (unsigned i = 0; i < session->m; i++)
-            ok += rekeying->of[i].given;
+    if (chosen->differ && chosen->used < chosen->best.t) {
+        TRY(ask_round(session, rekeying, view_of(chosen->best.id, sizeof chosen->best.id), 0,
+                      answers, &ok, bytes));
+        generations_choose(session, rekeying->held, chosen);
     }
-    if (ok < session->t)
-        return session_fail_quorum(session, SESSION_KEY, "making the re-encryption key", answers,
-                                   session->t);
+    keep_generation(session, rekeying, answers);
+    if (count_given(session, rekeying) < chosen->best.t)
+        return generation_fail(session, chosen, "making the re-encryption key", answers);
     return OK;
 }
 
@@ -150,14 +159,14 @@ static result rekey_carefully(struct session *session, struct rekeying *rekeying
     TRY(session_find_user_anew(session, session->user, &rekeying->self));
     const struct session_user *self = rekeying->self;
     TRY(ask_parts(session, rekeying, 0, answers, bytes));
-    result combined = combine_checked(session, rekeying, &self->commitments, out_rekey);
+    result combined = combine_checked(session, rekeying, &self->shares.commitments, out_rekey);
     for (unsigned v = 0; combined != OK && v < self->other_count; v++)
-        combined = combine_checked(session, rekeying, &self->others[v], out_rekey);
+        combined = combine_checked(session, rekeying, &self->others[v].commitments, out_rekey);
     if (combined == QUORUM)
         return FAIL(QUORUM,
                     "making the re-encryption key: fewer than the %u key servers needed gave a "
                     "right part",
-                    session->t);
+                    rekeying->generation.best.t);
     return combined;
 }
 
@@ -170,7 +179,7 @@ static result rekey(struct session *session, const struct image *image, const ch
     TRY(threshold_rekeygen_request(session->a3, view_of_string(id), &recipient->public_key,
                                    &rekeying.request));
     struct session_answer answers[FORMAT_SERVERS_MAX];
-    TRY(ask_parts(session, &rekeying, session->t, answers, bytes));
+    TRY(ask_parts(session, &rekeying, rekeying.self->shares.commitments.t, answers, bytes));
     session_warn_failed(session, SESSION_KEY, answers, OK);
     bool is_given[FORMAT_SERVERS_MAX];
     for (unsigned i = 0; i < session->m; i++)

@@ -63,11 +63,11 @@ static result recover_checked(struct session *session, const struct recovering *
         if (secret->given[i] && key_recover_check(commitments, &secret->shares[i]) == OK)
             secret->right[secret->right_count++] = secret->shares[i];
     }
-    if (secret->right_count < session->t)
+    if (secret->right_count < commitments->t)
         return FAIL(QUORUM,
                     "recovering the key: %zu of the %u key servers needed gave a right share",
-                    secret->right_count, session->t);
-    return key_recover(secret->right, secret->right_count, session->t,
+                    secret->right_count, commitments->t);
+    return key_recover(secret->right, secret->right_count, commitments->t,
                        &recovering->self->public_key, &secret->a1);
 }
 
@@ -76,10 +76,10 @@ static void name_wrong(struct session *session, const struct recovering *recover
     const struct session_user *self = recovering->self;
     for (unsigned i = 0; i < session->m; i++) {
         const struct key_share *share = &recovering->secret->shares[i];
-        bool is_known =
-            !recovering->secret->given[i] || key_recover_check(&self->commitments, share) == OK;
+        bool is_known = !recovering->secret->given[i] ||
+                        key_recover_check(&self->shares.commitments, share) == OK;
         for (unsigned v = 0; !is_known && v < self->other_count; v++)
-            is_known = key_recover_check(&self->others[v], share) == OK;
+            is_known = key_recover_check(&self->others[v].commitments, share) == OK;
         if (!is_known)
             session_warn(session, "%s: the key share that it gave is wrong",
                          session_server(session, SESSION_KEY, i)->name);
@@ -89,26 +89,45 @@ static void name_wrong(struct session *session, const struct recovering *recover
 /* a1, under whichever of the commitments that are told of the user. */
 static result recover_from(struct session *session, const struct recovering *recovering) {
     const struct session_user *self = recovering->self;
-    result recovered = recover_checked(session, recovering, &self->commitments);
+    result recovered = recover_checked(session, recovering, &self->shares.commitments);
     for (unsigned v = 0; recovered != OK && v < self->other_count; v++)
-        recovered = recover_checked(session, recovering, &self->others[v]);
+        recovered = recover_checked(session, recovering, &self->others[v].commitments);
     return recovered;
 }
 
-/* Asks t key servers, and all of them where some of those that answered first lied. */
+/* Whoever holds no share of the user need not have answered. */
+static void warn_holders(struct session *session, const struct session_user *self,
+                         struct session_answer answers[]) {
+    for (unsigned i = 0; i < session->m; i++)
+        if (!holders_has(&self->shares.holders, i + 1))
+            answers[i].code = OK;
+    session_warn_failed(session, SESSION_KEY, answers, OK);
+}
+
+static result ask_shares(struct session *session, struct recovering *recovering, unsigned round,
+                         uint64_t *bytes) {
+    struct session_answer answers[FORMAT_SERVERS_MAX];
+    unsigned ok = 0;
+    const struct session_shares *shares = &recovering->self->shares;
+    unsigned t = shares->commitments.t;
+    TRY(session_ask(session, SESSION_KEY, ask_share, recovering, round == 0 ? t : 0, answers, &ok));
+    *bytes += (uint64_t)recovering->wire.len * session->m;
+    if (ok < t && round > 0)
+        return session_fail_quorum_among(session, SESSION_KEY, "recovering the key", answers,
+                                         &shares->holders, t);
+    if (round == 0)
+        warn_holders(session, recovering->self, answers);
+    return OK;
+}
+
+/* Asks t key servers, and all of them where some of those that answered first lied, or where t and
+ * the holders have changed since the user was looked up. */
 static result recover_a1(struct session *session, struct recovering *recovering, uint64_t *bytes) {
     result recovered = QUORUM;
     for (unsigned round = 0; recovered != OK && round < 2; round++) {
-        struct session_answer answers[FORMAT_SERVERS_MAX];
-        unsigned ok = 0;
-        unsigned enough = round == 0 ? session->t : 0;
-        TRY(session_ask(session, SESSION_KEY, ask_share, recovering, enough, answers, &ok));
-        *bytes += (uint64_t)recovering->wire.len * session->m;
-        if (ok < session->t)
-            return session_fail_quorum(session, SESSION_KEY, "recovering the key", answers,
-                                       session->t);
-        if (round == 0)
-            session_warn_failed(session, SESSION_KEY, answers, OK);
+        if (round > 0)
+            TRY(session_find_user_anew(session, session->user, &recovering->self));
+        TRY(ask_shares(session, recovering, round, bytes));
         recovered = recover_from(session, recovering);
     }
     struct failure why = {0};

@@ -13,19 +13,40 @@
 struct held_generation {
     bool given;
     uint8_t id[DIGEST_BYTES], also[DIGEST_BYTES]; /* zero where the server did not say */
+    unsigned t;                                   /* how many such answers are needed */
+    struct holders holders;                       /* who can give them */
 };
 
-/* From an answer's fields. */
-void generation_hold(struct held_generation *held, ProtobufCBinaryData id,
-                     ProtobufCBinaryData also);
+/* From an answer's fields; those that it lacks are the system's. */
+void generation_hold(const struct session *session, struct held_generation *held,
+                     ProtobufCBinaryData id, ProtobufCBinaryData also, uint32_t t,
+                     ProtobufCBinaryData holders);
 
-/* Whether the answers given are of more than one generation. If so `out_best` is the one that most
- * of those servers can use, and `out_used` counts the answers that are of it. */
-bool generations_differ(const struct held_generation held[], unsigned count,
-                        uint8_t out_best[DIGEST_BYTES], unsigned *out_used);
+/* What the answers given come to: the generation that most of those servers can use, with its t and
+ * holders; those of the system where none is given. Two that are said to be one, and to have
+ * different t or holders, are two. */
+struct generation_choice {
+    bool differ; /* the answers given are of more than one */
+    struct held_generation best;
+    unsigned used; /* answers that are of it */
+};
+void generations_choose(const struct session *session, const struct held_generation held[],
+                        struct generation_choice *out);
 
-/* What an answer of another generation than `best` is turned into. */
+/* Whether an answer is of the generation that was chosen. */
+bool generation_is(const struct held_generation *held, const struct generation_choice *choice);
+
+/* What an answer of another generation than the one chosen is turned into. */
 void generation_refuse(const struct session *session, unsigned server,
                        struct session_answer *answer);
+
+/* Whoever holds no share of the generation chosen need not have answered: what it said is no
+ * failure. Nothing happens where no answer was given. */
+void generation_excuse(const struct session *session, const struct generation_choice *choice,
+                       struct session_answer answers[]);
+
+/* session_fail_quorum of the key servers' answers, for the t of the generation chosen. */
+result generation_fail(const struct session *session, const struct generation_choice *choice,
+                       const char *what, const struct session_answer answers[]);
 
 #endif

@@ -34,7 +34,8 @@ MUST_CHECK result get_output_open(const char *folder, const char *const names[],
 MUST_CHECK result get_output_create(const struct get_output *output, size_t index, int *out_fd);
 
 /* Gives all files their names, once their bytes are on the disk: no crash leaves a name with half a
- * file, and none takes away what was published. CONFLICT where one has come to exist meanwhile, IO. */
+ * file, and none takes away what was published. CONFLICT where one has come to exist meanwhile, IO.
+ */
 MUST_CHECK result get_output_publish(struct get_output *output);
 
 #endif

@@ -8,7 +8,8 @@
  * committed to. */
 static result open_quickly(struct session *session, const struct image *image,
                            const struct open_answers *answers, struct content_key_secret *key) {
-    struct pieces pieces = {.example = pieces_largest_group(answers, NULL)};
+    struct pieces pieces = {.t = answers->generation.best.t,
+                            .example = pieces_largest_group(answers, NULL)};
     for (unsigned i = 0; pieces.example != NULL && i < answers->servers; i++) {
         const struct open_answer *answer = &answers->of[i];
         if (!pieces_same_group(answer, pieces.example))
@@ -20,7 +21,7 @@ static result open_quickly(struct session *session, const struct image *image,
     }
     TRY(pieces_check(session, image, answers, &pieces));
     session_warn_failed(session, SESSION_KEY, answers->answers, OK);
-    return pieces_combine(session, image, &pieces, key);
+    return pieces_combine(image, &pieces, key);
 }
 
 static bool has_malformed_symbol(const struct open_answers *answers) {
@@ -33,21 +34,25 @@ static bool has_malformed_symbol(const struct open_answers *answers) {
 
 /* Whether somebody lied, or the pieces of the first round happen not to fit, although there were
  * answers enough. */
-static bool is_doubtful(const struct session *session, const struct open_answers *answers,
-                        result opened) {
+static bool is_doubtful(const struct open_answers *answers, result opened) {
     bool has_failed = opened == INTEGRITY || opened == CRYPTO || opened == QUORUM;
-    return answers->ok >= session->t && (has_failed || has_malformed_symbol(answers));
+    return answers->ok >= answers->generation.best.t &&
+           (has_failed || has_malformed_symbol(answers));
 }
 
 /* The caller's u, where it can be, or the default: of the image's own servers and threshold, as far
  * as there are so many to ask now. */
-static result choose_u(const struct session *session, const struct image *image, unsigned u,
+static result choose_u(struct session *session, const struct image *image, unsigned u,
                        unsigned *out_u) {
     unsigned n = (unsigned)image->envelope->n_servers;
     struct setup setup = {
         .n = session->n, .k = image->envelope->k, .m = session->m, .t = session->t};
-    if (u != 0)
+    const struct session_user *self = NULL;
+    if (u != 0) {
+        TRY(session_find_user(session, session->user, &self));
+        setup.t = self->shares.commitments.t;
         TRY(setup_check_fan_out(&setup, u));
+    }
     if (n < setup.n)
         setup.n = n;
     *out_u = u != 0 ? u : setup.n < setup.k ? setup.n : fan_out_default(&setup);
@@ -61,7 +66,7 @@ static result open_into(struct session *session, const struct image *image, unsi
     TRY(choose_u(session, image, u, &question.u));
     TRY(open_answers_ask(session, &question, &answers));
     result opened = open_quickly(session, image, &answers, key);
-    if (!is_doubtful(session, &answers, opened))
+    if (!is_doubtful(&answers, opened))
         return opened;
     result blamed = open_blame(session, image, &answers, key);
     return opened == OK ? OK : blamed;

@@ -148,7 +148,7 @@ static result ask_open(void *context, struct session *session, unsigned server,
     }
     TRY(parse_symbols(session, asking, wire, answer));
     heads_take(session, server, newest, wire->head);
-    generation_hold(&answer->held, wire->generation, wire->also);
+    generation_hold(session, &answer->held, wire->generation, wire->also, wire->t, wire->holders);
     answer->given = true;
     return OK;
 }
@@ -190,46 +190,48 @@ static result ask_round(struct session *session, const struct open_question *que
     return OK;
 }
 
-static bool are_mixed(const struct open_answers *answers, uint8_t out_best[DIGEST_BYTES],
-                      unsigned *out_used) {
+static void choose_generation(const struct session *session, struct open_answers *answers) {
     struct held_generation held[FORMAT_SERVERS_MAX] = {0};
     for (unsigned i = 0; i < answers->servers; i++) {
         held[i] = answers->of[i].held;
         held[i].given = answers->of[i].given;
     }
-    return generations_differ(held, answers->servers, out_best, out_used);
+    generations_choose(session, held, &answers->generation);
 }
 
-static void keep_generation(const struct session *session, const uint8_t best[DIGEST_BYTES],
-                            struct open_answers *answers) {
+static void keep_generation(const struct session *session, struct open_answers *answers) {
     for (unsigned i = 0; i < answers->servers; i++) {
         struct open_answer *answer = &answers->of[i];
-        if (!answer->given || memcmp(answer->held.id, best, DIGEST_BYTES) == 0)
+        if (!answer->given || generation_is(&answer->held, &answers->generation))
             continue;
         answer->given = false;
         answers->ok--;
         generation_refuse(session, i, &answers->answers[i]);
     }
+    generation_excuse(session, &answers->generation, answers->answers);
 }
 
 result open_answers_ask(struct session *session, const struct open_question *question,
                         struct open_answers *out_answers) {
     AUTO_OPEN_ANSWERS struct open_answers answers = {0};
     uint8_t best[DIGEST_BYTES];
-    unsigned used = 0;
     TRY(ask_round(session, question, (struct view){0}, question->enough, &answers));
-    bool mixed = are_mixed(&answers, best, &used);
-    if (mixed && used < session->t) { /* the first to answer do not show who can use what */
+    choose_generation(session, &answers);
+    struct generation_choice *chosen = &answers.generation;
+    bool expected_more = question->enough == 0 || question->enough >= chosen->best.t;
+    if (chosen->used < chosen->best.t && (chosen->differ || !expected_more)) {
+        /* the first to answer do not show who can use what, nor how many it takes */
         open_answers_free(&answers);
         TRY(ask_round(session, question, (struct view){0}, 0, &answers));
-        mixed = are_mixed(&answers, best, &used);
+        choose_generation(session, &answers);
     }
-    if (mixed && used < session->t) {
+    if (chosen->differ && chosen->used < chosen->best.t) {
+        memcpy(best, chosen->best.id, sizeof best);
         open_answers_free(&answers);
         TRY(ask_round(session, question, view_of(best, sizeof best), 0, &answers));
+        choose_generation(session, &answers);
     }
-    if (mixed)
-        keep_generation(session, best, &answers);
+    keep_generation(session, &answers);
     *out_answers = answers;
     answers = (struct open_answers){0};
     return OK;

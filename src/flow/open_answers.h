@@ -37,7 +37,8 @@ struct open_answer {
 struct open_answers {
     unsigned servers; /* m */
     unsigned ok;
-    struct open_answer *of; /* by key server */
+    struct generation_choice generation; /* of all that are given: its t is how many are needed */
+    struct open_answer *of;              /* by key server */
     struct session_answer *answers;
 };
 
@@ -52,7 +53,8 @@ struct open_question {
 };
 
 /* Asks all key servers. Where their shares are of several generations, those that hold the one that
- * most have are asked for it, and the answers of the others count as refused. INTERNAL, NO_MEMORY.
+ * most have are asked for it, and the answers of the others count as refused. Of those who are no
+ * holders of it none is missed. INTERNAL, NO_MEMORY.
  */
 MUST_CHECK result open_answers_ask(struct session *session, const struct open_question *question,
                                    struct open_answers *out_answers);

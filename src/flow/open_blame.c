@@ -82,7 +82,7 @@ static bool is_proven(const struct blaming *blaming, const struct share_commitme
 
 static void take_proven(const struct blaming *blaming, const struct share_commitments *commitments,
                         const struct open_answer *group, struct pieces *out_pieces) {
-    *out_pieces = (struct pieces){.example = group};
+    *out_pieces = (struct pieces){.t = blaming->proven->generation.best.t, .example = group};
     for (unsigned i = 0; group != NULL && i < blaming->proven->servers; i++) {
         const struct open_answer *answer = &blaming->proven->of[i];
         if (!pieces_same_group(answer, group))
@@ -100,7 +100,7 @@ static result open_group(const struct blaming *blaming, const struct share_commi
     struct pieces pieces;
     take_proven(blaming, commitments, group, &pieces);
     TRY(pieces_check(blaming->session, blaming->image, blaming->proven, &pieces));
-    result opened = pieces_combine(blaming->session, blaming->image, &pieces, key);
+    result opened = pieces_combine(blaming->image, &pieces, key);
     if (opened != INTEGRITY)
         return opened;
     return FAIL(
@@ -116,12 +116,13 @@ static result open_proven(const struct blaming *blaming,
                           struct content_key_secret *key) {
     struct failure why = {0};
     bool tried[FORMAT_SERVERS_MAX] = {false};
-    *out_commitments = &blaming->self->commitments;
+    *out_commitments = &blaming->self->shares.commitments;
     for (;;) {
         const struct open_answer *group = pieces_largest_group(blaming->proven, tried);
         for (unsigned v = 0; v <= blaming->self->other_count; v++) {
             const struct share_commitments *commitments =
-                v == 0 ? &blaming->self->commitments : &blaming->self->others[v - 1];
+                v == 0 ? &blaming->self->shares.commitments
+                       : &blaming->self->others[v - 1].commitments;
             result opened = open_group(blaming, commitments, group, key);
             if (opened == OK) {
                 *out_commitments = commitments;

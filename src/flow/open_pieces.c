@@ -48,23 +48,24 @@ static result fail_few_symbols(const struct image *image, const struct pieces *p
 
 result pieces_check(const struct session *session, const struct image *image,
                     const struct open_answers *answers, const struct pieces *pieces) {
-    if (answers->ok < session->t || pieces->example == NULL)
-        return session_fail_quorum(session, SESSION_KEY, "opening the envelope", answers->answers,
-                                   session->t);
-    if (pieces->partial_count < session->t)
+    unsigned t = answers->generation.best.t;
+    if (answers->ok < t || pieces->example == NULL)
+        return generation_fail(session, &answers->generation, "opening the envelope",
+                               answers->answers);
+    if (pieces->partial_count < t)
         return FAIL(QUORUM,
                     "opening the envelope: %zu of the %u key servers needed gave a right partial",
-                    pieces->partial_count, session->t);
+                    pieces->partial_count, t);
     if (pieces->symbol_count < image->envelope->k)
         return fail_few_symbols(image, pieces);
     return OK;
 }
 
-result pieces_combine(const struct session *session, const struct image *image,
-                      const struct pieces *pieces, struct content_key_secret *key) {
+result pieces_combine(const struct image *image, const struct pieces *pieces,
+                      struct content_key_secret *key) {
     const Myelin__Envelope *envelope = image->envelope;
     struct g2 d;
-    TRY(combine_partials(pieces->partials, pieces->partial_count, session->t, &d));
+    TRY(combine_partials(pieces->partials, pieces->partial_count, pieces->t, &d));
     size_t chosen[FORMAT_SERVERS_MAX];
     TRY(combine_choose(pieces->symbols, pieces->symbol_count, envelope->k, chosen));
     const struct codeword_symbol *symbols[FORMAT_SERVERS_MAX];

@@ -10,6 +10,7 @@
 /* Answers of one (b, beta): a recipient to whom the owner forwarded twice may get answers of both
  * forwards, which do not combine with each other. */
 struct pieces {
+    unsigned t;                        /* partials needed */
     const struct open_answer *example; /* any answer of the group; NULL: there is none */
     size_t partial_count;
     struct partial partials[FORMAT_SERVERS_MAX];
@@ -34,7 +35,7 @@ MUST_CHECK result pieces_check(const struct session *session, const struct image
 
 /* The content key that the pieces make. `key` changes only where it is the one committed to, else
  * INTEGRITY; CRYPTO where the symbols are not independent; NO_MEMORY. */
-MUST_CHECK result pieces_combine(const struct session *session, const struct image *image,
-                                 const struct pieces *pieces, struct content_key_secret *key);
+MUST_CHECK result pieces_combine(const struct image *image, const struct pieces *pieces,
+                                 struct content_key_secret *key);
 
 #endif

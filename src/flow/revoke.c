@@ -52,6 +52,19 @@ static result tell_storage(struct session *session, const struct image *image,
     return OK;
 }
 
+/* Whether so many of the recipient's key servers were not told that they could still open for him:
+ * his t of those that hold his shares. The system's t of all where he cannot be looked up. */
+static bool may_still_open(struct session *session, const char *recipient,
+                           const struct session_answer key[]) {
+    const struct session_user *user = NULL;
+    bool is_known =
+        session_find_user(session, recipient, &user) == OK && user->shares.commitments.t > 0;
+    unsigned untold = 0;
+    for (unsigned i = 0; i < session->m; i++)
+        untold += key[i].code != OK && (!is_known || holders_has(&user->shares.holders, i + 1));
+    return untold >= (is_known ? user->shares.commitments.t : session->t);
+}
+
 result flow_revoke(struct session *session, const char *id, const char *recipient) {
     if (!format_is_name(recipient))
         return FAIL(INVALID, "'%s' is no user name", recipient);
@@ -68,7 +81,7 @@ result flow_revoke(struct session *session, const char *id, const char *recipien
     unsigned storage_untold =
         tell_warn(session, SESSION_STORAGE, "the revocation", storage, NOT_FOUND);
     unsigned key_untold = tell_warn(session, SESSION_KEY, "the revocation", key, OK);
-    if (storage_untold >= session->k && key_untold >= session->t)
+    if (storage_untold >= session->k && key_untold > 0 && may_still_open(session, recipient, key))
         return FAIL(QUORUM,
                     "revoking: %u storage and %u key servers could not be told, so %s may still "
                     "open the image; run it again when they are back",

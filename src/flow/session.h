@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "format/holders.h"
 #include "net/client.h"
 #include "scheme/share_keygen.h"
 #include "system/description.h"
@@ -34,7 +35,7 @@ struct session {
     struct keystore keystore;       /* user's name, certificate, secrets */
     struct tls_identity *identity;  /* for http_client_options */
     unsigned n, k;                  /* storage servers; needed */
-    unsigned m, t;                  /* key servers; needed */
+    unsigned m, t;                  /* key servers; needed, unless a user has reshared */
     const char *user;               /* keystore.user */
     const struct scalar *a3;        /* in secret memory */
     const struct sign_key *signing; /* the user's identity key, in secret memory */
@@ -136,18 +137,31 @@ void session_warn_failed(struct session *session, enum session_role role,
 result session_fail_quorum(const struct session *session, enum session_role role, const char *what,
                            const struct session_answer answers[], unsigned needed);
 
+/* The same, where only the servers `among` them count: positions from 1, as share indices are. */
+result session_fail_quorum_among(const struct session *session, enum session_role role,
+                                 const char *what, const struct session_answer answers[],
+                                 const struct holders *among, unsigned needed);
+
 /* ------------------------------------------------------------------ users */
+
+/* A generation of a user's shares. */
+struct session_shares {
+    struct share_commitments commitments; /* t of them: as many key servers open. Checked against
+                                             the public key */
+    struct holders holders;
+    uint64_t epoch; /* how often they were changed */
+};
 
 /* A user as his certificate says, which the CA signed. Owned by the session, until its end. */
 struct session_user {
     char name[FORMAT_NAME_MAX + 1];
     uint8_t identity[SIGN_PUBLIC_BYTES];
     struct public_key public_key;
-    struct share_commitments commitments; /* t; checked against public_key. As most key servers have
-                                             them: a liar's could pass the check too */
+    struct session_shares shares; /* as most key servers have them: a liar's could pass the check
+                                     too. None, with a t of 0, of another user than the session's
+                                     where no key server that holds one answered */
     unsigned other_count;
-    struct share_commitments *others; /* that pass the check as well, as fewer key servers have
-                                         them */
+    struct session_shares *others; /* that pass the check as well, as fewer key servers have them */
 };
 
 /* Looks a user up in the key servers' directory, once a session. Forged or damaged entries cost a
@@ -157,7 +171,7 @@ MUST_CHECK result session_find_user(struct session *session, const char *name,
                                     const struct session_user **out_user);
 
 /* The same, but asked again, where an older entry may be outdated: a refresh of his shares changes
- * a user's commitments. */
+ * a user's commitments, a resharing t and the holders too. */
 MUST_CHECK result session_find_user_anew(struct session *session, const char *name,
                                          const struct session_user **out_user);
 

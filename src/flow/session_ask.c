@@ -225,19 +225,30 @@ static result commonest_refusal(const struct session_answer answers[], unsigned 
 
 result session_fail_quorum(const struct session *session, enum session_role role, const char *what,
                            const struct session_answer answers[], unsigned needed) {
-    unsigned count = session_server_count(session, role);
-    unsigned ok = 0, refusals = 0, first = 0;
+    struct holders all;
+    holders_all(session_server_count(session, role), &all);
+    return session_fail_quorum_among(session, role, what, answers, &all, needed);
+}
+
+result session_fail_quorum_among(const struct session *session, enum session_role role,
+                                 const char *what, const struct session_answer answers[],
+                                 const struct holders *among, unsigned needed) {
+    struct session_answer asked[FORMAT_SERVERS_MAX];
+    unsigned ok = 0, refusals = 0, first = 0, count = 0;
+    for (unsigned i = 0; i < session_server_count(session, role); i++)
+        if (holders_has(among, i + 1))
+            asked[count++] = answers[i];
     for (unsigned i = 0; i < count; i++)
-        ok += answers[i].code == OK;
-    result refusal = commonest_refusal(answers, count, &refusals, &first);
-    if (refusal != OK && (refusals > count - needed || (ok == 0 && refusals >= needed)))
-        return FAIL(refusal, "%s: %s", what, answers[first].text);
+        ok += asked[i].code == OK;
+    result refusal = commonest_refusal(asked, count, &refusals, &first);
+    if (refusal != OK && (refusals + needed > count || (ok == 0 && refusals >= needed)))
+        return FAIL(refusal, "%s: %s", what, asked[first].text);
 
     char text[ERROR_TEXT_BYTES];
     int used = snprintf(text, sizeof text, "%s: %u of the %u %s servers needed", what, ok, needed,
                         role == SESSION_STORAGE ? "storage" : "key");
     for (unsigned i = 0; i < count && used > 0 && (size_t)used < sizeof text; i++)
-        if (answers[i].code != OK)
-            used += snprintf(text + used, sizeof text - (size_t)used, "; %s", answers[i].text);
+        if (asked[i].code != OK)
+            used += snprintf(text + used, sizeof text - (size_t)used, "; %s", asked[i].text);
     return FAIL(QUORUM, "%s", text);
 }

@@ -7,12 +7,13 @@
 #include <time.h>
 
 #include "flow/session_state.h"
+#include "format/generation.h"
 #include "system/user.h"
 
 static void user_clean_up(struct session_user *user) {
-    share_commitments_free(&user->commitments);
+    share_commitments_free(&user->shares.commitments);
     for (unsigned i = 0; i < user->other_count; i++)
-        share_commitments_free(&user->others[i]);
+        share_commitments_free(&user->others[i].commitments);
     free(user->others);
 }
 
@@ -31,18 +32,21 @@ struct lookup {
     struct session_user *found; /* by key server; a name of "" where it gave none */
 };
 
-static result parse_commitments(const Myelin__UserAnswer *answer, unsigned t,
-                                struct share_commitments *out) {
-    if (answer->n_commitment1 != t || answer->n_commitment2 != t)
-        return FAIL(PROTOCOL, "%zu and %zu commitments, expected %u", answer->n_commitment1,
-                    answer->n_commitment2, t);
+/* What an entry says of the shares; zeros where its server holds none. */
+static result parse_shares(const struct session *session, const Myelin__UserAnswer *answer,
+                           const struct public_key *public_key, struct session_shares *out) {
+    *out = (struct session_shares){.epoch = answer->epoch};
+    if (answer->n_commitment1 == 0)
+        return OK;
     AUTO_COMMITMENTS struct share_commitments commitments = {0};
-    TRY(share_commitments_new(t, &commitments));
-    for (unsigned i = 0; i < t; i++) {
-        TRY(g1_parse("commitment1", format_view(answer->commitment1[i]), &commitments.f1[i]));
-        TRY(g2_parse("commitment2", format_view(answer->commitment2[i]), &commitments.f2[i]));
-    }
-    *out = commitments;
+    TRY(format_commitments_parse(answer->n_commitment1, answer->commitment1, answer->n_commitment2,
+                                 answer->commitment2, &commitments));
+    TRY(share_commitments_check(public_key, &commitments, commitments.t));
+    holders_of(answer->holders, session->m, &out->holders);
+    if (out->holders.count < commitments.t)
+        return FAIL(PROTOCOL, "%zu key servers, fewer than t = %u", out->holders.count,
+                    commitments.t);
+    out->commitments = commitments;
     commitments = (struct share_commitments){0};
     return OK;
 }
@@ -54,13 +58,11 @@ static result check_entry(const struct session *session, const char *name, struc
     struct user user;
     TRY(user_from_certificate(format_view(answer->certificate), &session->description, name,
                               time(NULL), &user));
-    AUTO_COMMITMENTS struct share_commitments commitments = {0};
-    TRY(parse_commitments(answer, session->t, &commitments));
-    TRY(share_commitments_check(&user.public_key, &commitments, session->t));
-    *out_user = (struct session_user){.public_key = user.public_key, .commitments = commitments};
-    memcpy(out_user->identity, user.identity, sizeof out_user->identity);
-    snprintf(out_user->name, sizeof out_user->name, "%s", user.name);
-    commitments = (struct share_commitments){0};
+    struct session_user found = {.public_key = user.public_key};
+    TRY(parse_shares(session, answer, &user.public_key, &found.shares));
+    memcpy(found.identity, user.identity, sizeof found.identity);
+    snprintf(found.name, sizeof found.name, "%s", user.name);
+    *out_user = found;
     return OK;
 }
 
@@ -82,23 +84,35 @@ static bool same_person(const struct session_user *a, const struct session_user 
            g2_equal(&a->public_key.pk2, &b->public_key.pk2);
 }
 
-static bool same_commitments(const struct share_commitments *a, const struct share_commitments *b) {
-    for (unsigned i = 0; i < a->t; i++)
-        if (!g1_equal(&a->f1[i], &b->f1[i]) || !g2_equal(&a->f2[i], &b->f2[i]))
+static bool has_shares(const struct session_user *user) {
+    return user->shares.commitments.t > 0;
+}
+
+static bool same_shares(const struct session_shares *a, const struct session_shares *b) {
+    if (a->commitments.t != b->commitments.t || !holders_equal(&a->holders, &b->holders))
+        return false;
+    for (unsigned i = 0; i < a->commitments.t; i++)
+        if (!g1_equal(&a->commitments.f1[i], &b->commitments.f1[i]) ||
+            !g2_equal(&a->commitments.f2[i], &b->commitments.f2[i]))
             return false;
     return true;
 }
 
+/* One who holds no share says who the user is, and agrees with whatever the holders say. */
 static bool same_entry(const struct session_user *a, const struct session_user *b) {
-    return same_person(a, b) && same_commitments(&a->commitments, &b->commitments);
+    return same_person(a, b) &&
+           (!has_shares(a) || !has_shares(b) || same_shares(&a->shares, &b->shares));
 }
 
-/* The key server whose entry most others share; `count` where there is none. */
-static unsigned commonest_entry(const struct session_user found[], unsigned count) {
+/* The key server whose entry most others share, of those with shares or of those without; `count`
+ * where there is none. */
+static unsigned commonest_entry(const struct session_user found[], unsigned count,
+                                bool with_shares) {
     unsigned best = count, best_votes = 0;
     for (unsigned i = 0; i < count; i++) {
         unsigned votes = 0;
-        for (unsigned j = 0; j < count && found[i].name[0] != '\0'; j++)
+        for (unsigned j = 0;
+             j < count && found[i].name[0] != '\0' && has_shares(&found[i]) == with_shares; j++)
             votes += found[j].name[0] != '\0' && same_entry(&found[i], &found[j]);
         if (votes <= best_votes)
             continue;
@@ -116,7 +130,8 @@ static void warn_entries(struct session *session, const struct lookup *lookup,
         if (code == OK && best < session->m && !same_entry(&lookup->found[i], &lookup->found[best]))
             session_warn(session, "%s: its entry of user %s differs from the other key servers'",
                          name, lookup->name);
-        else if (code == NOT_FOUND && best < session->m)
+        else if (code == NOT_FOUND && best < session->m &&
+                 holders_has(&lookup->found[best].shares.holders, i + 1))
             session_warn(session, "%s: does not know user %s, whom other key servers know", name,
                          lookup->name);
         else if (code != OK && code != NOT_FOUND && code != TIMEOUT)
@@ -124,29 +139,29 @@ static void warn_entries(struct session *session, const struct lookup *lookup,
     }
 }
 
-static bool has_commitments(const struct session_user *user, const struct share_commitments *some) {
-    bool has = same_commitments(&user->commitments, some);
+static bool is_told(const struct session_user *user, const struct session_shares *shares) {
+    bool is = same_shares(&user->shares, shares);
     for (unsigned i = 0; i < user->other_count; i++)
-        has = has || same_commitments(&user->others[i], some);
-    return has;
+        is = is || same_shares(&user->others[i], shares);
+    return is;
 }
 
-/* Moves the entry of `best` to the caller, and other commitments of the same person beside it. */
+/* Moves the entry of `best` to the caller, and other shares of the same person beside it. */
 static result take_entry(struct lookup *lookup, unsigned count, unsigned best,
                          struct session_user *out_user) {
-    struct share_commitments *others = calloc(count, sizeof *others);
+    struct session_shares *others = calloc(count, sizeof *others);
     if (others == NULL)
         return FAIL(NO_MEMORY, "out of memory");
     *out_user = lookup->found[best];
     out_user->others = others;
-    lookup->found[best].commitments = (struct share_commitments){0};
+    lookup->found[best].shares.commitments = (struct share_commitments){0};
     for (unsigned i = 0; i < count; i++) {
         struct session_user *found = &lookup->found[i];
-        if (i == best || found->name[0] == '\0' || !same_person(found, out_user) ||
-            has_commitments(out_user, &found->commitments))
+        if (i == best || found->name[0] == '\0' || !has_shares(found) ||
+            !same_person(found, out_user) || is_told(out_user, &found->shares))
             continue;
-        others[out_user->other_count++] = found->commitments;
-        found->commitments = (struct share_commitments){0};
+        others[out_user->other_count++] = found->shares;
+        found->shares.commitments = (struct share_commitments){0};
     }
     return OK;
 }
@@ -156,7 +171,9 @@ static result look_up(struct session *session, struct lookup *lookup,
     struct session_answer answers[FORMAT_SERVERS_MAX];
     unsigned ok = 0;
     TRY(session_ask(session, SESSION_KEY, ask_entry, lookup, session->t, answers, &ok));
-    unsigned best = commonest_entry(lookup->found, session->m);
+    unsigned best = commonest_entry(lookup->found, session->m, true);
+    if (best == session->m && strcmp(lookup->name, session->user) != 0)
+        best = commonest_entry(lookup->found, session->m, false); /* who he is will do */
     warn_entries(session, lookup, answers, best);
     if (best < session->m)
         return take_entry(lookup, session->m, best, &entry->user);
@@ -189,7 +206,7 @@ static result look_up_into(struct session *session, const char *name,
         return FAIL(NO_MEMORY, "out of memory");
     result looked = look_up(session, &lookup, entry);
     for (unsigned i = 0; i < session->m; i++)
-        share_commitments_free(&lookup.found[i].commitments);
+        share_commitments_free(&lookup.found[i].shares.commitments);
     free(lookup.found);
     return looked;
 }

@@ -5,6 +5,7 @@
  *
  *   refresh  new shares for all: old ones, stolen before, are worth nothing beside them
  *   replace  one key server's share anew from t others, after its disk was lost
+ *   reshare  new shares for a new set of key servers, any t' of which can use them
  *
  * A key server that deals wrongly is named in a warning and done without. A run that is broken off
  * leaves the old shares working, or the new ones, and the next one completes it.
@@ -13,6 +14,7 @@
 #define MYELIN_FLOW_SHARES_H
 
 #include "flow/session.h"
+#include "format/holders.h"
 
 /* What became of one key server in a run. */
 struct shares_server {
@@ -23,6 +25,8 @@ struct shares_server {
 struct shares_done {
     const char *user;
     uint64_t epoch;                                   /* how often his shares were refreshed */
+    unsigned t;                                       /* key servers that they need now */
+    struct holders holders;                           /* who should hold one now */
     unsigned held;                                    /* key servers that are new */
     struct shares_server servers[FORMAT_SERVERS_MAX]; /* by key server */
 };
@@ -40,9 +44,27 @@ MUST_CHECK result flow_shares_refresh(struct session *session, const char *user,
                                       struct shares_done *out_done);
 
 /* The share of key server `name` anew. DENIED unless the session is `user`'s; NOT_FOUND where there
- * is no such key server or user; QUORUM where fewer than t others can help, or where it cannot be
- * reached. */
+ * is no such key server or user, or where it is to hold none; QUORUM where fewer than t others can
+ * help, or where it cannot be reached or cannot keep it. */
 MUST_CHECK result flow_shares_replace(struct session *session, const char *user, const char *name,
+                                      struct shares_done *out_done);
+
+/* What a resharing makes. */
+struct shares_target {
+    unsigned t;
+    struct holders among; /* share indices */
+};
+
+/* New shares of the session's user for the key servers of `target`, any t of which can use them,
+ * and none for all others. Key servers that missed an earlier change are brought up to date first.
+ *
+ * INVALID    1 <= t <= servers <= m does not hold
+ * DENIED     the session is no user's
+ * QUORUM     too few key servers, of those that hold shares or of those that are to; each named.
+ *            Everything works as before
+ * INTEGRITY  too few deal rightly
+ * CONFLICT   others change the shares at the same time */
+MUST_CHECK result flow_shares_reshare(struct session *session, const struct shares_target *target,
                                       struct shares_done *out_done);
 
 /* The names of all enrolled users, as the key servers list them; freed with shares_users_free. */

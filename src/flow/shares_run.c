@@ -7,6 +7,7 @@
 
 #include "scheme/share_refresh.h"
 #include "scheme/share_replace.h"
+#include "scheme/share_reshare.h"
 #include "system/user.h"
 
 static const char protobuf[] = "application/protobuf";
@@ -65,32 +66,64 @@ static size_t list_dealers(const struct shares_run *run, uint32_t out[FORMAT_SER
     return count;
 }
 
+static bool is_reshare(const struct shares_run *run) {
+    return run->target.t != 0;
+}
+
+/* To whom a member deals in this run. */
+static void find_receivers(const struct shares_run *run, const struct shares_member *member,
+                           struct holders *out) {
+    *out = is_reshare(run) ? run->target.among : member->holders;
+    holders_remove(out, run->lost);
+}
+
+/* Whether a dealing is this server's for this run. */
+static bool is_for_this(const struct shares_run *run, unsigned server,
+                        const struct shares_member *member, const Myelin__Dealing *dealing) {
+    uint32_t dealers[FORMAT_SERVERS_MAX];
+    size_t count = list_dealers(run, dealers);
+    struct holders receivers;
+    find_receivers(run, member, &receivers);
+    return strcmp(dealing->user, run->user) == 0 && dealing->dealer == server + 1 &&
+           dealing->lost == run->lost && dealing->t == run->target.t &&
+           dealing->n_box == receivers.count && dealing->n_dealers == count &&
+           (count == 0 || memcmp(dealing->dealers, dealers, count * sizeof *dealers) == 0) &&
+           (!is_reshare(run) ||
+            (dealing->ballot == run->ballot &&
+             view_equal(format_view(dealing->receivers), holders_view(&receivers)))) &&
+           memcmp(dealing->generation.data, member->generation, DIGEST_BYTES) == 0;
+}
+
+static result parse_dealing(const struct shares_run *run, struct shares_member *member,
+                            const Myelin__Dealing *dealing) {
+    struct view commitments = format_view(dealing->commitments);
+    if (is_reshare(run))
+        return share_reshare_parse("dealing", dealing->dealer, &member->commitments, commitments,
+                                   run->target.t, &member->dealing);
+    if (run->lost == 0)
+        return share_refresh_parse("dealing", dealing->dealer, commitments, member->commitments.t,
+                                   &member->dealing);
+    return share_replace_parse("dealing", dealing->dealer, run->lost, commitments,
+                               member->commitments.t, &member->dealing);
+}
+
+/* Who holds no share deals nothing, and nobody is asked to where only states are looked at. */
 static result take_dealing(const struct shares_run *run, const struct session *session,
                            unsigned server, struct shares_member *member) {
     AUTO_FORMAT Myelin__Dealing *dealing = NULL;
+    if (member->state->dealing == NULL || !member->holds)
+        return OK;
     TRY(format_open_dealing(member->state->dealing,
                             session_server(session, SESSION_KEY, server)->identity.data, &dealing));
-    size_t receivers = session->m - (run->lost != 0 ? 1 : 0);
-    uint32_t dealers[FORMAT_SERVERS_MAX];
-    size_t dealer_count = list_dealers(run, dealers);
-    if (strcmp(dealing->user, run->user) != 0 || dealing->dealer != server + 1 ||
-        dealing->lost != run->lost || dealing->n_box != receivers ||
-        dealing->n_dealers != dealer_count ||
-        (dealer_count > 0 &&
-         memcmp(dealing->dealers, dealers, dealer_count * sizeof *dealers) != 0) ||
-        memcmp(dealing->generation.data, member->generation, DIGEST_BYTES) != 0)
+    if (!is_for_this(run, server, member, dealing))
         return FAIL(INTEGRITY, "its dealing is for something else");
-    struct view commitments = format_view(dealing->commitments);
-    TRY(run->lost == 0
-            ? share_refresh_parse("dealing", server + 1, commitments, session->t, &member->dealing)
-            : share_replace_parse("dealing", server + 1, run->lost, commitments, session->t,
-                                  &member->dealing));
+    TRY(parse_dealing(run, member, dealing));
     member->dealt = true;
     return OK;
 }
 
 static result take_state(const struct shares_run *run, const struct session *session,
-                         struct view wire, struct shares_member *member) {
+                         unsigned server, struct view wire, struct shares_member *member) {
     AUTO_FORMAT Myelin__CareState *state = NULL;
     AUTO_COMMITMENTS struct share_commitments commitments = {0};
     struct user user;
@@ -99,9 +132,14 @@ static result take_state(const struct shares_run *run, const struct session *ses
                               time(NULL), &user));
     TRY(format_commitments_parse(state->n_commitment1, state->commitment1, state->n_commitment2,
                                  state->commitment2, &commitments));
-    TRY(share_commitments_check(&user.public_key, &commitments, session->t));
-    format_generation_id(state->epoch, state->n_commitment1, state->commitment1, state->commitment2,
-                         member->generation);
+    TRY(share_commitments_check(&user.public_key, &commitments, commitments.t));
+    holders_of(state->holders, session->m, &member->holders);
+    if (member->holders.count < commitments.t)
+        return FAIL(PROTOCOL, "%zu holders, fewer than t = %u", member->holders.count,
+                    commitments.t);
+    format_generation_id(GENERATION_FIELDS(state), member->generation);
+    member->holds = !state->shareless && holders_has(&member->holders, server + 1);
+    member->public_key = user.public_key;
     member->commitments = commitments;
     commitments = (struct share_commitments){0};
     member->state = state;
@@ -118,36 +156,56 @@ static result ask_begin(void *context, struct session *session, unsigned server,
         return OK;
     TRY(http_call(client, "POST", "/v1/care/begin", bytes_view(&run->wire), protobuf,
                   FORMAT_LIMIT_CARE_STATE, &wire));
-    result taken = take_state(run, session, bytes_view(&wire), member);
+    result taken = take_state(run, session, server, bytes_view(&wire), member);
     if (taken == OK)
         taken = take_dealing(run, session, server, member);
     return taken == OK ? OK : error_at(taken, "%s", http_client_name(client));
 }
 
-result shares_begin(struct shares_run *run) {
+static result begin(struct shares_run *run, Myelin__CareRequest *request, const bool to[]) {
     unsigned m = run->session->m, ok = 0;
-    bool to[FORMAT_SERVERS_MAX];
     char user[FORMAT_NAME_MAX + 1];
-    uint32_t dealers[FORMAT_SERVERS_MAX];
     if (run->of == NULL)
         run->of = calloc(m, sizeof *run->of);
     if (run->of == NULL)
         return FAIL(NO_MEMORY, "out of memory");
-    for (unsigned i = 0; i < m; i++) {
-        to[i] = run->lost == 0 || run->dealers[i];
+    for (unsigned i = 0; i < m; i++)
         if (to[i])
             member_clear(&run->of[i]);
-    }
     snprintf(user, sizeof user, "%s", run->user);
+    request->user = user;
+    run->wire.len = 0;
+    TRY(format_pack(request, &run->wire));
+    return ask(run, ask_begin, to, &ok);
+}
+
+static void all_of(const struct shares_run *run, bool out[]) {
+    for (unsigned i = 0; i < run->session->m; i++)
+        out[i] = true;
+}
+
+result shares_look(struct shares_run *run) {
+    bool to[FORMAT_SERVERS_MAX];
     Myelin__CareRequest request = MYELIN__CARE_REQUEST__INIT;
-    request.user = user;
+    all_of(run, to);
+    return begin(run, &request, to);
+}
+
+result shares_begin(struct shares_run *run) {
+    bool to[FORMAT_SERVERS_MAX];
+    uint32_t dealers[FORMAT_SERVERS_MAX];
+    Myelin__CareRequest request = MYELIN__CARE_REQUEST__INIT;
+    all_of(run, to);
+    for (unsigned i = 0; run->lost != 0 && i < run->session->m; i++)
+        to[i] = run->dealers[i];
     request.ballot = run->ballot;
     request.lost = run->lost;
     request.n_dealers = list_dealers(run, dealers);
     request.dealers = dealers;
-    run->wire.len = 0;
-    TRY(format_pack(&request, &run->wire));
-    return ask(run, ask_begin, to, &ok);
+    request.t = run->target.t;
+    if (is_reshare(run))
+        request.holders = format_bytes(holders_view(&run->target.among));
+    return begin(run, &request, to);
 }
 
 bool shares_granted(const struct shares_run *run, unsigned server) {
@@ -159,37 +217,82 @@ bool shares_same_generation(const struct shares_run *run, unsigned a, unsigned b
     return memcmp(run->of[a].generation, run->of[b].generation, DIGEST_BYTES) == 0;
 }
 
+bool shares_holds(const struct shares_run *run, unsigned server) {
+    return run->of[server].state != NULL && run->of[server].holds;
+}
+
+bool shares_is_holder(const struct shares_run *run, unsigned base, unsigned server) {
+    return holders_has(&run->of[base].holders, server + 1);
+}
+
+unsigned shares_quorum(const struct shares_run *run, unsigned base) {
+    const struct shares_member *member = &run->of[base];
+    return format_generation_quorum((unsigned)member->holders.count, member->commitments.t);
+}
+
+static unsigned count_votes(const struct shares_run *run, const bool among[], unsigned server) {
+    unsigned votes = 0;
+    for (unsigned i = 0; i < run->session->m; i++)
+        votes += among[i] && shares_holds(run, i) && shares_same_generation(run, i, server);
+    return votes;
+}
+
+/* Those of which a quorum is there come first: what missed a resharing may be many. */
 unsigned shares_commonest(const struct shares_run *run, const bool among[]) {
     unsigned m = run->session->m, best = m, most = 0;
+    bool best_is_whole = false;
     for (unsigned i = 0; i < m; i++) {
-        unsigned votes = 0;
-        for (unsigned j = 0; among[i] && j < m; j++)
-            votes += among[j] && shares_same_generation(run, i, j);
-        bool is_later = best < m && votes == most && votes > 0 &&
-                        run->of[i].state->epoch > run->of[best].state->epoch;
-        if (votes <= most && !is_later)
+        if (!among[i] || !shares_holds(run, i))
+            continue;
+        unsigned votes = count_votes(run, among, i);
+        bool is_whole = votes >= shares_quorum(run, i);
+        bool is_better = votes > most;
+        if (best < m && votes == most)
+            is_better = run->of[i].state->epoch > run->of[best].state->epoch;
+        if (best < m && is_whole != best_is_whole)
+            is_better = is_whole;
+        if (!is_better)
             continue;
         best = i;
         most = votes;
+        best_is_whole = is_whole;
     }
     return best;
 }
 
 /* ------------------------------------------------------------------ offers */
 
-static result pack_offer(struct shares_run *run, const uint8_t generation[DIGEST_BYTES],
-                         size_t dealing_count, Myelin__Signed *const dealings[]) {
+void shares_base(const struct shares_run *run, unsigned base, Myelin__CareBase *out) {
+    const Myelin__CareState *state = run->of[base].state;
+    myelin__care_base__init(out);
+    out->certificate = state->certificate;
+    out->enrolled_ms = state->enrolled_ms;
+    out->epoch = state->epoch;
+    out->n_commitment1 = state->n_commitment1;
+    out->commitment1 = state->commitment1;
+    out->n_commitment2 = state->n_commitment2;
+    out->commitment2 = state->commitment2;
+    out->holders = state->holders;
+}
+
+/* Who holds no share yet is told what the dealings are of; all others know it. */
+static result pack_offer(struct shares_run *run, const struct shares_offered *offered) {
     char user[FORMAT_NAME_MAX + 1];
     Myelin__Signed *listed[FORMAT_SERVERS_MAX];
+    Myelin__CareBase from;
     snprintf(user, sizeof user, "%s", run->user);
-    for (size_t i = 0; i < dealing_count; i++)
-        listed[i] = dealings[i];
+    for (size_t i = 0; i < offered->count; i++)
+        listed[i] = offered->dealings[i];
     Myelin__CareOffer offer = MYELIN__CARE_OFFER__INIT;
     offer.user = user;
     offer.ballot = run->ballot;
-    offer.generation = format_bytes(view_of(generation, DIGEST_BYTES));
-    offer.n_dealing = dealing_count;
+    offer.generation = format_bytes(view_of(offered->generation, DIGEST_BYTES));
+    offer.n_dealing = offered->count;
     offer.dealing = listed;
+    if (run->lost == 0) {
+        shares_base(run, offered->base, &from);
+        offer.from = &from;
+    }
     run->wire.len = 0;
     return format_pack(&offer, &run->wire);
 }
@@ -239,10 +342,11 @@ static result tell(struct telling *telling, const bool to[], unsigned *out_ok) {
 }
 
 result shares_offer(struct shares_run *run, const char *path, const bool to[],
-                    const uint8_t generation[DIGEST_BYTES], size_t dealing_count,
-                    Myelin__Signed *const dealings[], unsigned *out_ok) {
-    TRY(pack_offer(run, generation, dealing_count, dealings));
+                    const struct shares_offered *offered, unsigned *out_ok) {
+    TRY(pack_offer(run, offered));
     for (unsigned i = 0; i < run->session->m; i++) {
+        if (!to[i])
+            continue;
         format_free(run->of[i].word);
         run->of[i].word = NULL;
     }
@@ -320,43 +424,74 @@ static void list_dealings(const struct shares_run *run, struct shares_agreed *ag
             agreed->dealings[agreed->dealing_count++] = run->of[i].state->dealing;
 }
 
-result shares_agree(struct shares_run *run, const bool members[], struct shares_agreed *out) {
-    unsigned m = run->session->m, first = m, ok = 0;
+/* Of a resharing exactly t deal: their Lagrange coefficients are for one another. */
+static void keep_t_dealers(const struct shares_run *run, unsigned t, struct shares_agreed *agreed) {
+    unsigned count = 0;
+    for (unsigned i = 0; is_reshare(run) && i < run->session->m; i++)
+        if (agreed->dealers[i] && ++count > t)
+            agreed->dealers[i] = false;
+}
+
+static unsigned first_of(const struct shares_run *run, const bool set[]) {
+    unsigned first = 0;
+    while (first < run->session->m && !set[first])
+        first++;
+    return first;
+}
+
+result shares_agree(struct shares_run *run, const bool members[], const bool receivers[],
+                    struct shares_agreed *out) {
+    unsigned m = run->session->m, base = first_of(run, members), ok = 0;
     *out = (struct shares_agreed){0};
     for (unsigned i = 0; i < m; i++) {
         out->dealers[i] = members[i] && run->of[i].dealt && (run->lost == 0 || run->dealers[i]);
         memset(run->of[i].complains, 0, sizeof run->of[i].complains);
-        first = members[i] && first == m ? i : first;
     }
     list_dealings(run, out);
-    if (out->dealing_count < run->session->t)
-        return shares_fail(run, "dealing", (unsigned)out->dealing_count, run->session->t);
-    TRY(pack_offer(run, run->of[first].generation, out->dealing_count, out->dealings));
-    TRY(ask(run, ask_check, members, &ok));
+    unsigned t = base < m ? run->of[base].commitments.t : run->session->t;
+    if (out->dealing_count < t)
+        return shares_fail(run, "dealing", (unsigned)out->dealing_count, t);
+    TRY(pack_offer(run, &(struct shares_offered){base, run->of[base].generation, out->dealing_count,
+                                                 out->dealings}));
+    TRY(ask(run, ask_check, receivers, &ok));
     for (unsigned i = 0; i < m; i++)
-        out->receivers[i] = members[i] && run->of[i].answer.code == OK;
+        out->receivers[i] = receivers[i] && run->of[i].answer.code == OK;
     while (leave_one_out(run, out)) {
     }
+    keep_t_dealers(run, t, out);
     list_dealings(run, out);
-    if (out->dealing_count < run->session->t)
+    if (out->dealing_count < t)
         return FAIL(INTEGRITY, "%zu key servers deal rightly, %u are needed", out->dealing_count,
-                    run->session->t);
+                    t);
     return OK;
 }
 
 /* ------------------------------------------------------------------ reports */
 
+/* Whether nobody has anything of the user, as far as can be told. */
+static bool is_unknown(const struct shares_run *run) {
+    unsigned not_found = 0;
+    for (unsigned i = 0; i < run->session->m; i++) {
+        if (run->of[i].state != NULL)
+            return false;
+        not_found += run->of[i].answer.code == NOT_FOUND;
+    }
+    return not_found > run->session->m - run->session->t;
+}
+
+/* What a server says no with is about itself here, and not about the command. */
+static result as_own(result code) {
+    return code == INVALID ? PROTOCOL : code;
+}
+
 result shares_fail(const struct shares_run *run, const char *what, unsigned count,
                    unsigned needed) {
     char text[ERROR_TEXT_BYTES];
-    unsigned not_found = 0;
-    for (unsigned i = 0; i < run->session->m; i++)
-        not_found += run->of[i].answer.code == NOT_FOUND;
-    if (not_found > run->session->m - run->session->t)
+    if (is_unknown(run))
         return FAIL(NOT_FOUND, "no user %s is enrolled in this system", run->user);
     for (unsigned i = 0; i < run->session->m; i++)
         if (count == 0 && (run->of[i].answer.code == DENIED || run->of[i].answer.code == INVALID))
-            return FAIL(run->of[i].answer.code, "%s: %s", what, run->of[i].answer.text);
+            return FAIL(as_own(run->of[i].answer.code), "%s: %s", what, run->of[i].answer.text);
     int used =
         snprintf(text, sizeof text, "%s: %u of the %u key servers needed", what, count, needed);
     for (unsigned i = 0; i < run->session->m && used > 0 && (size_t)used < sizeof text; i++)
@@ -366,9 +501,10 @@ result shares_fail(const struct shares_run *run, const char *what, unsigned coun
     return FAIL(QUORUM, "%s", text);
 }
 
-void shares_report(const struct shares_run *run, const bool held[], uint64_t epoch,
+void shares_report(const struct shares_run *run, const bool held[], const struct shares_made *made,
                    struct shares_done *out_done) {
-    *out_done = (struct shares_done){.user = run->user, .epoch = epoch};
+    *out_done = (struct shares_done){
+        .user = run->user, .epoch = made->epoch, .t = made->t, .holders = made->holders};
     for (unsigned i = 0; i < run->session->m; i++) {
         out_done->servers[i] =
             (struct shares_server){.is_new = held[i], .answer = run->of[i].answer};

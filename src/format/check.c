@@ -126,6 +126,17 @@ result check_symbol(const char *field, const Myelin__Symbol *symbol) {
     return checked == OK ? OK : error_at(checked, "%s", field);
 }
 
+result check_holders(const char *field, ProtobufCBinaryData holders, size_t least,
+                     bool is_optional) {
+    if (holders.len == 0 && is_optional)
+        return OK;
+    TRY(check_between(field, holders, least, FORMAT_SERVERS_MAX));
+    for (size_t i = 0; i < holders.len; i++)
+        if (holders.data[i] == 0 || (i > 0 && holders.data[i] <= holders.data[i - 1]))
+            return FAIL(PROTOCOL, "%s: not ascending share indices", field);
+    return OK;
+}
+
 result check_commitments(size_t count1, const ProtobufCBinaryData commitment1[], size_t count2,
                          const ProtobufCBinaryData commitment2[]) {
     TRY(check_count("commitment1", count1, 1, FORMAT_SERVERS_MAX));

@@ -47,6 +47,11 @@ MUST_CHECK result check_signed_list(const char *field, size_t count,
 /* A symbol that is there and keeps its rules. */
 MUST_CHECK result check_symbol(const char *field, const Myelin__Symbol *symbol);
 
+/* Share indices, a byte each, ascending: `least` of them or more, or none at all where that may be.
+ */
+MUST_CHECK result check_holders(const char *field, ProtobufCBinaryData holders, size_t least,
+                                bool is_optional);
+
 /* t commitments of each kind, for a t of 1 to 255. */
 MUST_CHECK result check_commitments(size_t count1, const ProtobufCBinaryData commitment1[],
                                     size_t count2, const ProtobufCBinaryData commitment2[]);

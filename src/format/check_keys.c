@@ -15,14 +15,19 @@ result format_check_enroll_share(const void *message) {
     TRY(check_bytes("s1", m->s1, FORMAT_SCALAR_BYTES));
     TRY(check_bytes("s2", m->s2, FORMAT_SCALAR_BYTES));
     TRY(check_commitments(m->n_commitment1, m->commitment1, m->n_commitment2, m->commitment2));
+    TRY(check_holders("holders", m->holders, m->n_commitment1, true));
     return check_bytes("proof", m->proof, FORMAT_POSSESSION_BYTES);
 }
 
 result format_check_user_answer(const void *message) {
     const Myelin__UserAnswer *m = message;
     TRY(check_between("certificate", m->certificate, 1, FORMAT_CERTIFICATE_MAX));
-    TRY(check_commitments(m->n_commitment1, m->commitment1, m->n_commitment2, m->commitment2));
-    return check_time("enrolled_ms", m->enrolled_ms);
+    TRY(check_time("enrolled_ms", m->enrolled_ms));
+    TRY(check_number("epoch", m->epoch, 0, INT64_MAX));
+    TRY(check_holders("holders", m->holders, m->n_commitment1, true));
+    if (m->n_commitment1 == 0 && m->n_commitment2 == 0)
+        return OK; /* it holds no share */
+    return check_commitments(m->n_commitment1, m->commitment1, m->n_commitment2, m->commitment2);
 }
 
 result format_check_user_page(const void *message) {
@@ -39,6 +44,15 @@ result format_check_open_request(const void *message) {
     TRY(check_bytes("tau", m->tau, FORMAT_TAU_BYTES));
     TRY(check_optional("generation", m->generation, FORMAT_HASH_BYTES));
     return check_number("u", m->u, 0, FORMAT_SERVERS_MAX);
+}
+
+/* Of which shares an answer is. */
+static result check_used(ProtobufCBinaryData generation, ProtobufCBinaryData also, uint32_t t,
+                         ProtobufCBinaryData holders) {
+    TRY(check_optional("generation", generation, FORMAT_HASH_BYTES));
+    TRY(check_optional("also", also, FORMAT_HASH_BYTES));
+    TRY(check_number("t", t, 0, FORMAT_SERVERS_MAX));
+    return check_holders("holders", holders, t, true);
 }
 
 /* Of one envelope: all have the answer's b and equally many coefficients, no server twice. */
@@ -75,8 +89,7 @@ result format_check_open_answer(const void *message) {
     TRY(check_count("symbol", m->n_symbol, 1, FORMAT_SERVERS_MAX));
     TRY(check_served(m));
     TRY(check_optional("proof", m->proof, FORMAT_PARTIAL_PROOF_BYTES));
-    TRY(check_optional("generation", m->generation, FORMAT_HASH_BYTES));
-    TRY(check_optional("also", m->also, FORMAT_HASH_BYTES));
+    TRY(check_used(m->generation, m->also, m->t, m->holders));
     TRY(check_answer_head(m->head));
     if (m->b == 1)
         return check_signed("forward", m->forward, FORMAT_LIMIT_FORWARD);
@@ -97,8 +110,7 @@ result format_check_rekey_request(const void *message) {
 result format_check_rekey_answer(const void *message) {
     const Myelin__RekeyAnswer *m = message;
     TRY(check_index(m->index));
-    TRY(check_optional("generation", m->generation, FORMAT_HASH_BYTES));
-    TRY(check_optional("also", m->also, FORMAT_HASH_BYTES));
+    TRY(check_used(m->generation, m->also, m->t, m->holders));
     TRY(check_answer_head(m->head));
     TRY(check_bytes("p", m->p, FORMAT_TAU_BYTES));
     return check_bytes("q", m->q, FORMAT_TAU_BYTES);
@@ -207,6 +219,7 @@ result format_check_share_file(const void *message) {
     TRY(check_between("certificate", m->certificate, 1, FORMAT_CERTIFICATE_MAX));
     TRY(check_commitments(m->n_commitment1, m->commitment1, m->n_commitment2, m->commitment2));
     TRY(check_time("enrolled_ms", m->enrolled_ms));
+    TRY(check_holders("holders", m->holders, m->n_commitment1, true));
     TRY(check_bytes("nonce", m->nonce, FORMAT_BOX_NONCE_BYTES));
     TRY(check_ballots(m));
     return check_bytes("box", m->box, FORMAT_SHARE_BOX_BYTES);

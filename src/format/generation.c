@@ -2,20 +2,27 @@
 
 #include <stdlib.h>
 
-static const char generation_domain[] = "myelin generation v1"; /* with its zero byte */
+static const char domain_all[] = "myelin generation v1"; /* with their zero bytes */
+static const char domain_some[] = "myelin generation v2";
 
-void format_generation_id(uint64_t epoch, size_t t, const ProtobufCBinaryData commitment1[],
-                          const ProtobufCBinaryData commitment2[], uint8_t out_id[DIGEST_BYTES]) {
+void format_generation_id(const struct generation_fields *fields, uint8_t out_id[DIGEST_BYTES]) {
     struct digest digest;
-    uint8_t number[8];
-    store_be64(number, epoch);
+    uint8_t epoch[8], sizes[2] = {(uint8_t)fields->t, (uint8_t)fields->holders.len};
+    store_be64(epoch, fields->epoch);
     digest_start(&digest);
-    digest_update(&digest, view_of(generation_domain, sizeof generation_domain));
-    digest_update(&digest, view_of(number, sizeof number));
-    for (size_t i = 0; i < t; i++)
-        digest_update(&digest, format_view(commitment1[i]));
-    for (size_t i = 0; i < t; i++)
-        digest_update(&digest, format_view(commitment2[i]));
+    if (fields->holders.len == 0) {
+        digest_update(&digest, view_of(domain_all, sizeof domain_all));
+        digest_update(&digest, view_of(epoch, sizeof epoch));
+    } else {
+        digest_update(&digest, view_of(domain_some, sizeof domain_some));
+        digest_update(&digest, view_of(epoch, sizeof epoch));
+        digest_update(&digest, view_of(sizes, sizeof sizes));
+        digest_update(&digest, fields->holders);
+    }
+    for (size_t i = 0; i < fields->t; i++)
+        digest_update(&digest, format_view(fields->commitment1[i]));
+    for (size_t i = 0; i < fields->t; i++)
+        digest_update(&digest, format_view(fields->commitment2[i]));
     digest_finish(&digest, out_id);
 }
 

@@ -1,20 +1,36 @@
 /*
  * Generations of a user's shares: which polynomials a share is a point of.
  *
- * Refreshing makes a new generation; shares and partials of two do not mix. Its id is SHA-256 of
- * "myelin generation v1" 0x00, the epoch (8 bytes, big-endian), then all commitments, those in G1
- * first. Enrolment makes epoch 0.
+ * Refreshing and resharing make a new generation; shares and partials of two do not mix. Each has
+ * its own t, the number of its commitments, and its own holders. Its id is SHA-256 of
+ * "myelin generation v2" 0x00, the epoch (8 bytes, big-endian), t and the number of holders (a byte
+ * each), the holders' share indices (a byte each, ascending), then all commitments, those in G1
+ * first. Enrolment makes epoch 0. Where a file has no holders, for they are all key servers, it is
+ * "myelin generation v1" 0x00, the epoch and the commitments.
  */
 #ifndef MYELIN_FORMAT_GENERATION_H
 #define MYELIN_FORMAT_GENERATION_H
 
 #include "base/digest.h"
-#include "format/format.h"
+#include "format/holders.h"
 #include "scheme/share_keygen.h"
 
-/* Of commitments as a message has them; their lengths must have been checked. */
-void format_generation_id(uint64_t epoch, size_t t, const ProtobufCBinaryData commitment1[],
-                          const ProtobufCBinaryData commitment2[], uint8_t out_id[DIGEST_BYTES]);
+/* Of fields as a message has them; their lengths must have been checked. */
+struct generation_fields {
+    uint64_t epoch;
+    struct view holders; /* empty: all key servers, and none in the file */
+    size_t t;
+    const ProtobufCBinaryData *commitment1, *commitment2; /* t of each */
+};
+void format_generation_id(const struct generation_fields *fields, uint8_t out_id[DIGEST_BYTES]);
+
+/* The fields of any message that has them: CareState, CareBase, CareRestore, ShareFile. */
+#define GENERATION_FIELDS(message)                                                                 \
+    (&(const struct generation_fields){.epoch = (message)->epoch,                                  \
+                                       .holders = format_view((message)->holders),                 \
+                                       .t = (message)->n_commitment1,                              \
+                                       .commitment1 = (message)->commitment1,                      \
+                                       .commitment2 = (message)->commitment2})
 
 /* Commitments from a message. PROTOCOL, naming the field; NO_MEMORY. */
 MUST_CHECK result format_commitments_parse(size_t count1, const ProtobufCBinaryData commitment1[],

@@ -16,8 +16,9 @@ MUST_CHECK result caller_check_member(const struct key_service *service,
 /* DENIED unless it is a user's of this system. */
 MUST_CHECK result caller_check_user(const struct key_service *service, const struct tls_peer *peer);
 
-/* The caller's own active share. DENIED where he is no user, has enrolled nowhere, or shows another
- * identity key than when he enrolled; INTEGRITY, IO, NO_MEMORY. */
+/* The caller's own active share, or what is left where this server holds none any more
+ * (share_file_holds; share_store_choose refuses that). DENIED where he is no user, has enrolled
+ * nowhere, or shows another identity key than when he enrolled; INTEGRITY, IO, NO_MEMORY. */
 MUST_CHECK result caller_share(const struct key_service *service, const struct tls_peer *peer,
                                struct share_record *out_record);
 

@@ -1,10 +1,11 @@
-/* Refreshing, as docs/PROTOCOL.md has it under "Share care": begin, check, accept, finish. */
+/* Share care, as docs/PROTOCOL.md has it: who may ask, what a step is taken from, begin and check.
+ */
 #include "keys/care.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/secret.h"
-#include "scheme/share_refresh.h"
 #include "system/user.h"
 
 result care_check_caller(const struct key_service *service, const struct tls_peer *peer,
@@ -16,10 +17,10 @@ result care_check_caller(const struct key_service *service, const struct tls_pee
     return FAIL(DENIED, "%s may not care for the shares of %s", peer->name, user);
 }
 
-result care_check_replacer(const struct tls_peer *peer) {
+result care_check_owner(const struct tls_peer *peer) {
     if (peer->role == TLS_ROLE_USER)
         return OK;
-    return FAIL(DENIED, "%s may not have a share replaced: that is for the user himself",
+    return FAIL(DENIED, "%s may not have shares replaced or reshared: that is for the user himself",
                 peer->name);
 }
 
@@ -42,13 +43,124 @@ result care_share(const struct key_service *service, const struct tls_peer *peer
     return OK;
 }
 
-static void set_terms(const struct share_record *record, const struct public_key *public_key,
-                      uint32_t lost, struct care_terms *out) {
-    *out = (struct care_terms){.user = record->file->user,
+/* ------------------------------------------------------------------ the base */
+
+void care_base_free(struct care_base *base) {
+    share_record_free(&base->record);
+    share_commitments_free(&base->commitments);
+}
+
+void care_holders(const struct key_service *service, const Myelin__ShareFile *file,
+                  struct holders *out) {
+    holders_of(file->holders, (unsigned)service->description->system->n_key, out);
+}
+
+result care_file_of(const struct key_service *service, char *user, const Myelin__CareBase *said,
+                    const struct public_key *public_key, Myelin__ShareFile *out_file) {
+    AUTO_COMMITMENTS struct share_commitments commitments = {0};
+    struct holders holders;
+    Myelin__ShareFile file = MYELIN__SHARE_FILE__INIT;
+    TRY(format_commitments_parse(said->n_commitment1, said->commitment1, said->n_commitment2,
+                                 said->commitment2, &commitments));
+    TRY(share_commitments_check(public_key, &commitments, (unsigned)said->n_commitment1));
+    file.format = 1;
+    file.user = user;
+    file.index = service->index;
+    file.certificate = said->certificate;
+    file.enrolled_ms = said->enrolled_ms;
+    file.epoch = said->epoch;
+    file.n_commitment1 = file.n_commitment2 = said->n_commitment1;
+    file.commitment1 = said->commitment1;
+    file.commitment2 = said->commitment2;
+    file.holders = said->holders;
+    file.active = file.shareless = true;
+    care_holders(service, &file, &holders);
+    if (holders.count < file.n_commitment1)
+        return FAIL(PROTOCOL, "%zu holders, fewer than t = %zu", holders.count, file.n_commitment1);
+    *out_file = file;
+    return OK;
+}
+
+/* Whose generation it is said to be: by the CA's word and, where he is known here, by the key that
+ * he enrolled with. */
+static result check_said(const struct key_service *service, const struct tls_peer *peer,
+                         const char *user, const Myelin__CareBase *said, bool is_known,
+                         struct public_key *out_public_key) {
+    struct user person;
+    uint8_t identity[SIGN_PUBLIC_BYTES];
+    TRY(user_from_certificate(format_view(said->certificate), service->description, user,
+                              time(NULL), &person));
+    memcpy(identity, peer->identity, sizeof identity);
+    if (is_known)
+        TRY(caller_identity_of(service, user, identity));
+    else
+        TRY(care_check_owner(peer));
+    if (memcmp(identity, person.identity, sizeof identity) != 0)
+        return FAIL(DENIED, "the certificate of %s is for another identity key", user);
+    *out_public_key = person.public_key;
+    return OK;
+}
+
+static result base_said(const struct key_service *service, const struct tls_peer *peer, char *user,
+                        const Myelin__CareBase *said, struct care_base *base) {
+    TRY(check_said(service, peer, user, said, base->record.file != NULL, &base->public_key));
+    TRY(care_file_of(service, user, said, &base->public_key, &base->said));
+    base->file = &base->said;
+    return OK;
+}
+
+static result base_find(const struct key_service *service, const struct tls_peer *peer, char *user,
+                        const Myelin__CareBase *said, struct care_base *base) {
+    result got = care_share(service, peer, user, &base->record, &base->public_key);
+    bool holds = got == OK && share_file_holds(base->record.file);
+    if (holds || said == NULL) {
+        base->file = base->record.file;
+        return got;
+    }
+    if (got != OK && got != NOT_FOUND && got != INTEGRITY)
+        return got;
+    return base_said(service, peer, user, said, base);
+}
+
+result care_base_open(const struct key_service *service, const struct tls_peer *peer, char *user,
+                      const Myelin__CareBase *said, struct care_base *out_base) {
+    struct care_base *base = out_base;
+    *base = (struct care_base){0};
+    result found = base_find(service, peer, user, said, base);
+    if (found == OK)
+        found = format_commitments_parse(base->file->n_commitment1, base->file->commitment1,
+                                         base->file->n_commitment2, base->file->commitment2,
+                                         &base->commitments);
+    if (found == OK)
+        care_holders(service, base->file, &base->holders);
+    else
+        care_base_free(base);
+    return found;
+}
+
+void care_terms_of(const struct care_base *base, uint32_t lost, unsigned new_t,
+                   ProtobufCBinaryData receivers, struct care_terms *out) {
+    *out = (struct care_terms){.user = base->file->user,
+                               .t = base->commitments.t,
+                               .holders = base->holders,
                                .lost = lost,
-                               .t = (unsigned)record->file->n_commitment1,
-                               .public_key = public_key};
-    share_file_generation(record->file, out->base);
+                               .new_t = new_t,
+                               .receivers = base->holders,
+                               .public_key = &base->public_key,
+                               .commitments = &base->commitments,
+                               .share = base->record.share};
+    share_file_generation(base->file, out->base);
+    if (new_t != 0)
+        holders_of(receivers, 0, &out->receivers);
+    holders_remove(&out->receivers, lost);
+}
+
+result care_terms_offered(const struct care_base *base, const Myelin__CareOffer *offer,
+                          struct care_terms *out) {
+    AUTO_FORMAT Myelin__Dealing *first = NULL;
+    TRY(format_parse_dealing(format_view(offer->dealing[0]->body), &first));
+    care_terms_of(base, first->lost, first->t, first->receivers, out);
+    return OK;
 }
 
 /* ------------------------------------------------------------------ begin */
@@ -65,6 +177,8 @@ static result pack_state(const struct key_service *service, const Myelin__ShareF
     state.commitment1 = file->commitment1;
     state.n_commitment2 = file->n_commitment2;
     state.commitment2 = file->commitment2;
+    state.holders = file->holders;
+    state.shareless = !share_file_holds(file);
     state.promised = file->promised;
     state.dealing = dealing;
     result got = share_store_next(service->shares, file, &next);
@@ -81,211 +195,86 @@ static result pack_state(const struct key_service *service, const Myelin__ShareF
 }
 
 /* Fewer than t dealers might all be corrupted. */
-static result check_replacement(const struct key_service *service, const struct tls_peer *peer,
+static result check_replacement(const struct key_service *service, const struct care_base *base,
                                 const Myelin__CareRequest *request) {
-    const Myelin__System *system = service->description->system;
+    size_t count = request->n_dealers;
     bool is_mine = false;
-    TRY(care_check_replacer(peer));
-    for (size_t i = 0; i < request->n_dealers; i++)
+    if (request->lost == service->index || !holders_has(&base->holders, request->lost))
+        return FAIL(INVALID, "key server %u is none that this one could help", request->lost);
+    for (size_t i = 0; i < count; i++) {
         is_mine = is_mine || request->dealers[i] == service->index;
-    if (!is_mine || request->dealers[request->n_dealers - 1] > system->n_key)
+        if (!holders_has(&base->holders, request->dealers[i]))
+            return FAIL(INVALID, "key server %u is no dealer: it holds no share",
+                        request->dealers[i]);
+    }
+    if (!is_mine)
         return FAIL(INVALID, "these are no dealers that this key server could be one of");
-    if (request->n_dealers < system->t)
-        return FAIL(QUORUM, "%zu dealers, at least %u are needed", request->n_dealers, system->t);
+    if (count < base->commitments.t)
+        return FAIL(QUORUM, "%zu dealers, at least %u are needed", count, base->commitments.t);
     return OK;
+}
+
+/* Not where only the state is asked for, nor where t is 1 and there is nothing to refresh: the
+ * share is the key. */
+static bool can_deal(const struct care_base *base, const Myelin__CareRequest *request) {
+    bool is_look = request->ballot == 0 && request->lost == 0;
+    return share_file_holds(base->file) && !is_look &&
+           (request->t != 0 || request->lost != 0 || base->commitments.t > 1);
+}
+
+static result deal_for(const struct key_service *service, const struct care_base *base,
+                       const Myelin__CareRequest *request, Myelin__Signed **out_dealing) {
+    struct care_terms terms;
+    if (!can_deal(base, request))
+        return OK;
+    care_terms_of(base, request->lost, request->t, request->holders, &terms);
+    terms.dealers = request->dealers;
+    terms.dealer_count = request->n_dealers;
+    terms.ballot = request->ballot;
+    return care_deal(service, &terms, out_dealing);
 }
 
 result service_care_begin(struct key_service *service, const struct tls_peer *peer,
                           struct view body, struct bytes *out_state) {
     AUTO_FORMAT Myelin__CareRequest *request = NULL;
     AUTO_FORMAT Myelin__Signed *dealing = NULL;
-    AUTO_SHARE struct share_record record = {0};
-    struct public_key public_key;
-    struct care_terms terms;
+    AUTO_CARE_BASE struct care_base base = {0};
     TRY(format_parse_care_request(body, &request));
-    if (request->lost > service->description->system->n_key || request->lost == service->index)
-        return FAIL(INVALID, "key server %u is none that this one could help", request->lost);
-    if (request->lost != 0)
-        TRY(check_replacement(service, peer, request));
-    TRY(care_share(service, peer, request->user, &record, &public_key));
-    if (request->lost == 0) {
+    TRY(care_check_caller(service, peer, request->user));
+    if (request->lost != 0 || request->t != 0)
+        TRY(care_check_owner(peer));
+    TRY(care_base_open(service, peer, request->user, NULL, &base));
+    if (request->lost != 0) {
+        TRY(check_replacement(service, &base, request));
+    } else if (request->ballot != 0) {
         AUTO_SHARE struct share_record promised = {0};
         TRY(share_store_promise(service->shares, request->user, request->ballot, &promised));
-        struct share_record before = record;
-        record = promised;
-        promised = before; /* to be freed */
+        care_base_free(&base);
+        TRY(care_base_open(service, peer, request->user, NULL, &base));
     }
-    set_terms(&record, &public_key, request->lost, &terms);
-    terms.dealers = request->dealers;
-    terms.dealer_count = request->n_dealers;
-    TRY(care_deal(service, &terms, &dealing));
-    return pack_state(service, record.file, dealing, out_state);
+    TRY(deal_for(service, &base, request, &dealing));
+    return pack_state(service, base.file, dealing, out_state);
 }
 
 /* ------------------------------------------------------------------ check */
 
-/* What the dealings of an offer claim to be for: all must be for the same. */
-static result offered_lost(const Myelin__CareOffer *offer, uint32_t *out_lost) {
-    AUTO_FORMAT Myelin__Dealing *first = NULL;
-    TRY(format_parse_dealing(format_view(offer->dealing[0]->body), &first));
-    *out_lost = first->lost;
-    return OK;
-}
-
 result service_care_check(struct key_service *service, const struct tls_peer *peer,
                           struct view body, struct bytes *out_complaint) {
     AUTO_FORMAT Myelin__CareOffer *offer = NULL;
-    AUTO_SHARE struct share_record record = {0};
+    AUTO_CARE_BASE struct care_base base = {0};
     AUTO_CARE_DEALINGS struct care_dealings dealings = {0};
-    struct public_key public_key;
     struct care_terms terms;
-    uint32_t lost, wrong[FORMAT_SERVERS_MAX];
+    uint32_t wrong[FORMAT_SERVERS_MAX];
     Myelin__CareComplaint complaint = MYELIN__CARE_COMPLAINT__INIT;
     TRY(format_parse_care_offer(body, &offer));
-    TRY(offered_lost(offer, &lost));
-    if (lost != 0)
-        TRY(care_check_replacer(peer));
-    TRY(care_share(service, peer, offer->user, &record, &public_key));
-    set_terms(&record, &public_key, lost, &terms);
+    TRY(care_base_open(service, peer, offer->user, offer->from, &base));
+    TRY(care_terms_offered(&base, offer, &terms));
+    if (terms.lost != 0 || terms.new_t != 0)
+        TRY(care_check_owner(peer));
     TRY(care_dealings_open(service, &terms, offer->n_dealing, offer->dealing, &dealings));
     complaint.server = wrong;
     for (size_t i = 0; i < dealings.count; i++)
         if (dealings.wrong[i])
             wrong[complaint.n_server++] = dealings.dealings[i].dealer;
     return format_pack(&complaint, out_complaint);
-}
-
-/* ------------------------------------------------------------------ accept */
-
-static result sign_acceptance(const struct key_service *service, const Myelin__CareOffer *offer,
-                              struct bytes *out_acceptance) {
-    AUTO_FORMAT Myelin__Signed *record = NULL;
-    char server[FORMAT_NAME_MAX + 1];
-    const char *name = care_server_name(service, service->index);
-    memcpy(server, name, strlen(name) + 1);
-    Myelin__Acceptance acceptance = MYELIN__ACCEPTANCE__INIT;
-    acceptance.server = server;
-    acceptance.user = offer->user;
-    acceptance.ballot = offer->ballot;
-    acceptance.generation = offer->generation;
-    TRY(format_sign(service->signing, &acceptance, &record));
-    return format_pack(record, out_acceptance);
-}
-
-static result apply(const struct share_record *record, const struct care_terms *terms,
-                    const struct care_dealings *dealings, struct key_share *out_share,
-                    struct share_commitments *out_commitments) {
-    const Myelin__ShareFile *file = record->file;
-    AUTO_COMMITMENTS struct share_commitments commitments = {0};
-    TRY(format_commitments_parse(file->n_commitment1, file->commitment1, file->n_commitment2,
-                                 file->commitment2, &commitments));
-    return share_refresh_apply(terms->public_key, record->share, &commitments, dealings->dealings,
-                               dealings->subshares, dealings->count, out_share, out_commitments);
-}
-
-/* The offer's generation must be what its dealings make. */
-static result check_made(const Myelin__CareOffer *offer, uint64_t epoch,
-                         const struct share_commitments *commitments) {
-    AUTO_COMMITMENT_FIELDS struct commitment_fields fields = {0};
-    uint8_t made[DIGEST_BYTES];
-    TRY(format_commitment_fields(commitments, &fields));
-    format_generation_id(epoch, fields.t, fields.commitment1, fields.commitment2, made);
-    if (!view_equal(format_view(offer->generation), view_of(made, sizeof made)))
-        return FAIL(INVALID, "the dealings make another generation than the offer says");
-    return OK;
-}
-
-static result accept_offer(struct key_service *service, const struct share_record *record,
-                           const struct care_terms *terms, const Myelin__CareOffer *offer) {
-    AUTO_CARE_DEALINGS struct care_dealings dealings = {0};
-    AUTO_COMMITMENTS struct share_commitments commitments = {0};
-    AUTO_SECRET struct key_share *share = NULL;
-    TRY(care_dealings_open(service, terms, offer->n_dealing, offer->dealing, &dealings));
-    TRY(care_dealings_all_right(service, &dealings));
-    TRY(secret_new(sizeof *share, (void **)&share));
-    TRY(apply(record, terms, &dealings, share, &commitments));
-    TRY(check_made(offer, record->file->epoch + 1, &commitments));
-    const struct share_step step = {.base = terms->base,
-                                    .ballot = offer->ballot,
-                                    .share = share,
-                                    .commitments = &commitments,
-                                    .dealing_count = offer->n_dealing,
-                                    .dealings = offer->dealing};
-    return share_store_accept(service->shares, offer->user, &step);
-}
-
-result service_care_accept(struct key_service *service, const struct tls_peer *peer,
-                           struct view body, struct bytes *out_acceptance) {
-    AUTO_FORMAT Myelin__CareOffer *offer = NULL;
-    AUTO_SHARE struct share_record record = {0};
-    struct public_key public_key;
-    struct care_terms terms;
-    TRY(format_parse_care_offer(body, &offer));
-    if (offer->ballot == 0)
-        return FAIL(INVALID, "an offer without a ballot");
-    TRY(care_share(service, peer, offer->user, &record, &public_key));
-    set_terms(&record, &public_key, 0, &terms);
-    if (view_equal(format_view(offer->generation), view_of(terms.base, sizeof terms.base)))
-        return sign_acceptance(service, offer, out_acceptance); /* it is the share already */
-    TRY(accept_offer(service, &record, &terms, offer));
-    return sign_acceptance(service, offer, out_acceptance);
-}
-
-/* ------------------------------------------------------------------ finish */
-
-/* Whose word an acceptance is; 0 for nobody's that counts. `ballot` of 0 takes any. */
-static result open_acceptance(const struct key_service *service, const Myelin__CareFinish *finish,
-                              const Myelin__Signed *record, uint64_t *ballot, int *out_server) {
-    AUTO_FORMAT Myelin__Acceptance *claimed = NULL;
-    AUTO_FORMAT Myelin__Acceptance *acceptance = NULL;
-    TRY(format_parse_acceptance(format_view(record->body), &claimed));
-    *out_server = description_find_key(service->description, claimed->server);
-    if (*out_server < 0)
-        return FAIL(INVALID, "%s is no key server", claimed->server);
-    TRY(format_open_acceptance(
-        record, service->description->system->key[*out_server]->identity.data, &acceptance));
-    if (strcmp(acceptance->user, finish->user) != 0 ||
-        !view_equal(format_view(acceptance->generation), format_view(finish->generation)) ||
-        (*ballot != 0 && *ballot != acceptance->ballot))
-        return FAIL(INVALID, "%s accepted something else", acceptance->server);
-    *ballot = acceptance->ballot;
-    return OK;
-}
-
-static result check_quorum(const struct key_service *service, const Myelin__CareFinish *finish,
-                           unsigned t) {
-    unsigned m = (unsigned)service->description->system->n_key;
-    unsigned needed = format_generation_quorum(m, t), count = 0;
-    bool has_accepted[FORMAT_SERVERS_MAX] = {false};
-    uint64_t ballot = 0;
-    for (size_t i = 0; i < finish->n_acceptance; i++) {
-        int server;
-        TRY(open_acceptance(service, finish, finish->acceptance[i], &ballot, &server));
-        count += !has_accepted[server];
-        has_accepted[server] = true;
-    }
-    if (count < needed)
-        return FAIL(QUORUM, "%u key servers hold the new shares, %u are needed", count, needed);
-    return OK;
-}
-
-static result finish_parsed(struct key_service *service, const struct tls_peer *peer,
-                            const Myelin__CareFinish *finish) {
-    AUTO_SHARE struct share_record record = {0};
-    struct public_key public_key;
-    TRY(care_share(service, peer, finish->user, &record, &public_key));
-    TRY(check_quorum(service, finish, (unsigned)record.file->n_commitment1));
-    return share_store_finish(service->shares, finish->user, finish->generation.data);
-}
-
-result service_care_finish(struct key_service *service, const struct tls_peer *peer,
-                           struct view body) {
-    AUTO_FORMAT Myelin__CareFinish *finish = NULL;
-    TRY(format_parse_care_finish(body, &finish));
-    TRY(caller_check_member(service, peer));
-    result finished = finish_parsed(service, peer, finish);
-    if (finished == OK)
-        atomic_fetch_add(&service->counters.refreshes, 1);
-    struct access access = {.action = "refresh", .owner = finish->user, .recipient = ""};
-    return caller_settle(service, peer, &access, finished);
 }

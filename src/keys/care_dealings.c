@@ -7,6 +7,7 @@
 #include "format/hash.h"
 #include "scheme/share_refresh.h"
 #include "scheme/share_replace.h"
+#include "scheme/share_reshare.h"
 
 void care_dealings_free(struct care_dealings *dealings) {
     for (size_t i = 0; dealings->dealings != NULL && i < dealings->count; i++)
@@ -16,25 +17,36 @@ void care_dealings_free(struct care_dealings *dealings) {
     *dealings = (struct care_dealings){0};
 }
 
-size_t care_position(uint32_t index, uint32_t lost) {
-    return index - 1 - (lost != 0 && index > lost ? 1 : 0);
-}
-
 const char *care_server_name(const struct key_service *service, uint32_t index) {
     return service->description->system->key[index - 1]->name;
 }
 
 /* ------------------------------------------------------------------ from others */
 
-static result check_about(const struct key_service *service, const struct care_terms *terms,
-                          const Myelin__Dealing *dealing) {
-    size_t m = service->description->system->n_key;
-    if (strcmp(dealing->user, terms->user) != 0 || dealing->lost != terms->lost)
+static result check_about(const struct care_terms *terms, const Myelin__Dealing *dealing) {
+    bool is_reshare = terms->new_t != 0;
+    if (strcmp(dealing->user, terms->user) != 0 || dealing->lost != terms->lost ||
+        dealing->t != terms->new_t ||
+        (is_reshare &&
+         !view_equal(format_view(dealing->receivers), holders_view(&terms->receivers))))
         return FAIL(INVALID, "a dealing for something else");
     if (!view_equal(format_view(dealing->generation), view_of(terms->base, sizeof terms->base)))
         return FAIL(CONFLICT, "a dealing for another generation of %s's shares", terms->user);
-    if (dealing->dealer == dealing->lost || dealing->n_box != m - (terms->lost != 0 ? 1 : 0))
+    if (dealing->dealer == dealing->lost || !holders_has(&terms->holders, dealing->dealer) ||
+        dealing->n_box != terms->receivers.count)
         return FAIL(INTEGRITY, "its dealing is not for these key servers");
+    return OK;
+}
+
+/* The dealings of a resharing are of one run, so that nobody puts together what several left. */
+static result check_run(const struct care_terms *terms, const Myelin__Dealing *dealing,
+                        struct care_dealings *all) {
+    if (terms->new_t == 0)
+        return OK;
+    if (all->count == 0)
+        all->ballot = dealing->ballot;
+    if (all->ballot != dealing->ballot)
+        return FAIL(INVALID, "its dealing is for another run");
     return OK;
 }
 
@@ -59,6 +71,9 @@ static result check_set(const struct care_terms *terms, size_t count,
 static result parse_public(const struct care_terms *terms, const Myelin__Dealing *dealing,
                            struct share_dealing *out) {
     struct view bytes = format_view(dealing->commitments);
+    if (terms->new_t != 0)
+        return share_reshare_parse("dealing", dealing->dealer, terms->commitments, bytes,
+                                   terms->new_t, out);
     if (terms->lost == 0)
         return share_refresh_parse("dealing", dealing->dealer, bytes, terms->t, out);
     return share_replace_parse("dealing", dealing->dealer, terms->lost, bytes, terms->t, out);
@@ -69,7 +84,7 @@ static bool open_box(const struct key_service *service, const struct care_terms 
                      const Myelin__Dealing *dealing, const struct share_dealing *parsed,
                      struct subshare *out) {
     AUTO_SECRET uint8_t *opened = NULL;
-    size_t position = care_position(service->index, terms->lost);
+    size_t position = holders_position(&terms->receivers, service->index);
     return secret_new(SUBSHARE_BYTES, (void **)&opened) == OK &&
            sign_box_open_secret(service->signing, format_view(dealing->box[position]),
                                 SUBSHARE_BYTES, opened) == OK &&
@@ -91,9 +106,11 @@ static result open_one(const struct key_service *service, const struct care_term
     const Myelin__Server *dealer = system->key[claimed->dealer - 1];
     result opened = format_open_dealing(record, dealer->identity.data, &dealing);
     if (opened == OK)
-        opened = check_about(service, terms, dealing);
+        opened = check_about(terms, dealing);
     if (opened == OK)
         opened = check_set(terms, count, dealing, out);
+    if (opened == OK)
+        opened = check_run(terms, dealing, out);
     if (opened == OK)
         opened = parse_public(terms, dealing, &out->dealings[at]);
     if (opened != OK)
@@ -102,7 +119,7 @@ static result open_one(const struct key_service *service, const struct care_term
     for (size_t i = 0; i < at; i++)
         if (out->dealings[i].dealer == dealing->dealer)
             return FAIL(INVALID, "%s: two dealings", dealer->name);
-    if (service->index != terms->lost)
+    if (out->has_subshares)
         out->wrong[at] =
             !open_box(service, terms, dealing, &out->dealings[at], &out->subshares[at]);
     return OK;
@@ -111,7 +128,8 @@ static result open_one(const struct key_service *service, const struct care_term
 result care_dealings_open(const struct key_service *service, const struct care_terms *terms,
                           size_t count, Myelin__Signed *const records[],
                           struct care_dealings *out) {
-    AUTO_CARE_DEALINGS struct care_dealings all = {0};
+    AUTO_CARE_DEALINGS struct care_dealings all = {
+        .has_subshares = holders_has(&terms->receivers, service->index)};
     *out = (struct care_dealings){0};
     if (count < terms->t || count > service->description->system->n_key)
         return FAIL(QUORUM, "%zu dealings, at least %u are needed", count, terms->t);
@@ -176,18 +194,34 @@ static result seal_subshares(const struct key_service *service, const struct sub
 }
 
 static result deal(const struct key_service *service, const struct care_terms *terms,
-                   struct subshare subshares[], size_t *out_count, struct share_dealing *out) {
-    unsigned m = (unsigned)service->description->system->n_key;
-    uint32_t helpers[FORMAT_SERVERS_MAX];
-    size_t count = 0;
-    for (uint32_t i = 1; i <= m; i++)
-        if (i != terms->lost)
-            helpers[count++] = i;
-    *out_count = count;
+                   struct subshare subshares[], struct share_dealing *out) {
+    uint32_t receivers[FORMAT_SERVERS_MAX];
+    unsigned count = (unsigned)terms->receivers.count;
+    holders_list(&terms->receivers, receivers);
+    if (terms->new_t != 0)
+        return share_reshare_deal(terms->public_key, terms->share, terms->new_t, receivers, count,
+                                  subshares, out);
     if (terms->lost == 0)
-        return share_refresh_deal(terms->public_key, service->index, terms->t, m, subshares, out);
-    return share_replace_deal(terms->public_key, service->index, terms->lost, terms->t, helpers,
+        return share_refresh_deal(terms->public_key, service->index, terms->t, receivers, count,
+                                  subshares, out);
+    return share_replace_deal(terms->public_key, service->index, terms->lost, terms->t, receivers,
                               count, subshares, out);
+}
+
+static unsigned dealt_t(const struct care_terms *terms) {
+    return terms->new_t != 0 ? terms->new_t : terms->t;
+}
+
+/* Boxes are sealed to keys of the system description. */
+static result check_receivers(const struct key_service *service, const struct care_terms *terms) {
+    size_t m = service->description->system->n_key;
+    uint32_t last = terms->receivers.index[terms->receivers.count - 1];
+    if (last > m)
+        return FAIL(INVALID,
+                    "there is no key server %u, as far as this one knows: it has version "
+                    "%llu of the system description, with %zu",
+                    last, (unsigned long long)service->description->system->version, m);
+    return OK;
 }
 
 result care_deal(const struct key_service *service, const struct care_terms *terms,
@@ -197,12 +231,13 @@ result care_deal(const struct key_service *service, const struct care_terms *ter
     AUTO_BYTES struct bytes commitments = {0};
     __attribute__((cleanup(boxes_free))) struct boxes boxes = {.count = 0};
     char user[FORMAT_NAME_MAX + 1];
-    size_t count = 0;
-    TRY(secret_new(service->description->system->n_key * sizeof *subshares, (void **)&subshares));
-    TRY(deal(service, terms, subshares, &count, &dealing));
+    size_t count = terms->receivers.count;
+    TRY(check_receivers(service, terms));
+    TRY(secret_new(count * sizeof *subshares, (void **)&subshares));
+    TRY(deal(service, terms, subshares, &dealing));
     TRY(seal_subshares(service, subshares, count, &boxes));
-    TRY(bytes_reserve(&commitments, share_dealing_bytes(terms->t)));
-    commitments.len = share_dealing_bytes(terms->t);
+    TRY(bytes_reserve(&commitments, share_dealing_bytes(dealt_t(terms))));
+    commitments.len = share_dealing_bytes(dealt_t(terms));
     share_dealing_to_bytes(&dealing, commitments.data);
     Myelin__Dealing record = MYELIN__DEALING__INIT;
     memcpy(user, terms->user, strlen(terms->user) + 1);
@@ -212,6 +247,11 @@ result care_deal(const struct key_service *service, const struct care_terms *ter
     record.lost = terms->lost;
     record.n_dealers = terms->dealer_count;
     record.dealers = terms->dealers;
+    if (terms->new_t != 0) {
+        record.t = terms->new_t;
+        record.receivers = format_bytes(holders_view(&terms->receivers));
+        record.ballot = terms->ballot;
+    }
     record.commitments = format_bytes(bytes_view(&commitments));
     record.n_box = count;
     record.box = boxes.fields;

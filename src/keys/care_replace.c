@@ -36,21 +36,20 @@ static result pack_blinded(const struct key_service *service, const struct care_
 static result blind_parsed(struct key_service *service, const struct tls_peer *peer,
                            const Myelin__CareOffer *offer, uint32_t lost,
                            struct bytes *out_blinded) {
-    AUTO_SHARE struct share_record record = {0};
+    AUTO_CARE_BASE struct care_base base = {0};
     AUTO_CARE_DEALINGS struct care_dealings dealings = {0};
     AUTO_SECRET struct key_share *blinded = NULL;
-    struct public_key public_key;
-    TRY(care_check_replacer(peer));
-    TRY(care_share(service, peer, offer->user, &record, &public_key));
-    struct care_terms terms = {.user = offer->user,
-                               .lost = lost,
-                               .t = (unsigned)record.file->n_commitment1,
-                               .public_key = &public_key};
-    share_file_generation(record.file, terms.base);
+    struct care_terms terms;
+    TRY(care_check_owner(peer));
+    TRY(care_base_open(service, peer, offer->user, NULL, &base));
+    if (!share_file_holds(base.file) || !holders_has(&base.holders, lost))
+        return FAIL(CONFLICT, "this server, or the one to help, holds no share of %s", offer->user);
+    care_terms_of(&base, lost, 0, (ProtobufCBinaryData){0}, &terms);
     TRY(care_dealings_open(service, &terms, offer->n_dealing, offer->dealing, &dealings));
     TRY(care_dealings_all_right(service, &dealings));
     TRY(secret_new(sizeof *blinded, (void **)&blinded));
-    TRY(share_replace_blind(record.share, terms.t, dealings.subshares, dealings.count, blinded));
+    TRY(share_replace_blind(base.record.share, terms.t, dealings.subshares, dealings.count,
+                            blinded));
     return pack_blinded(service, &terms, offer, blinded, out_blinded);
 }
 
@@ -99,25 +98,26 @@ static void restoring_free(struct restoring *restoring) {
 /* Whose certificate and commitments these are. */
 static result restoring_start(struct restoring *r, const struct tls_peer *peer) {
     const Myelin__CareRestore *request = r->request;
-    const Myelin__System *system = r->service->description->system;
     TRY(care_check_caller(r->service, peer, request->user));
-    TRY(care_check_replacer(peer));
+    TRY(care_check_owner(peer));
     TRY(user_from_certificate(format_view(request->certificate), r->service->description,
                               request->user, time(NULL), &r->user));
     if (memcmp(peer->identity, r->user.identity, sizeof r->user.identity) != 0)
         return FAIL(DENIED, "the certificate of %s is for another identity key", peer->name);
-    if (request->n_commitment1 != system->t)
-        return FAIL(PROTOCOL, "%zu commitments, expected t = %u", request->n_commitment1,
-                    system->t);
     TRY(format_commitments_parse(request->n_commitment1, request->commitment1,
                                  request->n_commitment2, request->commitment2, &r->commitments));
-    TRY(share_commitments_check(&r->user.public_key, &r->commitments, system->t));
+    TRY(share_commitments_check(&r->user.public_key, &r->commitments, r->commitments.t));
     r->terms = (struct care_terms){.user = request->user,
                                    .lost = r->service->index,
-                                   .t = system->t,
+                                   .t = r->commitments.t,
                                    .public_key = &r->user.public_key};
-    format_generation_id(request->epoch, request->n_commitment1, request->commitment1,
-                         request->commitment2, r->terms.base);
+    holders_of(request->holders, (unsigned)r->service->description->system->n_key,
+               &r->terms.holders);
+    if (!holders_has(&r->terms.holders, r->service->index))
+        return FAIL(INVALID, "this server is no holder of %s's shares", request->user);
+    r->terms.receivers = r->terms.holders;
+    holders_remove(&r->terms.receivers, r->service->index);
+    format_generation_id(GENERATION_FIELDS(request), r->terms.base);
     return OK;
 }
 
@@ -179,6 +179,7 @@ static result keep_share(struct restoring *r, const struct key_share *share) {
     file.certificate = request->certificate;
     file.enrolled_ms = request->enrolled_ms;
     file.epoch = request->epoch;
+    file.holders = request->holders;
     file.n_commitment1 = request->n_commitment1;
     file.commitment1 = request->commitment1;
     file.n_commitment2 = request->n_commitment2;

@@ -29,6 +29,11 @@ static result check_share(const struct key_service *service, const Myelin__Enrol
     const Myelin__System *system = service->description->system;
     AUTO_COMMITMENTS struct share_commitments commitments = {0};
     AUTO_SECRET struct key_share *share = NULL;
+    struct holders holders;
+    holders_of(enroll->holders, (unsigned)system->n_key, &holders);
+    if (!holders_has(&holders, enroll->index) || holders.index[holders.count - 1] > system->n_key)
+        return FAIL(INVALID, "the holders are others than the %zu key servers known here",
+                    system->n_key);
     if (enroll->n_commitment1 != system->t)
         return FAIL(PROTOCOL, "%zu commitments, expected t = %u", enroll->n_commitment1, system->t);
     TRY(parse_commitments(enroll, &commitments));
@@ -96,11 +101,15 @@ result service_user(struct key_service *service, const struct tls_peer *peer, co
         return FAIL(NOT_FOUND, "%s has no share here", user);
     Myelin__UserAnswer answer = MYELIN__USER_ANSWER__INIT;
     answer.certificate = record.file->certificate;
+    answer.enrolled_ms = record.file->enrolled_ms;
+    if (!share_file_holds(record.file))
+        return format_pack(&answer, out_answer);
+    answer.epoch = record.file->epoch;
+    answer.holders = record.file->holders;
     answer.n_commitment1 = record.file->n_commitment1;
     answer.commitment1 = record.file->commitment1;
     answer.n_commitment2 = record.file->n_commitment2;
     answer.commitment2 = record.file->commitment2;
-    answer.enrolled_ms = record.file->enrolled_ms;
     return format_pack(&answer, out_answer);
 }
 

@@ -46,3 +46,12 @@ result name_list_add(struct name_list *list, const char *name) {
     list->count++;
     return OK;
 }
+
+void name_list_remove(struct name_list *list, const char *name) {
+    size_t after = name_list_after(list, name);
+    if (after == 0 || strcmp(list->names[after - 1].text, name) != 0)
+        return;
+    memmove(&list->names[after - 1], &list->names[after],
+            (list->count - after) * sizeof *list->names);
+    list->count--;
+}

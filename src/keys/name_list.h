@@ -23,6 +23,9 @@ void name_list_free(struct name_list *list);
 /* Adds a name (format_is_name); nothing happens where it is there. NO_MEMORY. */
 MUST_CHECK result name_list_add(struct name_list *list, const char *name);
 
+/* Takes a name out; nothing happens where it is not there. */
+void name_list_remove(struct name_list *list, const char *name);
+
 /* The position of the first name after `name`. */
 size_t name_list_after(const struct name_list *list, const char *name);
 

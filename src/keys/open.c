@@ -61,7 +61,8 @@ static result decrypt(const struct share_record *record, const Myelin__Symbol *s
 }
 
 static result pack_answer(const struct gathered *gathered, const struct opened *opened, bool prove,
-                          const struct share_choice *choice, struct bytes *out_answer) {
+                          const struct share_choice *choice, const Myelin__ShareFile *used,
+                          struct bytes *out_answer) {
     const Myelin__Symbol *first = gathered->symbols[0].answer->symbol;
     Myelin__OpenAnswer answer = MYELIN__OPEN_ANSWER__INIT;
     Myelin__ServedSymbol served[FORMAT_SERVERS_MAX], *listed[FORMAT_SERVERS_MAX];
@@ -80,6 +81,8 @@ static result pack_answer(const struct gathered *gathered, const struct opened *
     answer.beta = first->beta;
     answer.partial = format_bytes(view_of(opened->d, sizeof opened->d));
     answer.generation = format_bytes(view_of(choice->generation, sizeof choice->generation));
+    answer.t = (uint32_t)used->n_commitment1;
+    answer.holders = used->holders;
     if (choice->has_also)
         answer.also = format_bytes(view_of(choice->also, sizeof choice->also));
     answer.n_symbol = gathered->count;
@@ -103,7 +106,7 @@ static result open_parsed(struct key_service *service, const struct tls_peer *pe
     TRY(set_terms(service, peer, request, &terms));
     TRY(gather_symbols(service->gatherer, &terms, choose_u(service, request), &gathered));
     TRY(decrypt(&record, gathered.symbols[0].answer->symbol, request->prove, &opened));
-    return pack_answer(&gathered, &opened, request->prove, &choice, out_answer);
+    return pack_answer(&gathered, &opened, request->prove, &choice, record.file, out_answer);
 }
 
 static result add_head(const struct key_service *service, struct bytes *answer) {

@@ -23,7 +23,9 @@ static result recover_parsed(struct key_service *service, const struct tls_peer 
     AUTO_SHARE struct share_record record = {0};
     AUTO_BYTES struct bytes box = {0};
     Myelin__RecoverAnswer answer = MYELIN__RECOVER_ANSWER__INIT;
+    struct share_choice choice;
     TRY(caller_share(service, peer, &record));
+    TRY(share_store_choose(service->shares, (struct view){0}, &record, &choice));
     TRY(box_first_share(record.share, peer, &box));
     answer.index = record.share->j;
     answer.box = format_bytes(bytes_view(&box));

@@ -24,6 +24,8 @@ static result rekey_parsed(struct key_service *service, const struct tls_peer *p
     g2_to_bytes(&part.q, q);
     answer.index = part.j;
     answer.generation = format_bytes(view_of(choice.generation, sizeof choice.generation));
+    answer.t = (uint32_t)record.file->n_commitment1;
+    answer.holders = record.file->holders;
     if (choice.has_also)
         answer.also = format_bytes(view_of(choice.also, sizeof choice.also));
     answer.p = format_bytes(view_of(p, sizeof p));

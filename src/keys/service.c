@@ -124,8 +124,8 @@ result service_metrics(struct key_service *service, struct bytes *out_text) {
                        counters->revocations));
     TRY(append_counter(out_text, "myelin_key_enrolments_total", "Shares activated.",
                        counters->enrolments));
-    TRY(append_counter(out_text, "myelin_key_refreshes_total", "Shares replaced by refreshed ones.",
-                       counters->refreshes));
+    TRY(append_counter(out_text, "myelin_key_refreshes_total",
+                       "Shares that were refreshed or reshared.", counters->refreshes));
     TRY(append_counter(out_text, "myelin_key_replacements_total",
                        "Shares that other key servers made anew for this one.",
                        counters->replacements));

@@ -98,7 +98,8 @@ MUST_CHECK result service_care_begin(struct key_service *service, const struct t
                                      struct view body, struct bytes *out_state);
 
 /* POST /v1/care/check: a CareComplaint, the dealers of a CareOffer who dealt this server wrongly.
- * CONFLICT where its share is of another generation. */
+ * CONFLICT where its share is of another generation. A server that has no share of the user
+ * believes the offer what it is dealt from, as far as that is bound to his certificate. */
 MUST_CHECK result service_care_check(struct key_service *service, const struct tls_peer *peer,
                                      struct view body, struct bytes *out_complaint);
 
@@ -107,8 +108,9 @@ MUST_CHECK result service_care_check(struct key_service *service, const struct t
 MUST_CHECK result service_care_accept(struct key_service *service, const struct tls_peer *peer,
                                       struct view body, struct bytes *out_acceptance);
 
-/* POST /v1/care/finish: the accepted generation becomes the share, once a CareFinish shows that
- * enough key servers hold it. QUORUM; CONFLICT. */
+/* POST /v1/care/finish: the accepted generation becomes the share, or the share goes where this
+ * server is no holder of that, once a CareFinish shows that enough key servers hold it. QUORUM;
+ * CONFLICT. */
 MUST_CHECK result service_care_finish(struct key_service *service, const struct tls_peer *peer,
                                       struct view body);
 

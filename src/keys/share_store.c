@@ -60,6 +60,7 @@ static bool same_share(const struct share_record *record, const Myelin__EnrollSh
     const Myelin__ShareFile *file = record->file;
     return scalar_equal(&record->share->s1, &share->s1) &&
            scalar_equal(&record->share->s2, &share->s2) &&
+           view_equal(format_view(file->holders), format_view(enroll->holders)) &&
            same_list(file->n_commitment1, file->commitment1, enroll->n_commitment1,
                      enroll->commitment1) &&
            same_list(file->n_commitment2, file->commitment2, enroll->n_commitment2,
@@ -93,6 +94,7 @@ static result put_pending(struct share_store *store, const Myelin__EnrollShare *
     file.n_commitment2 = enroll->n_commitment2;
     file.commitment2 = enroll->commitment2;
     file.enrolled_ms = now_ms;
+    file.holders = enroll->holders;
     return share_store_write(store, &file, share);
 }
 
@@ -133,7 +135,7 @@ static result activate_locked(struct share_store *store, const char *user,
         record.file->active = true;
         TRY(share_store_write(store, record.file, record.share));
     }
-    return name_list_add(&store->active, user);
+    return share_file_holds(record.file) ? name_list_add(&store->active, user) : OK;
 }
 
 result share_store_activate(struct share_store *store, const char *user, struct view certificate) {
@@ -194,7 +196,9 @@ static result visit_file(struct share_store *store, const char *name) {
         return OK;
     }
     TRY(got);
-    return record.file->active ? name_list_add(&store->active, user) : OK;
+    return record.file->active && share_file_holds(record.file)
+               ? name_list_add(&store->active, user)
+               : OK;
 }
 
 static void folder_close(DIR **folder) {

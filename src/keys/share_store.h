@@ -37,7 +37,8 @@ MUST_CHECK result share_store_open(const char *folder, const uint8_t seal_key[SE
 void share_store_close(struct share_store *store);
 void share_store_close_at(struct share_store **store);
 
-/* A user's share, active or pending. NOT_FOUND; INTEGRITY, naming the user, where the file is
+/* A user's share, active or pending; or, where the file says so, none: see share_file_holds.
+ * NOT_FOUND; INTEGRITY, naming the user, where the file is
  * truncated, altered, another user's or sealed under another key; IO, NO_MEMORY. */
 MUST_CHECK result share_store_get(struct share_store *store, const char *user,
                                   struct share_record *out_record);
@@ -57,9 +58,14 @@ MUST_CHECK result share_store_activate(struct share_store *store, const char *us
 
 /* ------------------------------------------------------------------ generations
  *
- * A refresh puts the next generation beside the share, in the same file, and once enough key
- * servers have done so in its place: docs/PROTOCOL.md, "Share care". Each call is one durable
- * replacement of the file; until the last one the share stays as it is. */
+ * A refresh or a resharing puts the next generation beside the share, in the same file, and once
+ * enough key servers have done so in its place: docs/PROTOCOL.md, "Share care". Each call is one
+ * durable replacement of the file; until the last one the share stays as it is. */
+
+/* Whether a file has a share of its generation. One that has not is `shareless`: this server held
+ * one once, or is to hold one of the next generation, and keeps of the user who he is and what it
+ * promised. Its share is zeros. */
+bool share_file_holds(const Myelin__ShareFile *file);
 
 /* The id of the generation of a share file. */
 void share_file_generation(const Myelin__ShareFile *file, uint8_t out_generation[DIGEST_BYTES]);
@@ -76,7 +82,8 @@ struct share_choice {
 };
 
 /* `record`, which share_store_get gave, becomes the next generation where `wanted` (an id, or empty
- * for the server's choice) asks for it. CONFLICT where it is neither; errors as share_store_next.
+ * for the server's choice) asks for it, or this server has a share of that one only. CONFLICT where
+ * it is neither; QUORUM where other key servers hold the user's shares; errors as share_store_next.
  */
 MUST_CHECK result share_store_choose(const struct share_store *store, struct view wanted,
                                      struct share_record *record, struct share_choice *out_choice);
@@ -91,9 +98,12 @@ MUST_CHECK result share_store_promise(struct share_store *store, const char *use
  * promised, or another generation accepted under this one; INVALID, errors as share_store_get. */
 struct share_step {
     const uint8_t *base; /* DIGEST_BYTES */
+    const Myelin__ShareFile
+        *stand_in; /* where this server holds no share: of the base, shareless */
     uint64_t ballot;
-    const struct key_share *share;
+    const struct key_share *share; /* NULL: this server will hold none */
     const struct share_commitments *commitments;
+    struct view holders; /* as the file will have them */
     size_t dealing_count;
     Myelin__Signed *const *dealings;
 };
@@ -105,14 +115,19 @@ MUST_CHECK result share_store_accept(struct share_store *store, const char *user
 MUST_CHECK result share_store_finish(struct share_store *store, const char *user,
                                      const uint8_t generation[DIGEST_BYTES]);
 
+/* Puts `file`, shareless and of a later epoch, in the place of the share, which is overwritten: for
+ * one that missed that others hold the shares now. CONFLICT where the epoch is not later. */
+MUST_CHECK result share_store_leave(struct share_store *store, const Myelin__ShareFile *file);
+
 /* Puts in a share that was made anew for this server: `file`'s user, certificate, commitments,
- * epoch and enrolled_ms count. Only where there is none, none that is active or can be read, or one
- * of an earlier epoch; OK where there is the same generation. CONFLICT; INVALID, IO, NO_MEMORY. */
+ * holders, epoch and enrolled_ms count. Only where there is none, none that is active or can be
+ * read, or one of an earlier epoch; OK where there is the same generation. CONFLICT; INVALID, IO,
+ * NO_MEMORY. */
 MUST_CHECK result share_store_restore(struct share_store *store, const Myelin__ShareFile *file,
                                       const struct key_share *share);
 
-/* Appends an encoded UserPage of at most `limit` active users after `after` ("" at the start), in
- * the order of their names. NO_MEMORY. */
+/* Appends an encoded UserPage of at most `limit` users with an active share after `after` ("" at
+ * the start), in the order of their names. NO_MEMORY. */
 MUST_CHECK result share_store_page(struct share_store *store, const char *after, size_t limit,
                                    struct bytes *out_page);
 

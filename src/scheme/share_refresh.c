@@ -11,7 +11,8 @@ static struct dealt_point at_zero(void) {
 }
 
 result share_refresh_deal(const struct public_key *public_key, uint32_t dealer, unsigned t,
-                          unsigned m, struct subshare out_subshares[], struct share_dealing *out) {
+                          const uint32_t receivers[], unsigned m, struct subshare out_subshares[],
+                          struct share_dealing *out) {
     *out = (struct share_dealing){0};
     TRY(setup_check(&(struct setup){.n = 1, .k = 1, .m = m, .t = t}));
     if (t == 1)
@@ -19,7 +20,8 @@ result share_refresh_deal(const struct public_key *public_key, uint32_t dealer, 
                              "refresh");
     const struct key_share zero = {0};
     const struct dealt_point point = at_zero();
-    return share_dealing_new(public_key, dealer, t, &zero, &point, NULL, m, out_subshares, out);
+    return share_dealing_new(public_key, dealer, t, &zero, &point, receivers, m, out_subshares,
+                             out);
 }
 
 result share_refresh_parse(const char *field, uint32_t dealer, struct view bytes, unsigned t,

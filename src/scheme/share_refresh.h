@@ -17,12 +17,12 @@
 
 #include "scheme/share_dealing.h"
 
-/* Server `dealer`'s dealing to servers 1 to m (out_subshares: secret memory, m of them), itself
- * included. INVALID for t or m out of bounds, or t = 1, where every server holds the key itself;
- * NO_MEMORY. */
+/* Server `dealer`'s dealing to the m `receivers`, NULL for 1 to m (out_subshares: secret memory, m
+ * of them), itself included. INVALID for t or m out of bounds, or t = 1, where every server holds
+ * the key itself; NO_MEMORY. */
 MUST_CHECK result share_refresh_deal(const struct public_key *public_key, uint32_t dealer,
-                                     unsigned t, unsigned m, struct subshare out_subshares[],
-                                     struct share_dealing *out);
+                                     unsigned t, const uint32_t receivers[], unsigned m,
+                                     struct subshare out_subshares[], struct share_dealing *out);
 
 /* A dealing from outside. Errors as share_dealing_parse. */
 MUST_CHECK result share_refresh_parse(const char *field, uint32_t dealer, struct view bytes,

@@ -5,8 +5,8 @@
 #include "scheme/setup.h"
 
 result share_reshare_deal(const struct public_key *public_key, const struct key_share *share,
-                          unsigned t, unsigned m, struct subshare out_subshares[],
-                          struct share_dealing *out) {
+                          unsigned t, const uint32_t receivers[], unsigned m,
+                          struct subshare out_subshares[], struct share_dealing *out) {
     *out = (struct share_dealing){0};
     TRY(setup_check(&(struct setup){.n = 1, .k = 1, .m = m, .t = t}));
     AUTO_SECRET struct key_share *value = NULL;
@@ -16,7 +16,8 @@ result share_reshare_deal(const struct public_key *public_key, const struct key_
     struct dealt_point point = {.x = 0};
     g1_exp_generator(&share->s1, &point.f1);
     g2_exp(&public_key->pk2, &share->s2, &point.f2);
-    return share_dealing_new(public_key, share->j, t, value, &point, NULL, m, out_subshares, out);
+    return share_dealing_new(public_key, share->j, t, value, &point, receivers, m, out_subshares,
+                             out);
 }
 
 result share_reshare_parse(const char *field, uint32_t dealer, const struct share_commitments *old,

@@ -16,10 +16,12 @@
 
 #include "scheme/share_dealing.h"
 
-/* Old server share->j deals its share to new servers 1 to m (out_subshares: secret memory, m of
- * them), any t of which will be able to use it. INVALID for t or m out of bounds; NO_MEMORY. */
+/* Old server share->j deals its share to the m new servers `receivers`, NULL for 1 to m
+ * (out_subshares: secret memory, m of them), any t of which will be able to use it. INVALID for t,
+ * m or an index out of bounds; NO_MEMORY. */
 MUST_CHECK result share_reshare_deal(const struct public_key *public_key,
-                                     const struct key_share *share, unsigned t, unsigned m,
+                                     const struct key_share *share, unsigned t,
+                                     const uint32_t receivers[], unsigned m,
                                      struct subshare out_subshares[], struct share_dealing *out);
 
 /* A dealing from outside: `old` are the commitments to the shares dealt, t is the new threshold.

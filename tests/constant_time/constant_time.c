@@ -140,7 +140,7 @@ static void run_new_shares(const struct user *owner) {
     struct share_commitments fresh;
     struct key_share share;
     for (uint32_t d = 0; d < T; d++) {
-        require(share_refresh_deal(&owner->public_key, d + 1, T, M, subs, &dealings[d]));
+        require(share_refresh_deal(&owner->public_key, d + 1, T, NULL, M, subs, &dealings[d]));
         own[d] = subs[0];
         SECRET(own[d].value.s1);
         SECRET(own[d].value.s2);
@@ -151,8 +151,8 @@ static void run_new_shares(const struct user *owner) {
     share_commitments_free(&fresh);
     for (uint32_t d = 0; d < T; d++) {
         share_dealing_free(&dealings[d]);
-        require(
-            share_reshare_deal(&owner->public_key, &owner->shares[d], T, M, subs, &dealings[d]));
+        require(share_reshare_deal(&owner->public_key, &owner->shares[d], T, NULL, M, subs,
+                                   &dealings[d]));
         own[d] = subs[0];
     }
     publish_dealings(dealings);

@@ -154,6 +154,15 @@ static void share_care_is_checked(void **state) {
     ACCEPTS(Myelin__Dealing, sample_dealing(), (m.lost = 0, m.n_dealers = 0));
     DEALING(m.n_box = 0, "box");
     DEALING(m.box[1].len = 111, "box");
+#define DEALT(breach, text) REFUSES(Myelin__Dealing, sample_dealing_reshare(), breach, text)
+    ACCEPTS(Myelin__Dealing, sample_dealing_reshare(), (void)0);
+    DEALT(m.t = 0, "receivers: 3 bytes");
+    DEALT(m.t = 4, "receivers: 3 bytes, expected 4 to 255");
+    DEALT(m.t = 256, "dealing: t: 256");
+    DEALT(m.lost = 2, "dealers");
+    DEALT(m.ballot = 0, "ballot");
+    DEALT(m.n_box = 2, "box");
+    DEALT(m.receivers = sample_holders(0), "receivers: not ascending");
 #define ACCEPTANCE(breach, text) REFUSES(Myelin__Acceptance, sample_acceptance(), breach, text)
     ACCEPTANCE(m.server = bad_name, "acceptance: server");
     ACCEPTANCE(m.ballot = 0, "ballot");
@@ -165,39 +174,55 @@ static void share_care_is_checked(void **state) {
     BLINDED(m.dealings.len = 0, "dealings");
     BLINDED(m.box.len = 64, "box: 64 bytes");
 #define ASKED(breach, text) REFUSES(Myelin__CareRequest, sample_care_request(), breach, text)
-    ASKED(m.ballot = 0, "care_request: ballot");
+    ASKED(m.ballot = UINT64_MAX, "care_request: ballot");
     ASKED(m.lost = 1, "lost");
 #define ASKED_LOST(breach, text)                                                                   \
     REFUSES(Myelin__CareRequest, sample_care_request_lost(), breach, text)
-    ASKED_LOST(m.lost = 0, "care_request: ballot");
+    ASKED_LOST(m.lost = 0, "care_request: dealers");
     ASKED_LOST(m.n_dealers = 0, "dealers");
     ASKED_LOST(m.dealers[1] = 2, "dealers");
     ASKED_LOST(m.dealers[1] = 1, "dealers");
     ACCEPTS(Myelin__CareRequest, sample_care_request_lost(), (void)0);
+#define ASKED_RESHARE(breach, text)                                                                \
+    REFUSES(Myelin__CareRequest, sample_care_request_reshare(), breach, text)
+    ACCEPTS(Myelin__CareRequest, sample_care_request_reshare(), (void)0);
+    ASKED_RESHARE(m.t = 4, "holders: 3 bytes, expected 4");
+    ASKED_RESHARE(m.t = 0, "holders: 3 bytes, expected 0");
+    ASKED_RESHARE(m.holders.len = 0, "holders");
+    ASKED_RESHARE(m.ballot = 0, "ballot");
 #define STATE(breach, text) REFUSES(Myelin__CareState, sample_care_state(), breach, text)
     STATE(m.accepted = 10, "care_state: accepted");
     STATE(m.next.len = 0, "next");
     STATE(m.n_next_dealing = 0, "next_dealing");
     STATE(m.accepted = 0, "next");
-    STATE(m.dealing = NULL, "dealing: missing");
+    STATE(m.holders = sample_holders(1), "care_state: holders");
     STATE(m.n_commitment1 = 1, "commitment");
     ACCEPTS(Myelin__CareState, sample_care_state(),
             (m.accepted = 0, m.next.len = 0, m.n_next_dealing = 0));
 #define OFFER(breach, text) REFUSES(Myelin__CareOffer, sample_care_offer(), breach, text)
     OFFER(m.generation.len = 33, "care_offer: generation");
     OFFER(m.n_dealing = 0, "dealing");
+    ACCEPTS(Myelin__CareOffer, sample_care_offer(), m.from = sample_care_base());
+    OFFER((m.from = sample_care_base(), m.from->certificate.len = 0), "from: certificate");
+    OFFER((m.from = sample_care_base(), m.from->n_commitment2 = 1), "from: commitment");
+    OFFER((m.from = sample_care_base(), m.from->holders = sample_holders(1)), "from: holders");
 #define COMPLAINT(breach, text)                                                                    \
     REFUSES(Myelin__CareComplaint, sample_care_complaint(), breach, text)
     COMPLAINT(m.server[0] = 0, "care_complaint: server");
 #define FINISH(breach, text) REFUSES(Myelin__CareFinish, sample_care_finish(), breach, text)
     FINISH(m.n_acceptance = 0, "care_finish: acceptance");
+    ACCEPTS(Myelin__CareFinish, sample_care_finish(), m.made = sample_care_base());
+    FINISH((m.made = sample_care_base(), m.made->epoch = UINT64_MAX), "made: epoch");
 #define RESTORE(breach, text) REFUSES(Myelin__CareRestore, sample_care_restore(), breach, text)
     RESTORE(m.certificate.len = 0, "care_restore: certificate");
     RESTORE(m.n_blinded = 0, "blinded");
+    RESTORE(m.holders = sample_holders(1), "holders");
     RESTORE(m.epoch = UINT64_MAX, "epoch");
 #define NEXT(breach, text) REFUSES(Myelin__ShareFile, sample_share_file_next(), breach, text)
     NEXT(m.accepted = 10, "share_file: accepted");
     NEXT(m.accepted = 0, "next");
+    NEXT(m.holders = sample_holders(1), "share_file: holders");
+    NEXT(m.holders = sample_holders(0), "holders: not ascending");
     NEXT(m.next.len = 0, "next");
     NEXT(m.n_next_dealing = 0, "next_dealing");
     NEXT(m.epoch = UINT64_MAX, "epoch");

@@ -13,6 +13,13 @@ static inline Myelin__Signed **sample_signed_list(void) {
     return records;
 }
 
+/* The first `count` share indices, or one that is 0. */
+static inline ProtobufCBinaryData sample_holders(size_t count) {
+    static uint8_t indices[] = {1, 2, 255}, zero[] = {0, 1};
+    return (ProtobufCBinaryData){.len = count == 0 ? 2 : count,
+                                 .data = count == 0 ? zero : indices};
+}
+
 /* Of a replacement for key server 2. */
 static inline uint32_t *sample_dealers(void) {
     static uint32_t dealers[2];
@@ -36,6 +43,32 @@ static inline Myelin__Dealing sample_dealing(void) {
     m.n_box = SAMPLE_N;
     m.box = boxes;
     return m;
+}
+
+/* Of a resharing to three, two of which will open. */
+static inline Myelin__Dealing sample_dealing_reshare(void) {
+    Myelin__Dealing m = sample_dealing();
+    m.lost = 0;
+    m.n_dealers = 0;
+    m.t = 2;
+    m.receivers = sample_holders(3);
+    m.ballot = 7;
+    m.n_box = 3;
+    return m;
+}
+
+static inline Myelin__CareBase *sample_care_base(void) {
+    static Myelin__CareBase m;
+    myelin__care_base__init(&m);
+    sample_commitments();
+    m.certificate = sample_bytes(1, 300);
+    m.enrolled_ms = 1700000000000;
+    m.epoch = 3;
+    m.commitment1 = sample_commitment1;
+    m.commitment2 = sample_commitment2;
+    m.n_commitment1 = m.n_commitment2 = 2;
+    m.holders = sample_holders(3);
+    return &m;
 }
 
 static inline Myelin__Acceptance sample_acceptance(void) {
@@ -63,6 +96,13 @@ static inline Myelin__CareRequest sample_care_request(void) {
     Myelin__CareRequest m = MYELIN__CARE_REQUEST__INIT;
     m.user = sample_alice;
     m.ballot = 7;
+    return m;
+}
+
+static inline Myelin__CareRequest sample_care_request_reshare(void) {
+    Myelin__CareRequest m = sample_care_request();
+    m.t = 2;
+    m.holders = sample_holders(3);
     return m;
 }
 

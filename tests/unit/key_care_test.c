@@ -84,7 +84,11 @@ static void make_generation(struct run *run) {
     }
     assert_int_equal(share_dealing_sum(&old, dealings, run->count, &fresh), OK);
     assert_int_equal(format_commitment_fields(&fresh, &fields), OK);
-    format_generation_id(run->state[0]->epoch + 1, T, fields.commitment1, fields.commitment2,
+    format_generation_id(&(struct generation_fields){.epoch = run->state[0]->epoch + 1,
+                                                     .holders = format_view(run->state[0]->holders),
+                                                     .t = T,
+                                                     .commitment1 = fields.commitment1,
+                                                     .commitment2 = fields.commitment2},
                          run->generation);
     for (size_t i = 0; i < run->count; i++)
         share_dealing_free(&dealings[i]);
@@ -154,8 +158,7 @@ static unsigned usable(const uint8_t generation[DIGEST_BYTES]) {
 }
 
 static void generation_of(const Myelin__CareState *state, uint8_t out[DIGEST_BYTES]) {
-    format_generation_id(state->epoch, state->n_commitment1, state->commitment1, state->commitment2,
-                         out);
+    format_generation_id(GENERATION_FIELDS(state), out);
 }
 
 /* ------------------------------------------------------------------ tests */
@@ -407,6 +410,7 @@ static result restore_as(const struct tls_peer *peer, struct run *run, uint32_t 
     restore.n_commitment1 = restore.n_commitment2 = T;
     restore.commitment1 = state->commitment1;
     restore.commitment2 = state->commitment2;
+    restore.holders = state->holders;
     restore.n_dealing = run->count;
     restore.dealing = run->dealings;
     restore.n_blinded = count;

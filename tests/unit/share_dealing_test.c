@@ -6,7 +6,8 @@ static struct subshare subs[M];
 
 static int setup_dealing(void **state) {
     setup_fixture(state);
-    assert_int_equal(share_refresh_deal(&fixture.owner.public_key, 2, T, M, subs, &dealing), OK);
+    assert_int_equal(share_refresh_deal(&fixture.owner.public_key, 2, T, NULL, M, subs, &dealing),
+                     OK);
     return 0;
 }
 
@@ -146,11 +147,11 @@ static void test_indices_out_of_bounds(void **state) {
     struct subshare out[M];
     struct share_dealing made;
     const struct public_key *own = &fixture.owner.public_key;
-    assert_int_equal(share_refresh_deal(own, 0, T, M, out, &made), INVALID);
-    assert_int_equal(share_refresh_deal(own, 256, T, M, out, &made), INVALID);
-    assert_int_equal(share_refresh_deal(own, 1, M + 1, M, out, &made), INVALID);
-    assert_int_equal(share_refresh_deal(own, 1, 0, M, out, &made), INVALID);
-    assert_int_equal(share_refresh_deal(own, 1, 1, M, out, &made), INVALID);
+    assert_int_equal(share_refresh_deal(own, 0, T, NULL, M, out, &made), INVALID);
+    assert_int_equal(share_refresh_deal(own, 256, T, NULL, M, out, &made), INVALID);
+    assert_int_equal(share_refresh_deal(own, 1, M + 1, NULL, M, out, &made), INVALID);
+    assert_int_equal(share_refresh_deal(own, 1, 0, NULL, M, out, &made), INVALID);
+    assert_int_equal(share_refresh_deal(own, 1, 1, NULL, M, out, &made), INVALID);
     assert_error_says("t = 1");
     const uint32_t helpers[] = {1, 0};
     assert_int_equal(share_replace_deal(own, 1, 5, T, helpers, 2, out, &made), INVALID);

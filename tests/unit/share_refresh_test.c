@@ -4,9 +4,9 @@
 static void refresh_deal(const struct person *person, size_t dealers, struct dealt *out) {
     *out = (struct dealt){.dealers = dealers, .receivers = M};
     for (uint32_t d = 0; d < dealers; d++)
-        assert_int_equal(
-            share_refresh_deal(&person->public_key, d + 1, T, M, out->sub[d], &out->dealing[d]),
-            OK);
+        assert_int_equal(share_refresh_deal(&person->public_key, d + 1, T, NULL, M, out->sub[d],
+                                            &out->dealing[d]),
+                         OK);
 }
 
 static result apply(const struct dealt *dealt, size_t receiver, struct key_share *out_share,
@@ -141,9 +141,9 @@ static void test_another_thresholds_dealing(void **state) {
     struct key_share share;
     refresh_deal(&fixture.owner, T, &dealt);
     share_dealing_free(&dealt.dealing[1]);
-    assert_int_equal(
-        share_refresh_deal(&fixture.owner.public_key, 2, T + 1, M, dealt.sub[1], &dealt.dealing[1]),
-        OK);
+    assert_int_equal(share_refresh_deal(&fixture.owner.public_key, 2, T + 1, NULL, M, dealt.sub[1],
+                                        &dealt.dealing[1]),
+                     OK);
     assert_int_equal(apply(&dealt, 0, &share, &fresh), INVALID);
     assert_error_says("dealt for t = 4, expected 3");
 }

@@ -6,8 +6,8 @@ static void reshare_deal(size_t first, unsigned t, unsigned m, struct dealt *out
     *out = (struct dealt){.dealers = T, .receivers = m};
     for (size_t d = 0; d < T; d++)
         assert_int_equal(share_reshare_deal(&fixture.owner.public_key,
-                                            &fixture.owner.shares[first + d], t, m, out->sub[d],
-                                            &out->dealing[d]),
+                                            &fixture.owner.shares[first + d], t, NULL, m,
+                                            out->sub[d], &out->dealing[d]),
                          OK);
 }
 
@@ -71,7 +71,7 @@ static void test_from_a_threshold_of_one(void **state) {
     struct subshare subs[3];
     const struct public_key *key = &fixture.owner.public_key;
     assert_int_equal(share_keygen(&fixture.owner.secret, 1, 1, &whole, &before), OK);
-    assert_int_equal(share_reshare_deal(key, &whole, 2, 3, subs, &dealing), OK);
+    assert_int_equal(share_reshare_deal(key, &whole, 2, NULL, 3, subs, &dealing), OK);
     for (size_t i = 0; i < 3; i++) {
         share_commitments_free(&after);
         assert_int_equal(share_reshare_combine(key, &dealing, &subs[i], 1, 1, &shares[i], &after),
@@ -115,7 +115,8 @@ static void test_a_dealer_of_another_share(void **state) {
     struct key_share wrong = fixture.owner.shares[0];
     uint8_t bytes[SHARE_DEALING_BYTES_MAX];
     bump(&wrong.s1);
-    assert_int_equal(share_reshare_deal(&fixture.owner.public_key, &wrong, T, M, subs, &made), OK);
+    assert_int_equal(share_reshare_deal(&fixture.owner.public_key, &wrong, T, NULL, M, subs, &made),
+                     OK);
     share_dealing_to_bytes(&made, bytes);
     assert_int_equal(share_reshare_parse("dealing", 1, &fixture.owner.commitments,
                                          view_of(bytes, share_dealing_bytes(T)), T, &received),
@@ -189,9 +190,10 @@ static void test_sets_that_must_not_be_used(void **state) {
     assert_error_says("given twice");
     struct subshare subs[M];
     struct share_dealing made;
-    assert_int_equal(share_reshare_deal(key, &fixture.owner.shares[0], M + 1, M, subs, &made),
+    assert_int_equal(share_reshare_deal(key, &fixture.owner.shares[0], M + 1, NULL, M, subs, &made),
                      INVALID);
-    assert_int_equal(share_reshare_deal(key, &fixture.owner.shares[0], 0, M, subs, &made), INVALID);
+    assert_int_equal(share_reshare_deal(key, &fixture.owner.shares[0], 0, NULL, M, subs, &made),
+                     INVALID);
 }
 
 int main(void) {

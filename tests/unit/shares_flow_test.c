@@ -53,9 +53,9 @@ static result answer_begin(struct server_exchange *exchange) {
     TRY(call(exchange, service_care_begin, &wire));
     TRY(format_parse_care_state(bytes_view(&wire), &state));
     Myelin__CareState told = *state;
-    if (keyd->behaviour == DEALS_WRONGLY)
+    if (keyd->behaviour == DEALS_WRONGLY && state->dealing != NULL)
         told.dealing = altered = deal_wrongly(state->dealing, keyd->index, keyd->victim);
-    if (keyd->behaviour == DEALS_TO_OTHERS) {
+    if (keyd->behaviour == DEALS_TO_OTHERS && state->dealing != NULL) {
         AUTO_FORMAT Myelin__Dealing *dealing = NULL;
         TRY(format_parse_dealing(format_view(state->dealing->body), &dealing));
         Myelin__Dealing other = *dealing;
