@@ -112,7 +112,8 @@ int myelin_put_blocks(struct myelin_session *session, const char *id, const char
                       myelin_line done, void *context);
 
 /* Fetches the user's own image (`from` NULL) or one that `from` forwarded to him into `folder`,
- * which is made where missing. No file is replaced, and a failed call leaves none behind.
+ * which is made where missing. No file is replaced, none is written through a link in it, and a
+ * failed call leaves none behind. DENIED also where another's image has names that a listing hides.
  * NOT_FOUND, DENIED, CONFLICT, QUORUM, INTEGRITY, IO. */
 int myelin_get(struct myelin_session *session, const char *id, const char *from,
                const char *folder);

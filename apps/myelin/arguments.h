@@ -24,6 +24,7 @@ enum cli_option {
     OPTION_TO,
     OPTION_RECOVER_KEY,
     OPTION_U,
+    OPTION_HIDDEN,
     OPTION_OUT,
     OPTION_STORAGE,
     OPTION_K,

@@ -8,7 +8,8 @@ result command_get(struct cli *cli) {
     const char *folder = cli->arguments->values[OPTION_OUT];
     if (folder == NULL)
         folder = ".";
-    struct get_options options = {.from = from};
+    struct get_options options = {.from = from,
+                                  .hidden = cli->arguments->values[OPTION_HIDDEN] != NULL};
     TRY(arguments_number(cli->arguments, OPTION_U, 0, &options.u));
     TRY(cli_start(cli));
     TRY(flow_get(cli->session, id, &options, folder));

@@ -35,11 +35,12 @@ static const struct command commands[] = {
      "each server encodes by itself; V times the image is sent, not n / k times. V is at least\n"
      "n - k + 1, at most n, and 5 (n / k) ln k or what of that is possible unless given.\n",
      BIT(ID) | BIT(DISPERSE) | BIT(COPIES) | BIT(COMPRESS) | BIT(JSON), 1, ANY, command_put},
-    {"get", "ID [--from OWNER] [-o DIR] [--u U]",
+    {"get", "ID [--from OWNER] [--hidden] [-o DIR] [--u U]",
      "fetch an image, your own or one forwarded to you",
-     "Files get their original names and bytes; none that exists is replaced. Without --u as many\n"
-     "storage servers are asked as t key servers need to see enough different ones.\n",
-     BIT(FROM) | BIT(OUT) | BIT(U) | BIT(JSON), 1, 1, command_get},
+     "Files get their original names and bytes; none that exists is replaced, and none is written\n"
+     "through a link. Without --u as many storage servers are asked as t key servers need to see\n"
+     "enough different ones.\n",
+     BIT(FROM) | BIT(HIDDEN) | BIT(OUT) | BIT(U) | BIT(JSON), 1, 1, command_get},
     {"forward", "ID --to NAME... [--recover-key]", "let others read an image",
      "All recipients are looked up before the first one gets anything.\n",
      BIT(TO) | BIT(RECOVER_KEY) | BIT(JSON), 1, 1, command_forward},

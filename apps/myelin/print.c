@@ -1,39 +1,12 @@
 #include "print.h"
 
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/text.h"
 #include "base/utf8.h"
-
-static bool is_harmless(uint32_t character) {
-    if (character < 0x20 || (character >= 0x7f && character < 0xa0))
-        return false;
-    bool directs = character == 0x061c || (character >= 0x200b && character <= 0x200f) ||
-                   (character >= 0x2028 && character <= 0x202e) ||
-                   (character >= 0x2060 && character <= 0x206f) || character == 0xfeff ||
-                   (character >= 0xe0000 && character <= 0xe0fff);
-    return !directs;
-}
-
-/* One character or byte; gives the number of columns and moves `text` on. */
-static int print_one(FILE *out, const unsigned char **text) {
-    uint32_t character = 0;
-    size_t len = 1;
-    bool valid = utf8_read(*text, &character, &len);
-    if (valid && is_harmless(character)) {
-        fwrite(*text, 1, len, out);
-        *text += len;
-        return 1;
-    }
-    if (valid && character >= 0x80) {
-        *text += len;
-        return fprintf(out, "\\u%04" PRIx32, character);
-    }
-    return fprintf(out, "\\x%02x", *(*text)++);
-}
 
 void print_safe(FILE *out, const char *text) {
     print_column(out, text, 0);
@@ -41,8 +14,12 @@ void print_safe(FILE *out, const char *text) {
 
 void print_column(FILE *out, const char *text, int width) {
     int used = 0;
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';)
-        used += print_one(out, &at);
+    while (*text != '\0') {
+        char shown[TEXT_SHOWN_MAX + 1];
+        size_t len = text_show_one(&text, shown);
+        fputs(shown, out);
+        used += shown[0] == '\\' ? (int)len : 1;
+    }
     for (; used < width; used++)
         fputc(' ', out);
 }

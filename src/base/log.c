@@ -3,8 +3,11 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/text.h"
 
 static atomic_int lowest = LOG_INFO;
 
@@ -21,19 +24,16 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
 
-    char line[1024];
+    char line[2048], raw[1024];
     size_t used = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &utc);
     used += (size_t)snprintf(line + used, sizeof line - used, ".%03ldZ level=%s event=%s ",
                              now.tv_nsec / 1000000, names[level], event);
     va_list arguments;
     va_start(arguments, format);
-    int wanted = vsnprintf(line + used, sizeof line - used - 1, format, arguments);
+    vsnprintf(raw, sizeof raw, format, arguments);
     va_end(arguments);
-    if (wanted > 0)
-        used += (size_t)wanted < sizeof line - used - 1 ? (size_t)wanted : sizeof line - used - 2;
-    for (size_t i = 0; i < used; i++)
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-            line[i] = '?';
+    text_show(raw, line + used, sizeof line - used - 1);
+    used += strlen(line + used);
     line[used++] = '\n';
     /* One write a line, so that threads do not mix theirs. */
     if (write(STDERR_FILENO, line, used) < 0)

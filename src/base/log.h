@@ -11,7 +11,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 void log_set_level(enum log_level level);
 
 /* log_event(LOG_INFO, "prepared", "put=%s objects=%u", ...): `event` is one word, `format` gives
- * the pairs. Control characters are replaced. Safe from any thread. */
+ * the pairs. What a terminal acts on is escaped (text.h). Safe from any thread. */
 void log_event(enum log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

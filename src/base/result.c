@@ -2,7 +2,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
+
+#include "base/text.h"
 
 static _Thread_local char text[ERROR_TEXT_BYTES];
 
@@ -26,35 +27,27 @@ static const struct {
     [INTERNAL] = {"internal error", 1, 500},
 };
 
-/* A peer's words end up on a terminal and in logs: nothing there may act on either. */
-static void sanitise(char *s) {
-    for (; *s != '\0'; s++)
-        if ((unsigned char)*s < 0x20 || *s == 0x7f)
-            *s = '?';
-}
-
 result error_set(result code, const char *format, ...) {
-    char fresh[ERROR_TEXT_BYTES]; /* an argument may point into `text` */
+    /* An argument may point into `text`. A peer's words end up on a terminal and in logs. */
+    char fresh[ERROR_TEXT_BYTES];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(fresh, sizeof fresh, format, arguments);
     va_end(arguments);
-    sanitise(fresh);
-    memcpy(text, fresh, sizeof text);
+    text_show(fresh, text, sizeof text);
     return code;
 }
 
 result error_at(result code, const char *format, ...) {
-    char where[ERROR_TEXT_BYTES];
+    char where[ERROR_TEXT_BYTES], shown[ERROR_TEXT_BYTES];
     char whole[2 * ERROR_TEXT_BYTES + 2];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(where, sizeof where, format, arguments);
     va_end(arguments);
-    sanitise(where);
-    snprintf(whole, sizeof whole, "%s: %s", where, text);
-    memcpy(text, whole, sizeof text - 1);
-    text[sizeof text - 1] = '\0';
+    text_show(where, shown, sizeof shown);
+    snprintf(whole, sizeof whole, "%s: %s", shown, text);
+    text_show(whole, text, sizeof text);
     return code;
 }
 

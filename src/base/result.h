@@ -55,8 +55,9 @@ result error_set(result code, const char *format, ...) __attribute__((format(pri
 /* Puts "<text>: " before this thread's error text: where a failure happened. Gives `code` back. */
 result error_at(result code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* This thread's error text; control characters in it were replaced when it was set. Valid until
- * the thread's next error_ call. To hand an error to another thread, copy it and error_set there.
+/* This thread's error text; what a terminal acts on was escaped when it was set (text.h). Valid
+ * until the thread's next error_ call. To hand an error to another thread, copy it and error_set
+ * there.
  */
 const char *error_text(void);
 

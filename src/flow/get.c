@@ -6,6 +6,7 @@
 #include "flow/contents.h"
 #include "flow/get_objects.h"
 #include "flow/get_output.h"
+#include "flow/get_output_path.h"
 
 /* ------------------------------------------------------------------ files */
 
@@ -56,6 +57,17 @@ static result finish_file(void *context, size_t index) {
 
 /* ------------------------------------------------------------------ the flow */
 
+/* What somebody else named must not be what a shell or another program reads by itself. */
+static result check_hidden(const struct contents *contents) {
+    for (size_t i = 0; i < contents->count; i++)
+        if (get_output_is_hidden(contents->metas[i]->name))
+            return FAIL(DENIED,
+                        "the image has an object named %s, which would be a hidden file: --hidden "
+                        "takes it all the same",
+                        contents->metas[i]->name);
+    return OK;
+}
+
 static result fetch_into(struct session *session, const struct contents *contents,
                          const char *folder) {
     AUTO_FILES struct files files = {0};
@@ -70,5 +82,7 @@ result flow_get(struct session *session, const char *id, const struct get_option
     AUTO_CONTENTS struct contents contents = {0};
     struct contents_options how = {.from = options->from, .u = options->u};
     TRY(contents_load(session, id, &how, &contents));
+    if (options->from != NULL && !options->hidden)
+        TRY(check_hidden(&contents));
     return fetch_into(session, &contents, folder);
 }

@@ -11,12 +11,15 @@
 #ifndef MYELIN_FLOW_GET_H
 #define MYELIN_FLOW_GET_H
 
+#include <stdbool.h>
+
 #include "base/result.h"
 
 struct session;
 
 struct get_options {
     const char *from; /* the owner who forwarded it; NULL: the user's own */
+    bool hidden;      /* take names with parts that begin with a dot from others, too */
     unsigned u;       /* storage servers that each key server asks first; 0: fan_out_default's */
 };
 
@@ -26,7 +29,8 @@ struct get_options {
  *
  * CONFLICT   `folder` has a file of an object's name already: nothing is fetched or replaced
  * NOT_FOUND  there is no such image, or no such forward
- * DENIED     the owner has revoked the forward, or never made it
+ * DENIED     the owner has revoked the forward, or never made it; or another's image has a name
+ *            that a listing would hide (".ssh/authorized_keys") and `hidden` is not set
  * QUORUM     fewer than k storage servers, or t key servers, are good; each named with its reason
  * INTEGRITY  what is left of the image is not what its owner signed, or a name in it is unsafe
  * INVALID    u is larger than n, or t u smaller than k

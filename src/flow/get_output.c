@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "flow/get_output_path.h"
 
 #define HIDDEN ".myelin-get-"
 
@@ -31,9 +32,12 @@ static result join_path(const char *folder, const char *name, char **out_path) {
 
 void get_output_close(struct get_output *output) {
     while (!output->is_published && output->named > 0) {
-        AUTO_STRING char *path = NULL;
-        if (join_path(output->folder, output->names[--output->named], &path) == OK)
-            unlink(path);
+        AUTO_FD int fd = -1;
+        const char *last = NULL;
+        if (get_output_parent(output->folder, output->names[--output->named], NULL, NULL, &fd,
+                              &last) == OK &&
+            fd >= 0)
+            unlinkat(fd, last, 0);
     }
     if (output->temporary != NULL && file_remove_tree(output->temporary) != OK)
         log_event(LOG_WARNING, "cleanup", "the hidden folder of a get stays behind");
@@ -51,19 +55,13 @@ void get_output_close(struct get_output *output) {
     *output = (struct get_output){0};
 }
 
-static result make_folder(struct get_output *output, const char *path) {
-    if (mkdir(path, 0777) != 0) {
-        struct stat there;
-        if (errno == EEXIST && stat(path, &there) == 0 && S_ISDIR(there.st_mode))
-            return OK;
-        return FAIL(IO, "the folder %s cannot be made: %s", path, strerror(errno));
-    }
+static result remember_made(void *output_pointer, const char *path) {
+    struct get_output *output = output_pointer;
     char *copy = strdup(path);
     char **grown = reallocarray(output->made, output->made_count + 1, sizeof *output->made);
     if (grown != NULL)
         output->made = grown;
     if (copy == NULL || grown == NULL) {
-        rmdir(path);
         free(copy);
         return FAIL(NO_MEMORY, "no memory for a path");
     }
@@ -71,19 +69,32 @@ static result make_folder(struct get_output *output, const char *path) {
     return OK;
 }
 
-/* Every folder on the way to `path`, from character `from` on; itself too where `is_all`. */
-static result make_folders(struct get_output *output, const char *path, size_t from, bool is_all) {
+static result make_folder(struct get_output *output, const char *path) {
+    if (mkdir(path, 0777) != 0) {
+        struct stat there;
+        if (errno == EEXIST && stat(path, &there) == 0 && S_ISDIR(there.st_mode))
+            return OK;
+        return FAIL(IO, "the folder %s cannot be made: %s", path, strerror(errno));
+    }
+    result remembered = remember_made(output, path);
+    if (remembered != OK)
+        rmdir(path);
+    return remembered;
+}
+
+/* The user's folder and every one on the way to it. */
+static result make_folders(struct get_output *output, const char *path) {
     AUTO_STRING char *part = strdup(path);
     if (part == NULL)
         return FAIL(NO_MEMORY, "no memory for a path");
-    for (char *slash = part + from; (slash = strchr(slash, '/')) != NULL; slash++) {
+    for (char *slash = part; (slash = strchr(slash, '/')) != NULL; slash++) {
         if (slash == part || slash[-1] == '/')
             continue;
         *slash = '\0';
         TRY(make_folder(output, part));
         *slash = '/';
     }
-    return is_all ? make_folder(output, part) : OK;
+    return make_folder(output, part);
 }
 
 static int by_text(const void *a, const void *b) {
@@ -102,17 +113,6 @@ static result check_distinct(const char *const names[], size_t count) {
             distinct = FAIL(INTEGRITY, "the image has two objects named %s", sorted[i]);
     free(sorted);
     return distinct;
-}
-
-static result check_free(const char *folder, const char *name) {
-    AUTO_STRING char *path = NULL;
-    TRY(join_path(folder, name, &path));
-    struct stat there;
-    if (lstat(path, &there) == 0)
-        return FAIL(CONFLICT, "%s exists already: choose another folder with -o", path);
-    if (errno != ENOENT && errno != ENOTDIR)
-        return FAIL(IO, "%s: %s", path, strerror(errno));
-    return OK;
 }
 
 static void folder_close(DIR **folder) {
@@ -165,13 +165,13 @@ static result open_output(struct get_output *output, const char *folder, const c
                           size_t count) {
     TRY(check_distinct(names, count));
     for (size_t i = 0; i < count; i++)
-        TRY(check_free(folder, names[i]));
+        TRY(get_output_check_free(folder, names[i]));
     output->names = names;
     output->count = count;
     output->folder = strdup(folder);
     if (output->folder == NULL)
         return FAIL(NO_MEMORY, "no memory for a path");
-    TRY(make_folders(output, folder, 0, true));
+    TRY(make_folders(output, folder));
     remove_left(folder);
     return make_hidden(output);
 }
@@ -194,7 +194,7 @@ static result hidden_path(const struct get_output *output, size_t index, char **
 result get_output_create(const struct get_output *output, size_t index, int *out_fd) {
     AUTO_STRING char *path = NULL;
     TRY(hidden_path(output, index, &path));
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd < 0)
         return FAIL(IO, "%s: %s", path, strerror(errno));
     *out_fd = fd;
@@ -202,26 +202,28 @@ result get_output_create(const struct get_output *output, size_t index, int *out
 }
 
 /* Not every file system has renameat2's flag; there the check of a moment before must do. */
-static int rename_new(const char *from, const char *to) {
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+static int rename_new(const char *from, int folder, const char *to) {
+    if (renameat2(AT_FDCWD, from, folder, to, RENAME_NOREPLACE) == 0)
         return 0;
     struct stat there;
     if (errno != EINVAL && errno != ENOSYS)
         return -1;
-    if (lstat(to, &there) == 0) {
+    if (fstatat(folder, to, &there, AT_SYMLINK_NOFOLLOW) == 0) {
         errno = EEXIST;
         return -1;
     }
-    return rename(from, to);
+    return renameat(AT_FDCWD, from, folder, to);
 }
 
 static result name_object(struct get_output *output, size_t index) {
-    AUTO_STRING char *from = NULL, *to = NULL;
+    AUTO_STRING char *from = NULL;
+    AUTO_FD int fd = -1;
+    const char *name = output->names[index], *last = NULL;
     TRY(hidden_path(output, index, &from));
-    TRY(join_path(output->folder, output->names[index], &to));
-    TRY(make_folders(output, to, strlen(output->folder) + 1, false));
-    if (rename_new(from, to) != 0)
-        return FAIL(errno == EEXIST ? CONFLICT : IO, "%s: %s", to, strerror(errno));
+    TRY(get_output_parent(output->folder, name, remember_made, output, &fd, &last));
+    if (rename_new(from, fd, last) != 0)
+        return FAIL(errno == EEXIST ? CONFLICT : IO, "%s/%s: %s", output->folder, name,
+                    strerror(errno));
     return OK;
 }
 

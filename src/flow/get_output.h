@@ -25,8 +25,8 @@ void get_output_close(struct get_output *output);
 
 /* Makes `folder` where missing, and the hidden one in it; removes hidden ones of gets that were
  * killed. The names are safe ones
- * (object_name_is_safe). CONFLICT where one of them exists in it, INTEGRITY where two are the same,
- * IO, NO_MEMORY. */
+ * (object_name_is_safe). CONFLICT where one of them exists in it, or a link or file on its way,
+ * INTEGRITY where two are the same, IO, NO_MEMORY. */
 MUST_CHECK result get_output_open(const char *folder, const char *const names[], size_t count,
                                   struct get_output *out_output);
 

@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "flow/get_output.h"
+#include "flow/get_output_path.h"
 #include "flow/object.h"
 
 static char base[] = "/tmp/get_output_test.XXXXXX";
@@ -148,6 +149,40 @@ static void test_hidden_folders_of_the_dead(void **state) {
     assert_int_equal(entries, 4); /* with . and .. */
 }
 
+/* The user's folder has links to elsewhere; what an owner names goes through none of them. */
+static void test_no_link_is_followed(void **state) {
+    (void)state;
+    const char *const names[] = {"link/one"}, *const deep[] = {"real/link/one"};
+    const char *const late[] = {"new/one"};
+    char link[256], elsewhere[256];
+    struct get_output output = {0};
+    assert_int_equal(file_make_folders(folder, 0755), OK);
+    snprintf(elsewhere, sizeof elsewhere, "%s/elsewhere", base);
+    assert_int_equal(file_make_folders(elsewhere, 0755), OK);
+    snprintf(link, sizeof link, "%s/link", folder);
+    assert_int_equal(symlink(elsewhere, link), 0);
+    assert_int_equal(get_output_open(folder, names, 1, &output), CONFLICT);
+    snprintf(link, sizeof link, "%s/real", folder);
+    assert_int_equal(file_make_folders(link, 0755), OK);
+    snprintf(link, sizeof link, "%s/real/link", folder);
+    assert_int_equal(symlink("../../../elsewhere", link), 0);
+    assert_int_equal(get_output_open(folder, deep, 1, &output), CONFLICT);
+    assert_int_equal(get_output_open(folder, late, 1, &output), OK);
+    write_object(&output, 0, "1");
+    snprintf(link, sizeof link, "%s/new", folder);
+    assert_int_equal(symlink(elsewhere, link), 0);
+    assert_int_equal(get_output_publish(&output), CONFLICT);
+    get_output_close(&output);
+    assert_int_equal(count_visible(elsewhere), 0);
+}
+
+static void test_hidden_names(void **state) {
+    (void)state;
+    assert_true(get_output_is_hidden(".bash_profile"));
+    assert_true(get_output_is_hidden("a/.ssh/authorized_keys"));
+    assert_false(get_output_is_hidden("a.b/c."));
+}
+
 static void test_unsafe_names(void **state) {
     (void)state;
     assert_true(object_name_is_safe("part 1.bin"));
@@ -175,6 +210,8 @@ int main(void) {
                                         remove_base),
         cmocka_unit_test_setup_teardown(test_what_exists_is_not_replaced, make_base, remove_base),
         cmocka_unit_test_setup_teardown(test_hidden_folders_of_the_dead, make_base, remove_base),
+        cmocka_unit_test_setup_teardown(test_no_link_is_followed, make_base, remove_base),
+        cmocka_unit_test(test_hidden_names),
         cmocka_unit_test(test_unsafe_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
