@@ -1,0 +1,285 @@
+#include "journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/secret.h"
+#include "seal/seal.h"
+
+static const char MAGIC[] = "MYELINMP";
+static const char PURPOSE[] = "MYELIN-V1-ORTHANC-MAP";
+
+enum {
+    ID_BYTES = 16,
+    HEAD_BYTES = 8 + ID_BYTES,
+    CONTEXT_BYTES = ID_BYTES + 8,
+    BOX_MAX = RECORD_TEXT_MAX + SEAL_TEXT_OVERHEAD,
+    TORN_MAX = 64 << 10, /* more behind the last whole record is damage, not a crash */
+};
+#define FILE_MAX ((size_t)16 << 30)
+
+struct journal {
+    char path[PATH_MAX];
+    uint8_t *key; /* in secret memory */
+    pthread_mutex_t lock;
+    pthread_cond_t synced_more;
+    int fd;
+    uint8_t id[ID_BYTES];
+    uint64_t records;         /* in the file */
+    uint64_t bytes;           /* likewise */
+    uint64_t written, synced; /* records, since the start */
+    bool is_syncing, is_broken;
+};
+
+static void make_context(const struct journal *journal, uint64_t number,
+                         uint8_t out[CONTEXT_BYTES]) {
+    memcpy(out, journal->id, ID_BYTES);
+    store_be64(out + ID_BYTES, number);
+}
+
+/* ------------------------------------------------------------------ reading */
+
+static bool take_record(const struct journal *journal, struct view *cursor,
+                        struct record *out_record) {
+    struct view rest = *cursor, head, box;
+    if (!view_take(&rest, 4, &head) || load_be32(head.data) > BOX_MAX ||
+        !view_take(&rest, load_be32(head.data), &box))
+        return false;
+    uint8_t context[CONTEXT_BYTES];
+    make_context(journal, journal->records, context);
+    AUTO_BYTES struct bytes text = {0};
+    if (seal_open_text(journal->key, PURPOSE, view_of(context, sizeof context), box, &text) != OK ||
+        record_parse(bytes_view(&text), out_record) != OK)
+        return false;
+    *cursor = rest;
+    return true;
+}
+
+static result replay_all(struct journal *journal, struct view file, journal_replay replay,
+                         void *context, struct journal_found *found) {
+    struct view head;
+    struct view cursor = file;
+    if (!view_take(&cursor, HEAD_BYTES, &head) || memcmp(head.data, MAGIC, 8) != 0) {
+        found->cut_bytes = file.len;
+        found->is_damaged = file.len > 0;
+        return OK;
+    }
+    memcpy(journal->id, head.data + 8, ID_BYTES);
+    struct record record;
+    while (cursor.len > 0 && take_record(journal, &cursor, &record)) {
+        journal->records++;
+        TRY(replay(context, &record));
+    }
+    journal->bytes = file.len - cursor.len;
+    found->cut_bytes = cursor.len;
+    found->is_damaged = cursor.len > TORN_MAX;
+    return OK;
+}
+
+/* ------------------------------------------------------------------ writing */
+
+static result write_record(struct journal *journal, const struct record *record) {
+    AUTO_BYTES struct bytes text = {0};
+    AUTO_BYTES struct bytes line = {0};
+    uint8_t context[CONTEXT_BYTES], head[4] = {0};
+    make_context(journal, journal->records, context);
+    TRY(record_pack(record, &text));
+    TRY(bytes_append(&line, view_of(head, sizeof head)));
+    TRY(seal_text(journal->key, PURPOSE, view_of(context, sizeof context), bytes_view(&text),
+                  &line));
+    store_be32(line.data, (uint32_t)(line.len - sizeof head));
+    result written = file_write_all(journal->fd, bytes_view(&line), journal->path);
+    if (written != OK) {
+        journal->is_broken = ftruncate(journal->fd, (off_t)journal->bytes) != 0;
+        return written;
+    }
+    journal->records++;
+    journal->written++;
+    journal->bytes += line.len;
+    return OK;
+}
+
+result journal_append(struct journal *journal, const struct record *record) {
+    pthread_mutex_lock(&journal->lock);
+    result written = journal->is_broken ? FAIL(IO, "%s: could not be written before", journal->path)
+                                        : write_record(journal, record);
+    pthread_mutex_unlock(&journal->lock);
+    return written;
+}
+
+/* With the lock held; gives it up while the disk works. */
+static result sync_once(struct journal *journal) {
+    uint64_t written = journal->written;
+    journal->is_syncing = true;
+    pthread_mutex_unlock(&journal->lock);
+    int failed = fdatasync(journal->fd);
+    int why = errno;
+    pthread_mutex_lock(&journal->lock);
+    journal->is_syncing = false;
+    if (failed == 0)
+        journal->synced = written;
+    else
+        journal->is_broken = true;
+    pthread_cond_broadcast(&journal->synced_more);
+    return failed == 0 ? OK : FAIL(IO, "%s: %s", journal->path, strerror(why));
+}
+
+result journal_sync(struct journal *journal) {
+    result done = OK;
+    pthread_mutex_lock(&journal->lock);
+    uint64_t wanted = journal->written;
+    while (done == OK && journal->synced < wanted) {
+        if (journal->is_broken)
+            done = FAIL(IO, "%s: could not be written before", journal->path);
+        else if (journal->is_syncing)
+            pthread_cond_wait(&journal->synced_more, &journal->lock);
+        else
+            done = sync_once(journal);
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return done;
+}
+
+uint64_t journal_records(struct journal *journal) {
+    pthread_mutex_lock(&journal->lock);
+    uint64_t records = journal->records;
+    pthread_mutex_unlock(&journal->lock);
+    return records;
+}
+
+/* ------------------------------------------------------------------ a new file */
+
+static result begin_file(struct journal *journal, const char *path) {
+    uint8_t head[HEAD_BYTES];
+    memcpy(head, MAGIC, 8);
+    secret_random(head + 8, ID_BYTES);
+    AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return FAIL(IO, "%s: %s", path, strerror(errno));
+    TRY(file_write_all(fd, view_of(head, sizeof head), path));
+    memcpy(journal->id, head + 8, ID_BYTES);
+    journal->fd = fd;
+    journal->records = 0;
+    journal->bytes = HEAD_BYTES;
+    fd = -1;
+    return OK;
+}
+
+static result put_in_place(struct journal *journal, const char *path) {
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s", journal->path);
+    *strrchr(folder, '/') = '\0';
+    if (fsync(journal->fd) != 0 || rename(path, journal->path) != 0)
+        return FAIL(IO, "%s: %s", path, strerror(errno));
+    return file_sync_folder(folder);
+}
+
+result journal_rewrite(struct journal *journal, journal_writer write, void *context) {
+    char path[PATH_MAX + 8];
+    snprintf(path, sizeof path, "%s.new", journal->path);
+    struct journal old = *journal;
+    result done = begin_file(journal, path);
+    if (done == OK)
+        done = write(context, journal);
+    if (done == OK)
+        done = put_in_place(journal, path);
+    if (done == OK) {
+        file_close_at(&old.fd);
+        pthread_mutex_lock(&journal->lock);
+        journal->synced = journal->written;
+        pthread_mutex_unlock(&journal->lock);
+        return OK;
+    }
+    if (journal->fd != old.fd)
+        file_close_at(&journal->fd);
+    journal->fd = old.fd;
+    journal->records = old.records;
+    journal->bytes = old.bytes;
+    memcpy(journal->id, old.id, ID_BYTES);
+    return done;
+}
+
+/* ------------------------------------------------------------------ opening */
+
+static result keep_damaged(const struct journal *journal) {
+    char path[PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s.damaged", journal->path);
+    if (rename(journal->path, path) != 0)
+        return FAIL(IO, "%s: %s", path, strerror(errno));
+    return OK;
+}
+
+static result read_file(struct journal *journal, journal_replay replay, void *context,
+                        struct journal_found *found) {
+    AUTO_BYTES struct bytes file = {0};
+    result read = file_read(journal->path, FILE_MAX, &file);
+    if (read == NOT_FOUND)
+        return OK;
+    TRY(read);
+    TRY(replay_all(journal, bytes_view(&file), replay, context, found));
+    found->records = journal->records;
+    if (found->is_damaged)
+        return keep_damaged(journal);
+    journal->fd = open(journal->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (journal->fd < 0 || ftruncate(journal->fd, (off_t)journal->bytes) != 0)
+        return FAIL(IO, "%s: %s", journal->path, strerror(errno));
+    return OK;
+}
+
+static result write_nothing(void *context, struct journal *journal) {
+    (void)context;
+    (void)journal;
+    return OK;
+}
+
+static result open_file(struct journal *journal, journal_replay replay, void *context,
+                        struct journal_found *found) {
+    TRY(read_file(journal, replay, context, found));
+    if (journal->fd >= 0)
+        return OK;
+    return journal_rewrite(journal, write_nothing, NULL);
+}
+
+result journal_open(const char *path, const uint8_t key[JOURNAL_KEY_BYTES], journal_replay replay,
+                    void *context, struct journal_found *out_found, struct journal **out_journal) {
+    struct journal_found found = {0};
+    struct journal *journal = calloc(1, sizeof *journal);
+    if (journal == NULL)
+        return FAIL(NO_MEMORY, "no memory for the map");
+    pthread_mutex_init(&journal->lock, NULL);
+    pthread_cond_init(&journal->synced_more, NULL);
+    journal->fd = -1;
+    snprintf(journal->path, sizeof journal->path, "%s", path);
+    result opened = secret_new(JOURNAL_KEY_BYTES, (void **)&journal->key);
+    if (opened == OK) {
+        memcpy(journal->key, key, JOURNAL_KEY_BYTES);
+        opened = open_file(journal, replay, context, &found);
+    }
+    if (opened != OK) {
+        journal_close(journal);
+        return opened;
+    }
+    *out_found = found;
+    *out_journal = journal;
+    return OK;
+}
+
+void journal_close(struct journal *journal) {
+    if (journal == NULL)
+        return;
+    if (journal->fd >= 0)
+        fdatasync(journal->fd);
+    file_close_at(&journal->fd);
+    secret_free(journal->key);
+    pthread_cond_destroy(&journal->synced_more);
+    pthread_mutex_destroy(&journal->lock);
+    free(journal);
+}

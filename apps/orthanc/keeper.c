@@ -1,0 +1,216 @@
+#include "keeper.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "map_state.h"
+
+enum {
+    STEP_MS = 500,
+    TIDY_MS = 10000,
+    REMOVAL_AGE_MS = 3000,    /* an instance that is replaced leaves its image empty for a moment */
+    REMOVAL_RETRY_MS = 30000, /* when the servers could not be told */
+};
+
+struct keeper {
+    struct gateway *gateway;
+    pthread_t thread;
+    bool is_started;
+    struct record *left; /* attachments that an earlier run left unconfirmed */
+    size_t left_count;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool is_stopping, has_orthanc; /* under the lock */
+    uint64_t tidy_ms, removal_ms;  /* when next */
+};
+
+/* ------------------------------------------------------------------ removals */
+
+/* The image may hold what others put into it by other means: that is not the gateway's to remove.
+ */
+struct strangers {
+    uint64_t count;
+};
+
+static void count_stranger(void *context, const struct myelin_blob_listed *blob) {
+    struct strangers *strangers = context;
+    strangers->count += !record_is_uuid(blob->name);
+}
+
+static result remove_image(struct gateway *gateway, const char *id) {
+    struct strangers strangers = {0};
+    images_forget(gateway->images, "", id);
+    result listed = images_list(gateway->images, "", id, count_stranger, &strangers);
+    if (listed == NOT_FOUND)
+        return OK;
+    TRY(listed);
+    if (strangers.count > 0) {
+        gateway_warn(gateway,
+                     "an image is empty but for %llu objects that Orthanc did not store: it stays",
+                     (unsigned long long)strangers.count);
+        return OK;
+    }
+    result removed = gateway_result(myelin_remove(gateway->session, id));
+    images_forget(gateway->images, "", id);
+    gateway->counts.removed_images += removed == OK;
+    return removed == NOT_FOUND ? OK : removed;
+}
+
+static void remove_empty(struct keeper *keeper) {
+    struct gateway *gateway = keeper->gateway;
+    struct map_image_info info;
+    if (map_now_ms() < keeper->removal_ms || !map_next_removal(gateway->map, REMOVAL_AGE_MS, &info))
+        return;
+    result removed = remove_image(gateway, info.id);
+    if (removed != OK) {
+        gateway_warn(gateway, "an image without instances could not be removed yet: %s",
+                     error_text());
+        keeper->removal_ms = map_now_ms() + REMOVAL_RETRY_MS;
+    }
+    if (map_removed(gateway->map, info.id, removed == OK) != OK)
+        gateway_error(gateway, "the map: %s", error_text());
+}
+
+/* ------------------------------------------------------------------ after a crash */
+
+static bool is_indexed(struct gateway *gateway, const struct record *record) {
+    char *id =
+        record->sop[0] == '\0' ? NULL : OrthancPluginLookupInstance(gateway->orthanc, record->sop);
+    if (id != NULL)
+        OrthancPluginFreeString(gateway->orthanc, id);
+    return id != NULL;
+}
+
+static result drop_orphan(struct gateway *gateway, const char *uuid) {
+    struct record record;
+    result removed = map_remove(gateway->map, uuid, &record);
+    if (removed == NOT_FOUND)
+        return OK;
+    TRY(removed);
+    headers_remove(gateway->headers, uuid);
+    return spool_remove(gateway->spool, uuid);
+}
+
+/* Orthanc stores a file before its index knows of it, and removes it after its index has forgotten
+ * it. A uuid whose instance the index lacks is an orphan; so is one whose instance the index has
+ * under another uuid, unless the index may have gone over to the new one (OverwriteInstances). */
+static result reconcile_one(struct gateway *gateway, const struct record *record,
+                            uint64_t *orphans) {
+    bool indexed = is_indexed(gateway, record);
+    bool is_other = indexed && !gateway->config.overwrites &&
+                    map_has_indexed(gateway->map, record->sop, record->uuid);
+    if (indexed && !is_other) {
+        result set = map_set(gateway->map, record->uuid, RECORD_IS_INDEXED);
+        return set == NOT_FOUND ? OK : set;
+    }
+    (*orphans)++;
+    return drop_orphan(gateway, record->uuid);
+}
+
+static result reconcile_all(struct gateway *gateway, const struct record *records, size_t count) {
+    uint64_t orphans = 0;
+    for (size_t i = 0; i < count; i++)
+        TRY(reconcile_one(gateway, &records[i], &orphans));
+    gateway_warn(gateway,
+                 "%zu attachments were on their way when Orthanc ended: %llu of them are not in "
+                 "its index and are dropped",
+                 count, (unsigned long long)orphans);
+    return map_sync(gateway->map);
+}
+
+static void reconcile(struct keeper *keeper) {
+    if (keeper->left_count > 0 &&
+        reconcile_all(keeper->gateway, keeper->left, keeper->left_count) != OK)
+        gateway_error(keeper->gateway, "the map: %s", error_text());
+    free(keeper->left);
+    keeper->left = NULL;
+    keeper->left_count = 0;
+}
+
+/* ------------------------------------------------------------------ the thread */
+
+static bool has_orthanc(struct keeper *keeper) {
+    pthread_mutex_lock(&keeper->lock);
+    bool has = keeper->has_orthanc && !keeper->is_stopping;
+    pthread_mutex_unlock(&keeper->lock);
+    return has;
+}
+
+static void step(struct keeper *keeper) {
+    struct gateway *gateway = keeper->gateway;
+    uint64_t now_ms = map_now_ms();
+    if (has_orthanc(keeper) && keeper->left != NULL)
+        reconcile(keeper);
+    remove_empty(keeper);
+    if (now_ms >= keeper->tidy_ms) {
+        images_tidy(gateway->images);
+        keeper->tidy_ms = now_ms + TIDY_MS;
+    }
+    gateway_log_warnings(gateway);
+}
+
+static void wait_step(struct keeper *keeper) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += STEP_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&keeper->wake, &keeper->lock, &until);
+}
+
+static void *run(void *argument) {
+    struct keeper *keeper = argument;
+    pthread_mutex_lock(&keeper->lock);
+    while (!keeper->is_stopping) {
+        pthread_mutex_unlock(&keeper->lock);
+        step(keeper);
+        pthread_mutex_lock(&keeper->lock);
+        if (!keeper->is_stopping)
+            wait_step(keeper);
+    }
+    pthread_mutex_unlock(&keeper->lock);
+    return NULL;
+}
+
+result keeper_start(struct gateway *gateway, struct keeper **out_keeper) {
+    struct keeper *keeper = calloc(1, sizeof *keeper);
+    if (keeper == NULL)
+        return FAIL(NO_MEMORY, "no memory for the keeper");
+    keeper->gateway = gateway;
+    pthread_mutex_init(&keeper->lock, NULL);
+    pthread_cond_init(&keeper->wake, NULL);
+    result found = map_unconfirmed(gateway->map, &keeper->left, &keeper->left_count);
+    keeper->is_started = found == OK && pthread_create(&keeper->thread, NULL, run, keeper) == 0;
+    if (!keeper->is_started) {
+        keeper_stop(keeper);
+        return found == OK ? FAIL(NO_MEMORY, "no thread for the keeper") : found;
+    }
+    *out_keeper = keeper;
+    return OK;
+}
+
+void keeper_stop(struct keeper *keeper) {
+    if (keeper == NULL)
+        return;
+    pthread_mutex_lock(&keeper->lock);
+    keeper->is_stopping = true;
+    pthread_cond_broadcast(&keeper->wake);
+    pthread_mutex_unlock(&keeper->lock);
+    if (keeper->is_started)
+        pthread_join(keeper->thread, NULL);
+    pthread_cond_destroy(&keeper->wake);
+    pthread_mutex_destroy(&keeper->lock);
+    free(keeper->left);
+    free(keeper);
+}
+
+void keeper_set_orthanc(struct keeper *keeper, bool is_running) {
+    pthread_mutex_lock(&keeper->lock);
+    keeper->has_orthanc = is_running;
+    pthread_cond_signal(&keeper->wake);
+    pthread_mutex_unlock(&keeper->lock);
+}

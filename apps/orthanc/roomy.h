@@ -1,0 +1,14 @@
+/*
+ * Calls with room on the stack: Orthanc's HTTP threads have 100 KB, which is less than parsing a
+ * hostile DICOM header or asking many servers takes.
+ */
+#ifndef ORTHANC_ROOMY_H
+#define ORTHANC_ROOMY_H
+
+#include "base/result.h"
+
+/* Runs `function` on a thread of its own and waits for it; its error text becomes this thread's.
+ * Also NO_MEMORY where there is no thread. */
+MUST_CHECK result roomy_call(result (*function)(void *context), void *context);
+
+#endif
