@@ -6,6 +6,12 @@
 #include <string.h>
 
 enum { MEMORY_DEFAULT_MIB = 256, MEMORY_LEAST_MIB = 64, NUMBER_MOST = 1 << 20 };
+enum {
+    SCRUB_DEFAULT_MB = 20,
+    SCRUB_DEFAULT_S = 24 * 3600,
+    LOOK_DEFAULT_S = 300,
+    YEAR_S = 365 * 86400
+};
 
 static result parse_level(const char *name, enum log_level *out_level) {
     static const char *const names[] = {"debug", "info", "warning", "error"};
@@ -41,6 +47,19 @@ static result parse_number(const char *name, unsigned least, unsigned most, unsi
     return OK;
 }
 
+static result take_scrub(int option, struct options *options) {
+    switch (option) {
+    case 'm':
+        return parse_number("scrub-mb-per-second", 0, NUMBER_MOST, &options->scrub_mb_per_second);
+    case 'i':
+        return parse_number("scrub-interval", 0, YEAR_S, &options->scrub_interval_s);
+    case 'k':
+        return parse_number("scrub-look", 1, YEAR_S, &options->scrub_look_s);
+    default:
+        return FAIL(INVALID, "unknown option, or one without its value; see --help");
+    }
+}
+
 static result take_limit(int option, struct options *options) {
     switch (option) {
     case 'M':
@@ -54,7 +73,7 @@ static result take_limit(int option, struct options *options) {
     case 'R':
         return parse_number("user-rate", 10, NUMBER_MOST, &options->user_rate);
     default:
-        return FAIL(INVALID, "unknown option, or one without its value; see --help");
+        return take_scrub(option, options);
     }
 }
 
@@ -114,12 +133,19 @@ result options_parse(int argc, char *argv[], struct options *out_options) {
         {"user-connections", required_argument, NULL, 'U'},
         {"user-requests", required_argument, NULL, 'Q'},
         {"user-rate", required_argument, NULL, 'R'},
+        {"scrub-mb-per-second", required_argument, NULL, 'm'},
+        {"scrub-interval", required_argument, NULL, 'i'},
+        {"scrub-look", required_argument, NULL, 'k'},
         {"no-sandbox", no_argument, NULL, 'X'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0},
     };
-    *out_options = (struct options){.log_level = LOG_INFO, .memory_mib = MEMORY_DEFAULT_MIB};
+    *out_options = (struct options){.log_level = LOG_INFO,
+                                    .memory_mib = MEMORY_DEFAULT_MIB,
+                                    .scrub_mb_per_second = SCRUB_DEFAULT_MB,
+                                    .scrub_interval_s = SCRUB_DEFAULT_S,
+                                    .scrub_look_s = LOOK_DEFAULT_S};
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;)
         TRY(take_option(option, out_options));

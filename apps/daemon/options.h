@@ -21,6 +21,7 @@ struct options {
     unsigned memory_mib; /* of requests, in all */
     /* Limits of net/server.h; 0: its default. */
     unsigned connections, user_connections, user_requests, user_rate;
+    unsigned scrub_mb_per_second, scrub_interval_s, scrub_look_s; /* of a storage server */
     bool no_sandbox, help, version;
 };
 

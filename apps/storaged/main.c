@@ -1,4 +1,6 @@
 /* myelin-storaged: starts, serves until a signal, stops in order. */
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -15,8 +17,14 @@ static const char help[] =
     "  --system FILE       the system description, system.myelin\n"
     "  --store FOLDER      where symbols and forwards are kept; \"file:FOLDER\" means the same\n"
     "  --listen HOST:PORT  instead of this server's address in the description\n"
-    "  --log-level LEVEL   debug, info (the default), warning or error\n" OPTIONS_HELP_LIMITS
-    "  --help, --version\n"
+    "  --log-level LEVEL   debug, info (the default), warning or error\n"
+    "  --scrub-mb-per-second N\n"
+    "                      how fast the store is read and mended in the background (20; 0: as\n"
+    "                      fast as it goes); the file scrub.pause in the store halts it\n"
+    "  --scrub-interval S  seconds from one reading of the whole store to the next (86400; 0:\n"
+    "                      never)\n"
+    "  --scrub-look S      seconds between looks at what other servers have and this one lacks\n"
+    "                      (300)\n" OPTIONS_HELP_LIMITS "  --help, --version\n"
     "\n"
     "Log lines go to standard error; \"event=ready\" says that it serves. SIGTERM stops it.\n";
 
@@ -27,13 +35,23 @@ static struct {
     struct identity identity;
     struct store *store;
     struct storage *storage;
+    struct peers *peers;
+    struct mender *mender;
+    struct scrub *scrub;
     struct storaged context; /* of the routes */
     struct server *server;
 } storaged;
 
 static void storaged_close(void) {
     daemon_system_stop(&storaged.system);
+    if (storaged.mender != NULL)
+        mender_stop(storaged.mender);
     server_stop(storaged.server, STOP_GRACE_MS);
+    if (storaged.storage != NULL)
+        storage_on_doubt(storaged.storage, NULL, NULL);
+    scrub_stop(storaged.scrub);
+    mender_free(storaged.mender);
+    peers_free(storaged.peers);
     storage_close(storaged.storage);
     store_close(storaged.store);
     identity_free(&storaged.identity);
@@ -49,7 +67,35 @@ static const char *folder_of(const char *store) {
 }
 
 static void take_newer(void *context, const struct description *description) {
-    storage_set_description(context, description);
+    (void)context;
+    storage_set_description(storaged.storage, description);
+    if (peers_set_description(storaged.peers, description) != OK)
+        log_event(LOG_ERROR, "peers", "reason=\"%s\"", error_text());
+    scrub_wake(storaged.scrub);
+}
+
+static void doubt(void *context, const struct image_id *image) {
+    scrub_doubt(context, image);
+}
+
+/* "STORE/scrub.pause" */
+static result start_mending(const struct options *options) {
+    const struct description *description = current_now(storaged.system.current);
+    char pause[PATH_MAX];
+    int len = snprintf(pause, sizeof pause, "%s/scrub.pause", folder_of(options->store));
+    if (len < 0 || (size_t)len >= sizeof pause)
+        return FAIL(INVALID, "--store: the path is too long");
+    const struct scrub_options scrub = {
+        .bytes_per_second = (uint64_t)options->scrub_mb_per_second * 1000000,
+        .interval_ms = (uint64_t)options->scrub_interval_s * 1000,
+        .look_ms = (uint64_t)options->scrub_look_s * 1000,
+        .pause_file = pause,
+    };
+    TRY(peers_new(description, storaged.identity.tls, storaged.identity.name, &storaged.peers));
+    TRY(mender_new(storaged.storage, storaged.peers, &storaged.mender));
+    TRY(scrub_start(storaged.storage, storaged.peers, storaged.mender, &scrub, &storaged.scrub));
+    storage_on_doubt(storaged.storage, doubt, storaged.scrub);
+    return OK;
 }
 
 static result open_storage(const struct options *options) {
@@ -71,8 +117,10 @@ static result storaged_start(const struct options *options) {
     if (self == NULL)
         return FAIL(DENIED, "%s is no storage server of this system", storaged.identity.name);
     TRY(open_storage(options));
-    current_on_change(storaged.system.current, take_newer, storaged.storage);
-    storaged.context = (struct storaged){storaged.storage, &storaged.system};
+    TRY(start_mending(options));
+    current_on_change(storaged.system.current, take_newer, NULL);
+    storaged.context =
+        (struct storaged){storaged.storage, &storaged.system, storaged.mender, storaged.scrub};
     struct server_options server = {
         .listen = options->listen != NULL ? options->listen : self->address,
         .identity = storaged.identity.tls,

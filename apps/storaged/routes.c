@@ -10,6 +10,7 @@
 #include "storage/listing.h"
 #include "storage/put.h"
 #include "storage/removal.h"
+#include "storage/state.h"
 
 static const char protobuf[] = "application/protobuf";
 static const char plain_text[] = "text/plain; version=0.0.4; charset=utf-8";
@@ -107,6 +108,7 @@ static result get_metrics(struct server_exchange *exchange) {
     TRY(server_metrics_text(exchange_server(exchange), &body));
     const struct storaged *storaged = exchange_context(exchange);
     TRY(storage_metrics_text(storaged->storage, &body));
+    TRY(scrub_metrics_text(storaged->scrub, &body));
     return exchange_answer(exchange, plain_text, &body);
 }
 
@@ -288,10 +290,44 @@ static result post_check(struct server_exchange *exchange) {
     return answer(exchange, image_check(r.storage, &r.caller, &r.image, slot, &body), &body);
 }
 
+static result post_repair(struct server_exchange *exchange) {
+    struct request r;
+    AUTO_BYTES struct bytes body = {0};
+    const struct storaged *storaged = exchange_context(exchange);
+    TRY(request_read(exchange, IMAGE, &r));
+    return answer(exchange,
+                  mend_answer(storaged->mender, &r.caller, &r.image, after_of(exchange), &body),
+                  &body);
+}
+
 static result delete_image(struct server_exchange *exchange) {
     struct request r;
     TRY(request_read(exchange, IMAGE, &r));
     return removal_take(r.storage, &r.caller, &r.image, exchange_body(exchange));
+}
+
+/* ------------------------------------------------------------------ for other storage servers */
+
+static result get_state(struct server_exchange *exchange) {
+    struct request r;
+    AUTO_BYTES struct bytes body = {0};
+    TRY(request_read(exchange, IMAGE, &r));
+    return answer(exchange, state_answer(r.storage, &r.caller, &r.image, &body), &body);
+}
+
+static result get_coefficients(struct server_exchange *exchange) {
+    struct request r;
+    AUTO_BYTES struct bytes body = {0};
+    TRY(request_read(exchange, IMAGE, &r));
+    TRY(state_coefficients(r.storage, &r.caller, &r.image, &body));
+    return exchange_answer(exchange, "application/octet-stream", &body);
+}
+
+static result get_index(struct server_exchange *exchange) {
+    struct request r;
+    AUTO_BYTES struct bytes page = {0};
+    TRY(request_read(exchange, 0, &r));
+    return answer(exchange, state_index(r.storage, &r.caller, after_of(exchange), &page), &page);
 }
 
 /* ------------------------------------------------------------------ forwards */
@@ -368,6 +404,10 @@ const struct server_route storaged_routes[] = {
     {"GET", OBJECTS "/hashes", .end = get_object_hashes},
     {"GET", IMAGES "/symbol", .cost = 1, .end = get_envelope_symbol},
     {"POST", IMAGES "/check", .cost = 10, .end = post_check},
+    {"POST", IMAGES "/repair", .cost = 20, .end = post_repair},
+    {"GET", IMAGES "/state", .cost = 1, .end = get_state},
+    {"GET", IMAGES "/coefficients", .cost = 1, .end = get_coefficients},
+    {"GET", "/v1/index", .cost = 10, .end = get_index},
     {"DELETE", IMAGES, BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .end = delete_image},
     {"GET", IMAGES "/forwards", .cost = 1, .end = get_forwards},
     {"PUT", FORWARDS, BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .cost = 1, .end = put_forward},

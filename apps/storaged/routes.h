@@ -7,12 +7,15 @@
 
 #include "daemon/system.h"
 #include "net/server.h"
+#include "storage/scrub.h"
 #include "storage/storage.h"
 
 /* Their context. */
 struct storaged {
     struct storage *storage;
     const struct daemon_system *system;
+    struct mender *mender;
+    struct scrub *scrub;
 };
 
 extern const struct server_route storaged_routes[];

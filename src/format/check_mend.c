@@ -31,6 +31,7 @@ result format_check_image_state(const void *message) {
         TRY(check_between("certificate", m->certificate[i], 1, FORMAT_CERTIFICATE_MAX));
     if (m->claim[0] != '\0')
         TRY(check_name("claim", m->claim));
+    TRY(check_bytes("digest", m->digest, FORMAT_HASH_BYTES));
     TRY(check_count("slot", m->n_slot, 0, FORMAT_SERVERS_MAX));
     for (size_t i = 0; i < m->n_slot; i++)
         TRY(check_number("slot", m->slot[i], 0, FORMAT_SERVERS_MAX - 1));

@@ -42,7 +42,8 @@ result image_owner_put(struct store *store, const char *key, const struct storag
     return record_put(store, key, owner_kind, bytes_view(&body));
 }
 
-result image_owner_get(struct store *store, const char *key, struct image_owner *out_owner) {
+static result owner_get(struct store *store, const char *key, struct image_owner *out_owner,
+                        struct bytes *out_certificate) {
     AUTO_BYTES struct bytes body = {0};
     TRY(record_get(store, key, owner_kind, OWNER_LIMIT, &body));
     struct view rest = bytes_view(&body), identity, len, name;
@@ -52,7 +53,19 @@ result image_owner_get(struct store *store, const char *key, struct image_owner 
     *out_owner = (struct image_owner){.verifies = true};
     memcpy(out_owner->identity, identity.data, identity.len);
     memcpy(out_owner->name, name.data, name.len);
-    return format_is_name(out_owner->name) ? OK : FAIL(INTEGRITY, "%s holds no owner", key);
+    if (!format_is_name(out_owner->name))
+        return FAIL(INTEGRITY, "%s holds no owner", key);
+    return out_certificate == NULL ? OK : bytes_append(out_certificate, rest);
+}
+
+result image_owner_get(struct store *store, const char *key, struct image_owner *out_owner) {
+    return owner_get(store, key, out_owner, NULL);
+}
+
+result image_owner_certificate(struct store *store, const char *key,
+                               struct bytes *out_certificate) {
+    struct image_owner owner;
+    return owner_get(store, key, &owner, out_certificate);
 }
 
 result image_envelope(struct storage *storage, const struct image_id *image,

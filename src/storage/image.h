@@ -57,6 +57,9 @@ MUST_CHECK result image_owner_put(struct store *store, const char *key,
                                   const struct storage_caller *owner);
 MUST_CHECK result image_owner_get(struct store *store, const char *key,
                                   struct image_owner *out_owner);
+/* The certificate in such a record, appended. */
+MUST_CHECK result image_owner_certificate(struct store *store, const char *key,
+                                          struct bytes *out_certificate);
 
 enum image_right {
     IMAGE_OWNER = 1,

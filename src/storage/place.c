@@ -146,6 +146,22 @@ struct place place_removal(const struct image_id *image, const char *owner) {
     return place_of("removed/%.2s/%s.%s", image->hex, image->hex, owner);
 }
 
+struct place place_claim(const struct image_id *image) {
+    return place_of("claims/%.2s/%s", image->hex, image->hex);
+}
+
+struct place place_of_user(const char *name) {
+    return place_of("users/%s", name);
+}
+
+struct place place_mending(const struct image_id *image) {
+    return place_of("mending/%s", image->hex);
+}
+
+struct place place_of_mending(const struct image_id *image, const char *name) {
+    return place_of("mending/%s/%s", image->hex, name);
+}
+
 struct place place_gone(const struct image_id *image) {
     return place_of("gone/%s", image->hex);
 }

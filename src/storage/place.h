@@ -66,8 +66,18 @@ struct place place_recipient_mark(const char *user, const struct image_id *image
 /* A removal: removed/AB/IMAGE.OWNER */
 struct place place_removal(const struct image_id *image, const char *owner);
 
+/* Whose the image was when it was removed here: claims/AB/IMAGE */
+struct place place_claim(const struct image_id *image);
+
+/* The certificate of somebody whose removal is here: users/NAME */
+struct place place_of_user(const char *name);
+
 /* An image that is on its way out: gone/IMAGE. */
 struct place place_gone(const struct image_id *image);
+
+/* What is being mended of an image, and one part of it: mending/IMAGE/NAME */
+struct place place_mending(const struct image_id *image);
+struct place place_of_mending(const struct image_id *image, const char *name);
 
 /* The names of an image's parts, and the suffixes of those that there are many of. A put on its way
  * is for one slot, which its record says: in staging, `symbol` and OBJECT.slices do without. */

@@ -40,6 +40,7 @@ static result find_owner(struct preparation *p) {
     if (got != OK && !creates)
         return got;
     if (creates) {
+        TRY(removal_check_claim(p->storage, &p->put->image, p->caller->name));
         p->owner = (struct image_owner){.verifies = true};
         memcpy(p->owner.name, p->caller->name, strlen(p->caller->name) + 1);
         memcpy(p->owner.identity, p->caller->identity, SIGN_PUBLIC_BYTES);

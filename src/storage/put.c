@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "storage/image.h"
 #include "storage/put_table.h"
+#include "storage/removal.h"
 
 /* ------------------------------------------------------------------ begin */
 
@@ -49,7 +50,7 @@ static result check_begin(struct storage *storage, const struct storage_caller *
     result got = image_owner(storage, &draft->image, &owner);
     draft->by_owner = got != OK || strcmp(owner.name, caller->name) == 0;
     if (got == NOT_FOUND && draft->creates)
-        return OK;
+        return removal_check_claim(storage, &draft->image, caller->name);
     TRY(got);
     unsigned rights =
         is_known(storage, &draft->image, &draft->id) ? IMAGE_OWNER | IMAGE_RECIPIENT : IMAGE_OWNER;
@@ -100,7 +101,10 @@ result put_begin(struct storage *storage, const struct storage_caller *caller,
     draft.touched_ms = storage->now_ms();
     TRY(draft_objects(begin, &draft));
     TRY(storage_check_space(storage, 0));
-    TRY(check_begin(storage, caller, &draft));
+    result checked = check_begin(storage, caller, &draft);
+    if (checked == DENIED && draft.creates)
+        storage_doubt(storage, image);
+    TRY(checked);
     return put_table_add(storage, &draft);
 }
 

@@ -35,10 +35,17 @@ result removal_check_newer(struct storage *storage, const struct image_id *image
     return OK;
 }
 
+void removals_free(struct removals *removals) {
+    for (size_t i = 0; i < removals->count; i++)
+        format_free(removals->records[i]);
+    removals->count = 0;
+}
+
 /* An image has at most a few removals: one for each owner who ever claimed it. */
-static result removal_of_anyone(struct storage *storage, const struct image_id *image,
-                                Myelin__Signed **out_removal) {
+result removals_get(struct storage *storage, const struct image_id *image,
+                    struct removals *out_removals) {
     AUTO_NAMES struct store_names names = {0};
+    AUTO_REMOVALS struct removals found = {0};
     char prefix[sizeof "removed/00"], first[sizeof image->hex + 1];
     snprintf(prefix, sizeof prefix, "removed/%.2s", image->hex);
     snprintf(first, sizeof first, "%s.", image->hex);
@@ -47,11 +54,59 @@ static result removal_of_anyone(struct storage *storage, const struct image_id *
          i++) {
         const char *owner = names.names[i] + sizeof first - 1;
         AUTO_FORMAT Myelin__Removal *removal = NULL;
-        if (format_is_name(owner) &&
-            removal_get(storage, image, owner, out_removal, &removal) == OK)
-            return OK;
+        if (found.count == FORMAT_REMOVALS_MAX || !format_is_name(owner) ||
+            removal_get(storage, image, owner, &found.records[found.count], &removal) != OK)
+            continue;
+        memcpy(found.owners[found.count++], owner, strlen(owner) + 1);
     }
-    return FAIL(NOT_FOUND, "%s has no image %s", storage->server, image->hex);
+    *out_removals = found;
+    found.count = 0;
+    return OK;
+}
+
+static result removal_of_anyone(struct storage *storage, const struct image_id *image,
+                                Myelin__Signed **out_removal) {
+    AUTO_REMOVALS struct removals found = {0};
+    TRY(removals_get(storage, image, &found));
+    if (found.count == 0)
+        return FAIL(NOT_FOUND, "%s has no image %s", storage->server, image->hex);
+    *out_removal = found.records[0];
+    found.records[0] = NULL;
+    return OK;
+}
+
+/* ------------------------------------------------------------------ claims */
+
+static const char claim_kind[] = "claim";
+
+result removal_claim(struct storage *storage, const struct image_id *image,
+                     char out_owner[FORMAT_NAME_MAX + 1]) {
+    AUTO_BYTES struct bytes body = {0};
+    memset(out_owner, 0, FORMAT_NAME_MAX + 1);
+    result got =
+        record_get(storage->store, place_claim(image).key, claim_kind, FORMAT_NAME_MAX, &body);
+    if (got == NOT_FOUND || got == INTEGRITY) /* a damaged one is mended from other servers' */
+        return OK;
+    TRY(got);
+    memcpy(out_owner, body.data, body.len);
+    if (!format_is_name(out_owner))
+        out_owner[0] = '\0';
+    return OK;
+}
+
+result removal_set_claim(struct storage *storage, const struct image_id *image, const char *owner) {
+    return record_replace(storage->store, place_claim(image).key, claim_kind,
+                          view_of_string(owner));
+}
+
+result removal_check_claim(struct storage *storage, const struct image_id *image,
+                           const char *owner) {
+    char claim[FORMAT_NAME_MAX + 1];
+    TRY(removal_claim(storage, image, claim));
+    if (claim[0] == '\0' || strcmp(claim, owner) == 0)
+        return OK;
+    return FAIL(DENIED, "%s: image %s was removed by another owner, who alone may put it again",
+                storage->server, image->hex);
 }
 
 result removal_for(struct storage *storage, const struct storage_caller *caller,
@@ -81,9 +136,8 @@ static void remove_marks(struct storage *storage, const struct image_id *image, 
         log_event(LOG_WARNING, "removal", "image=%s marks left: %s", image->hex, error_text());
 }
 
-/* Out of sight in one step, then piece by piece. Under the image's write lock. */
-static result remove_image(struct storage *storage, const struct image_id *image,
-                           const char *owner) {
+result removal_drop_image(struct storage *storage, const struct image_id *image,
+                          const char *owner) {
     struct image_totals totals = {0};
     char shard[STORE_KEY_BYTES];
     struct place place = place_image(image), gone = place_gone(image);
@@ -120,8 +174,8 @@ static void give_up_puts(struct storage *storage, const struct image_id *image,
 }
 
 /* `out_there`: the image is, and is no newer than `serial_ms`. */
-static result check_image(struct storage *storage, const struct storage_caller *caller,
-                          const struct image_id *image, uint64_t serial_ms, bool *out_there) {
+static result check_image(struct storage *storage, const char *signer, const struct image_id *image,
+                          uint64_t serial_ms, bool *out_there) {
     struct image_owner owner;
     AUTO_FORMAT Myelin__Envelope *envelope = NULL;
     result got = image_owner(storage, image, &owner);
@@ -129,8 +183,8 @@ static result check_image(struct storage *storage, const struct storage_caller *
     if (got == NOT_FOUND)
         return OK;
     TRY(got);
-    if (strcmp(owner.name, caller->name) != 0)
-        return FAIL(DENIED, "%s: image %s is not of %s", storage->server, image->hex, caller->name);
+    if (strcmp(owner.name, signer) != 0)
+        return FAIL(DENIED, "%s: image %s is not of %s", storage->server, image->hex, signer);
     got = image_envelope(storage, image, NULL, &envelope);
     if (got == NOT_FOUND || got == INTEGRITY)
         return OK; /* damaged: its owner may still remove it */
@@ -140,34 +194,101 @@ static result check_image(struct storage *storage, const struct storage_caller *
                : FAIL(CONFLICT, "image %s is newer than the removal", image->hex);
 }
 
+/* Who signed a removal. */
+struct remover {
+    const char *name;
+    const uint8_t *identity;
+    struct view certificate;
+};
+
+/* For other servers, which will want to know by whose key a removal verifies. */
+static result keep_certificate(struct storage *storage, const struct remover *remover) {
+    struct place place = place_of_user(remover->name);
+    struct image_owner known;
+    result got = image_owner_get(storage->store, place.key, &known);
+    if (got == OK && memcmp(known.identity, remover->identity, SIGN_PUBLIC_BYTES) == 0)
+        return OK;
+    if (got != OK && got != NOT_FOUND && got != INTEGRITY)
+        return got;
+    const struct storage_caller owner = {
+        .name = remover->name, .identity = remover->identity, .certificate = remover->certificate};
+    return image_owner_put(storage->store, place.key, &owner);
+}
+
+static result open_removal(const struct remover *remover, const struct image_id *image,
+                           const Myelin__Signed *record, Myelin__Removal **out_removal) {
+    AUTO_FORMAT Myelin__Removal *removal = NULL;
+    struct image_id of_tau;
+    TRY(format_open_removal(record, remover->identity, &removal));
+    image_id_of_tau(format_view(removal->tau), &of_tau);
+    if (!image_id_equal(image, &of_tau) || strcmp(removal->owner, remover->name) != 0)
+        return FAIL(INVALID, "the removal is of another image or owner");
+    *out_removal = removal;
+    removal = NULL;
+    return OK;
+}
+
+/* Under the image's write lock; `there`: the image is, and it goes. */
+static result apply_removal(struct storage *storage, const struct remover *remover,
+                            const struct image_id *image, const Myelin__Signed *record,
+                            bool there) {
+    TRY(keep_certificate(storage, remover));
+    if (there) /* before the removal, which a restart finishes */
+        TRY(removal_set_claim(storage, image, remover->name));
+    AUTO_BYTES struct bytes wire = {0};
+    TRY(format_pack(record, &wire));
+    TRY(record_replace(storage->store, place_removal(image, remover->name).key, RECORD_REMOVAL,
+                       bytes_view(&wire)));
+    /* Of an image that is not there anybody may say that he removed his: that ends no other's put.
+     */
+    give_up_puts(storage, image, there ? NULL : remover->name);
+    return there ? removal_drop_image(storage, image, remover->name) : OK;
+}
+
 result removal_take(struct storage *storage, const struct storage_caller *caller,
                     const struct image_id *image, struct view body) {
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
     AUTO_FORMAT Myelin__Signed *record = NULL;
     AUTO_FORMAT Myelin__Removal *removal = NULL;
-    struct image_id of_tau;
+    const struct remover remover = {caller->name, caller->identity, caller->certificate};
     bool there;
     if (caller->role != STORAGE_ROLE_USER)
         return FAIL(DENIED, "only users remove images");
     TRY(format_parse_signed(body, &record));
-    TRY(format_open_removal(record, caller->identity, &removal));
-    image_id_of_tau(format_view(removal->tau), &of_tau);
-    if (!image_id_equal(image, &of_tau) || strcmp(removal->owner, caller->name) != 0)
-        return FAIL(INVALID, "the removal is of another image or owner");
+    TRY(open_removal(&remover, image, record, &removal));
     image_lock_write(storage, image, &lock);
     TRY(put_finish_decided(storage, image));
-    TRY(check_image(storage, caller, image, removal->serial_ms, &there));
+    TRY(check_image(storage, caller->name, image, removal->serial_ms, &there));
     result older = removal_check_newer(storage, image, caller->name, removal->serial_ms);
     if (older == CONFLICT && !there)
         return OK; /* a removal as new as this one is here */
     if (older != OK && older != INTEGRITY)
         return older;
-    TRY(record_replace(storage->store, place_removal(image, caller->name).key, RECORD_REMOVAL,
-                       body));
-    /* Of an image that is not there anybody may say that he removed his: that ends no other's put.
-     */
-    give_up_puts(storage, image, there ? NULL : caller->name);
-    return there ? remove_image(storage, image, caller->name) : OK;
+    return apply_removal(storage, &remover, image, record, there);
+}
+
+result removal_adopt(struct storage *storage, const struct image_owner *signer,
+                     struct view certificate, const struct image_id *image,
+                     const Myelin__Signed *record, bool *out_taken) {
+    AUTO_IMAGE_LOCK struct image_lock lock = {0};
+    AUTO_FORMAT Myelin__Removal *removal = NULL;
+    const struct remover remover = {signer->name, signer->identity, certificate};
+    bool there;
+    *out_taken = false;
+    TRY(open_removal(&remover, image, record, &removal));
+    image_lock_write(storage, image, &lock);
+    TRY(put_finish_decided(storage, image));
+    result checked = check_image(storage, signer->name, image, removal->serial_ms, &there);
+    if (checked != OK && checked != DENIED && checked != CONFLICT)
+        return checked;
+    there = there && checked == OK;
+    result older = removal_check_newer(storage, image, signer->name, removal->serial_ms);
+    if (older == CONFLICT && !there)
+        return OK;
+    if (older != OK && older != INTEGRITY && older != CONFLICT)
+        return older;
+    *out_taken = true;
+    return apply_removal(storage, &remover, image, record, there);
 }
 
 /* ------------------------------------------------------------------ the start */
@@ -192,7 +313,7 @@ static result finish_removal(struct storage *storage, const char *name) {
         envelope->created_ms > removal->serial_ms)
         return OK;
     log_event(LOG_INFO, "recover", "image=%s removal finished", image.hex);
-    return remove_image(storage, &image, owner.name);
+    return removal_drop_image(storage, &image, owner.name);
 }
 
 result removal_recover(struct storage *storage) {

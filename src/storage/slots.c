@@ -54,6 +54,23 @@ void slots_choose(struct storage *storage, char *const servers[], size_t count, 
         out_choice->slots[out_choice->count++] = (uint32_t)placed;
 }
 
+bool slots_concern(struct storage *storage, const struct image_id *image, const char *server) {
+    struct placed now, before;
+    bool concerns = false;
+    pthread_rwlock_rdlock(&storage->description_lock);
+    if (storage->description != NULL) {
+        now.count = placement_slots_by_id(storage->description, image->bytes, now.names);
+        before.count = placement_previous_by_id(storage->description, image->bytes, before.names);
+    }
+    for (unsigned i = 0; storage->description != NULL && i < now.count; i++)
+        concerns = concerns || strcmp(now.names[i], server) == 0;
+    for (unsigned i = 0; storage->description != NULL && i < before.count; i++)
+        concerns = concerns || strcmp(before.names[i], server) == 0;
+    concerns = concerns || storage->description == NULL;
+    pthread_rwlock_unlock(&storage->description_lock);
+    return concerns;
+}
+
 result slots_check_own(struct storage *storage, const uint8_t *tau, uint32_t slot) {
     char holder[FORMAT_NAME_MAX + 1];
     if (!slots_holder(storage, tau, slot, holder) || strcmp(holder, storage->server) == 0)

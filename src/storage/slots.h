@@ -31,6 +31,10 @@ int slots_placed(struct storage *storage, const uint8_t *tau, const char *server
 bool slots_holder(struct storage *storage, const uint8_t *tau, uint32_t slot,
                   char out_name[FORMAT_NAME_MAX + 1]);
 
+/* Whether `server` has a slot of the image now, or had one before the slots that are on their way
+ * set out; true where this server knows no description. */
+bool slots_concern(struct storage *storage, const struct image_id *image, const char *server);
+
 /* CONFLICT, naming the version of the system description, where `slot` is another server's now. */
 MUST_CHECK result slots_check_own(struct storage *storage, const uint8_t *tau, uint32_t slot);
 

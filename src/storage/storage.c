@@ -170,6 +170,21 @@ void storage_set_description(struct storage *storage, const struct description *
     pthread_rwlock_unlock(&storage->description_lock);
 }
 
+void storage_on_doubt(struct storage *storage,
+                      void (*doubt)(void *context, const struct image_id *image), void *context) {
+    pthread_rwlock_wrlock(&storage->description_lock);
+    storage->doubt = doubt;
+    storage->doubt_context = context;
+    pthread_rwlock_unlock(&storage->description_lock);
+}
+
+void storage_doubt(struct storage *storage, const struct image_id *image) {
+    pthread_rwlock_rdlock(&storage->description_lock);
+    if (storage->doubt != NULL)
+        storage->doubt(storage->doubt_context, image);
+    pthread_rwlock_unlock(&storage->description_lock);
+}
+
 void storage_close(struct storage *storage) {
     if (storage == NULL)
         return;
@@ -239,12 +254,7 @@ static unsigned count_puts(struct storage *storage, bool prepared) {
     return count;
 }
 
-struct metric {
-    const char *name, *type, *help;
-    double value;
-};
-
-static result append_metric(struct bytes *out, const struct metric *metric) {
+result storage_metric_append(struct bytes *out, const struct storage_metric *metric) {
     char text[512];
     int len = snprintf(text, sizeof text,
                        "# HELP myelin_storage_%s %s\n# TYPE myelin_storage_%s %s\n"
@@ -262,7 +272,7 @@ result storage_metrics_text(struct storage *storage, struct bytes *out_text) {
     struct store_space space;
     if (store_space(storage->store, &space) != OK)
         space = (struct store_space){0};
-    const struct metric metrics[] = {
+    const struct storage_metric metrics[] = {
         {"images", "gauge", "Images kept.", (double)counters->images},
         {"symbol_bytes", "gauge", "Bytes of slices kept.", (double)counters->symbol_bytes},
         {"disk_free_bytes", "gauge", "Bytes free on the store's disk.", (double)space.free_bytes},
@@ -284,6 +294,6 @@ result storage_metrics_text(struct storage *storage, struct bytes *out_text) {
          (double)(storage->now_ms() - storage->started_ms) / 1e3},
     };
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
-        TRY(append_metric(out_text, &metrics[i]));
+        TRY(storage_metric_append(out_text, &metrics[i]));
     return OK;
 }

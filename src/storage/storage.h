@@ -60,6 +60,11 @@ MUST_CHECK result storage_open(struct store *store, const struct storage_options
  * after this returns. */
 void storage_set_description(struct storage *storage, const struct description *description);
 
+/* Called, from any thread, where somebody says that an image is his that is another's here: the
+ * other servers can tell. NULL ends it. */
+void storage_on_doubt(struct storage *storage,
+                      void (*doubt)(void *context, const struct image_id *image), void *context);
+
 /* NULL is fine. No other call may be running. Puts under way stay as the store has them. */
 void storage_close(struct storage *storage);
 void storage_close_at(struct storage **storage);

@@ -33,6 +33,9 @@ struct storage {
     struct storage_counters counters;
     pthread_mutex_t mutex; /* guards puts and all that put_table.h says of them; held shortly */
     struct put *puts;
+    void (*doubt)(void *context,
+                  const struct image_id *image); /* under description_lock; or NULL */
+    void *doubt_context;
     _Atomic unsigned decided; /* puts that are committed and not published: PUT_DECIDED */
     pthread_rwlock_t locks[IMAGE_LOCKS];
 };
@@ -53,8 +56,18 @@ MUST_CHECK result image_lock_read(struct storage *storage, const struct image_id
 void image_lock_write(struct storage *storage, const struct image_id *image,
                       struct image_lock *out_lock);
 
+/* Somebody says that the image is his. */
+void storage_doubt(struct storage *storage, const struct image_id *image);
+
 /* IO where less than `wanted` bytes and the reserve are free. */
 MUST_CHECK result storage_check_space(struct storage *storage, uint64_t wanted);
+
+/* One line of Prometheus text with its head; `name` without "myelin_storage_". */
+struct storage_metric {
+    const char *name, *type, *help;
+    double value;
+};
+MUST_CHECK result storage_metric_append(struct bytes *out, const struct storage_metric *metric);
 
 /* Records that are a message of src/format, already encoded. */
 #define RECORD_ENVELOPE     "envelope"

@@ -165,6 +165,7 @@ static inline Myelin__ImageState sample_image_state(void) {
     m.certificate = certificates;
     m.n_removal = m.n_certificate = 1;
     m.claim = sample_alice;
+    m.digest = sample_bytes(5, 32);
     m.slot = slots;
     slots[0] = 1;
     m.n_slot = 2;

@@ -130,6 +130,7 @@ static void mending_rules(void **state) {
     STATE(m.n_certificate = FORMAT_REMOVALS_MAX + 2, "certificate: 18 of them");
     STATE(m.certificate[0].len = 0, "certificate: 0 bytes");
     STATE(m.claim = bad_name, "claim: 'Alice'");
+    STATE(m.digest.len = 31, "digest: 31 bytes");
     STATE(m.slot[0] = 255, "slot: 255");
     STATE(m.n_slot = 256, "slot: 256 of them");
     ACCEPTS(Myelin__ImageState, sample_image_state(), (m.envelope = NULL, m.claim = none));
