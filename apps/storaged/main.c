@@ -110,6 +110,8 @@ static result open_storage(const struct options *options) {
 }
 
 static result storaged_start(const struct options *options) {
+    if (options->log_segment_bytes != 0)
+        return FAIL(INVALID, "--log-segment-mb is for key servers");
     TRY(daemon_system_open(options, folder_of(options->store), &storaged.system));
     const struct description *description = current_now(storaged.system.current);
     TRY(identity_load_server(options->config, TLS_ROLE_STORAGE, description, &storaged.identity));

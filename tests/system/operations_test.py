@@ -1,0 +1,77 @@
+"""docs/OPERATIONS.md is true: its metrics are those of the daemons, its commands work."""
+import http.client
+import pathlib
+import re
+import shutil
+import ssl
+import subprocess
+
+
+DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "OPERATIONS.md"
+
+
+def fetch(cluster, server, path, config=None):
+    """A GET with a server's own certificate, as OPERATIONS.md has an operator do it."""
+    config = config or cluster.system / "config" / server
+    status = cluster.must("status", "--json", user="alice").json()
+    address = next(s["address"] for s in status["servers"] if s["name"] == server)
+    context = ssl.create_default_context(cafile=cluster.system / "manager" / "ca.crt.pem")
+    context.load_cert_chain(config / "certificate.pem", config / "key.pem")
+    context.check_hostname = False  # the address is no name; the system's CA vouches
+    host, port = address.rsplit(":", 1)
+    connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=20)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    assert answer.status == 200, text
+    connection.close()
+    return text
+
+
+def documented(heading):
+    """The metrics of one table, in the document's order."""
+    section = DOCUMENT.read_text().split(f"### {heading}\n", 1)[1].split("\n#", 1)[0]
+    return set(re.findall(r"^\| `(myelin_\w+)` \|", section, re.M))
+
+
+def test_every_metric_is_documented_and_is_there(shared):
+    shared.put("alice", "one", shared.make("one", 4000))
+    shared.get("alice", "one")
+    both = documented("Metrics of both daemons")
+    for server, heading in (("storage-2", "Metrics of a storage server"), ("key-2", "Metrics of a key server")):
+        text = fetch(shared, server, "/metrics")
+        typed = set(re.findall(r"^# TYPE (\S+) \w+$", text, re.M))
+        helped = set(re.findall(r"^# HELP (\S+) .+$", text, re.M))
+        assert typed == helped
+        assert typed == both | documented(heading), server
+        values = {re.match(r"\w+", line).group() for line in text.splitlines() if not line.startswith("#")}
+        for name in values:
+            assert name in typed or re.sub(r"_(sum|count)$", "", name) in typed, name
+    assert fetch(shared, "key-1", "/healthz") == "ok\n"
+
+
+def openssl(*args, at):
+    subprocess.run(["openssl", *map(str, args)], cwd=at, check=True, capture_output=True)
+
+
+def test_a_certificate_is_renewed(shared):
+    """The two commands of the document; the server then serves with the new one."""
+    config = shared.system / "config" / "key-3"
+    old = (config / "certificate.pem").read_bytes()
+    work = shared.folder / "renewal"
+    shutil.copytree(config, work)
+    manager = shared.system / "manager"
+    lines = re.findall(r"openssl (x509 -x509toreq .*?|x509 -req .*?-out \S+)$", DOCUMENT.read_text().replace("\\\n", ""), re.M)
+    assert len(lines) == 2
+    for line in lines:
+        openssl(*line.replace("manager/", f"{manager}/").split(), at=work)
+    renewed = (work / "certificate.pem").read_bytes()
+    assert renewed != old
+    shared.kill("key-3")
+    (config / "certificate.pem").write_bytes(renewed)
+    shared.up()
+    status = shared.must("status", "--json", user="alice").json()
+    assert next(s for s in status["servers"] if s["name"] == "key-3")["well"]
+    shared.kill("key-1", "key-2")  # so that it is needed
+    shared.get("alice", "one")
+    shared.up()
