@@ -1,6 +1,6 @@
 # libmyelin, shared and static: include/myelin.h over the flows, for programs in C and whatever can
 # call C. The shared one exports myelin_* and nothing else.
-set(library_parts base group scheme code seal codec format net system flow)
+set(library_parts base group scheme code seal codec format audit net system flow)
 set(library_objects)
 foreach(part IN LISTS library_parts)
   list(APPEND library_objects $<TARGET_OBJECTS:myelin_${part}>)
@@ -15,7 +15,7 @@ set_target_properties(libmyelin PROPERTIES
   LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib
   LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/libmyelin.map)
 target_link_options(libmyelin PRIVATE
-  -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/libmyelin.map -Wl,--gc-sections -Wl,-z,relro,-z,now)
+  -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/libmyelin.map -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,defs)
 target_link_libraries(libmyelin PRIVATE ${library_needs})
 target_include_directories(libmyelin INTERFACE ${CMAKE_SOURCE_DIR}/include)
 
