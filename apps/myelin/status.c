@@ -1,9 +1,50 @@
 #include "flow/status.h"
+
+#include <inttypes.h>
+
 #include "cli.h"
 #include "print.h"
 
 static const char *role_name(enum session_role role) {
     return role == SESSION_STORAGE ? "storage" : "key";
+}
+
+static json_t *figures_json(const struct status_figures *figures) {
+    json_t *object = json_object();
+    for (unsigned i = 0; i < FIGURE_COUNT; i++)
+        if (figures->known[i])
+            json_object_set_new(object, status_figure_names[i].label,
+                                json_integer((json_int_t)figures->of[i]));
+    return object;
+}
+
+static void print_count(const struct status_figures *figures, enum status_figure figure,
+                        const char *one, const char *many) {
+    uint64_t count = figures->of[figure];
+    if (figures->known[figure])
+        printf(", %" PRIu64 " %s", count, count == 1 ? one : many);
+}
+
+static void print_bytes(const struct status_figures *figures, enum status_figure figure,
+                        const char *what) {
+    char size[PRINT_SIZE];
+    print_size(figures->of[figure], size);
+    if (figures->known[figure])
+        printf(", %s%s", size, what);
+}
+
+static void print_figures(const struct status_figures *figures) {
+    print_count(figures, FIGURE_IMAGES, "image", "images");
+    print_bytes(figures, FIGURE_BYTES, "");
+    print_bytes(figures, FIGURE_FREE, " free");
+    print_count(figures, FIGURE_SHARES, "share", "shares");
+    print_count(figures, FIGURE_ENTRIES, "log entry", "log entries");
+    if (figures->of[FIGURE_MOVING] > 0)
+        print_count(figures, FIGURE_MOVING, "slot moving", "slots moving");
+    if (figures->of[FIGURE_FAILED] > 0)
+        print_count(figures, FIGURE_FAILED, "part not mended", "parts not mended");
+    if (figures->of[FIGURE_LOG_DAMAGED] > 0)
+        fputs(", ACCESS LOG DAMAGED", stdout);
 }
 
 static result print_status_json(const struct session *session,
@@ -12,11 +53,12 @@ static result print_status_json(const struct session *session,
     for (unsigned i = 0; i < session->n + session->m; i++) {
         const struct status_server *server = &servers[i];
         bool well = server->answer.code == OK;
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b, s:I, s:o}", "name",
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b, s:I, s:o, s:o}", "name",
                                               server->server->name, "role", role_name(server->role),
                                               "address", server->server->address, "well", well,
                                               "time_ms", (json_int_t)server->time_ms, "detail",
-                                              print_json_text(well ? "" : server->answer.text)));
+                                              print_json_text(well ? "" : server->answer.text),
+                                              "figures", figures_json(&server->figures)));
     }
     const Myelin__System *system = session->description.system;
     return print_json(json_pack("{s:s, s:I, s:i, s:i, s:i, s:i, s:o}", "system",
@@ -31,10 +73,12 @@ static void print_status(const struct session *session, const struct status_serv
     for (unsigned i = 0; i < session->n + session->m; i++) {
         const struct status_server *server = &servers[i];
         printf("%-12s %-22s ", server->server->name, server->server->address);
-        if (server->answer.code == OK)
+        if (server->answer.code == OK) {
             printf("well, %llu ms", (unsigned long long)server->time_ms);
-        else
+            print_figures(&server->figures);
+        } else {
             print_safe(stdout, server->answer.text);
+        }
         putchar('\n');
     }
 }

@@ -2,7 +2,7 @@
 
 #include "flow/clock.h"
 
-enum { HEALTH_MAX = 4096 };
+enum { HEALTH_MAX = 4096, METRICS_MAX = 1 << 20 };
 
 static result ask_health(void *context, struct session *session, unsigned server,
                          struct http_client *client) {
@@ -13,7 +13,11 @@ static result ask_health(void *context, struct session *session, unsigned server
     result healthy =
         http_call(client, "GET", "/healthz", (struct view){0}, NULL, HEALTH_MAX, &text);
     servers[server].time_ms = clock_ms() - start;
-    return healthy;
+    TRY(healthy);
+    AUTO_BYTES struct bytes metrics = {0};
+    if (http_call(client, "GET", "/metrics", (struct view){0}, NULL, METRICS_MAX, &metrics) == OK)
+        status_figures_parse(bytes_view(&metrics), &servers[server].figures);
+    return OK;
 }
 
 static result ask_role(struct session *session, enum session_role role,
