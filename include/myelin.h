@@ -266,7 +266,7 @@ struct myelin_finding {
     const char *id;
     const char *object; /* its id in hexadecimal; NULL: all else of the image */
     const char *server; /* "storage-2" */
-    const char *state;  /* "good", "lost", "bad", "unreachable" */
+    const char *state;  /* "good", "lost", "stale", "bad", "unreachable" */
     const char *detail;
 };
 typedef void (*myelin_finding_made)(void *context, const struct myelin_finding *finding);
@@ -275,6 +275,22 @@ typedef void (*myelin_finding_made)(void *context, const struct myelin_finding *
  * against what the owner signed. INTEGRITY where something is lost or bad, QUORUM where servers did
  * not answer, NOT_FOUND. */
 int myelin_verify(struct myelin_session *session, const char *id, myelin_finding_made found,
+                  void *context);
+
+struct myelin_mended {
+    const char *id;
+    const char *object; /* as above */
+    const char *server; /* whose store it is */
+    unsigned slot;
+    const char *outcome; /* "rebuilt", "copied", "dropped", "failed" */
+    const char *detail;  /* why it failed; else "" */
+};
+typedef void (*myelin_mended_made)(void *context, const struct myelin_mended *mended);
+
+/* Verifies an image, or all of the user's, has the servers at which something is not good mend it,
+ * and verifies those images again. OK where all is good now; INTEGRITY where something stays lost
+ * or bad, QUORUM where too few good symbols are left, or reachable, to make it from; NOT_FOUND. */
+int myelin_repair(struct myelin_session *session, const char *id, myelin_mended_made mended,
                   void *context);
 
 #ifdef __cplusplus

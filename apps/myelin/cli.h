@@ -36,6 +36,7 @@ result command_inbox(struct cli *cli);
 result command_show(struct cli *cli);
 result command_rm(struct cli *cli);
 result command_verify(struct cli *cli);
+result command_repair(struct cli *cli);
 result command_status(struct cli *cli);
 result command_audit(struct cli *cli);
 result command_shares(struct cli *cli);

@@ -51,8 +51,15 @@ static const struct command commands[] = {
      command_show},
     {"rm", "ID", "remove an image from all servers", "", 0, 1, 1, command_rm},
     {"verify", "[ID]", "check every slice of an image, or of all your images, at every server",
-     "Exit code 6 where something is lost or bad; the servers are named.\n", BIT(JSON), 0, 1,
+     "Exit code 6 where something is lost, stale or bad; the servers are named.\n", BIT(JSON), 0, 1,
      command_verify},
+    {"repair", "[ID]", "have servers make good what they lost of an image, or of all your images",
+     "Verifies, has each server at which something is lost, stale or bad mend its own store from "
+     "any\n"
+     "k others, and verifies again. It takes no key and nobody's passphrase but yours, to ask. "
+     "Exit\n"
+     "code 6 where something stays so, 5 where too few good servers are left or reachable.\n",
+     BIT(JSON), 0, 1, command_repair},
     {"status", "", "ask every server whether it is well", "", BIT(JSON), 0, 0, command_status},
     {"audit", "[ID [--from OWNER]] | --check FILE... | --heads | --forget KEY-SERVER",
      "who opened what and when, by the key servers' logs",

@@ -13,6 +13,7 @@
 #include "flow/list.h"
 #include "flow/put.h"
 #include "flow/remove.h"
+#include "flow/repair.h"
 #include "flow/revoke.h"
 #include "flow/show.h"
 #include "flow/verify.h"
@@ -228,4 +229,27 @@ int myelin_verify(struct myelin_session *session, const char *id, myelin_finding
                   void *context) {
     struct verifying verifying = {.found = found, .context = context};
     return (int)flow_verify(session->inner, id, hand_finding, &verifying);
+}
+
+struct mending {
+    myelin_mended_made mended;
+    void *context;
+};
+
+static void hand_part(void *context, const struct repair_part *part) {
+    const struct mending *mending = context;
+    struct myelin_mended one = {.id = part->id,
+                                .object = part->object,
+                                .server = part->server,
+                                .slot = part->slot,
+                                .outcome = repair_outcome_name(part->outcome),
+                                .detail = part->detail};
+    if (mending->mended != NULL)
+        mending->mended(mending->context, &one);
+}
+
+int myelin_repair(struct myelin_session *session, const char *id, myelin_mended_made mended,
+                  void *context) {
+    struct mending mending = {mended, context};
+    return (int)flow_repair(session->inner, id, hand_part, &mending, NULL);
 }

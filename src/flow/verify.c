@@ -15,6 +15,7 @@ const char *verify_state_name(enum verify_state state) {
     static const char *const names[] = {
         [VERIFY_GOOD] = "good",
         [VERIFY_LOST] = "lost",
+        [VERIFY_STALE] = "stale",
         [VERIFY_BAD] = "bad",
         [VERIFY_UNREACHABLE] = "unreachable",
     };
@@ -39,7 +40,8 @@ static void take_finding(void *context, unsigned server, const char *object,
                          enum verify_state state, const char *detail) {
     struct verifying *verifying = context;
     pthread_mutex_lock(&verifying->lock);
-    verifying->is_bad[server] |= state == VERIFY_LOST || state == VERIFY_BAD;
+    verifying->is_bad[server] |=
+        state == VERIFY_LOST || state == VERIFY_STALE || state == VERIFY_BAD;
     verifying->is_unreachable[server] |= state == VERIFY_UNREACHABLE;
     struct verify_finding finding = {
         .id = verifying->id,
@@ -97,6 +99,18 @@ static result start_servers(struct verifying *verifying, const struct image *ima
     return OK;
 }
 
+/* What the servers have of forwards: whoever has the newest entry for a recipient shows what the
+ * others lack. Then those with which all is good are told. */
+static void compare_servers(struct verify_thread threads[], unsigned count) {
+    for (unsigned i = 0; i < count; i++)
+        for (unsigned j = 0; j < count; j++)
+            if (i != j)
+                verify_server_compare(&threads[i].work, &threads[j].work);
+    for (unsigned i = 0; i < count; i++)
+        if (threads[i].work.is_done && !threads[i].work.has_fault)
+            take_finding(threads[i].verifying, i, NULL, VERIFY_GOOD, "");
+}
+
 static uint64_t total_bytes(const struct manifests *manifests) {
     uint64_t total = 0;
     for (size_t i = 0; i < manifests->count; i++) {
@@ -127,6 +141,10 @@ static result check_servers(struct verifying *verifying, const struct image *ima
             pthread_join(threads[i].thread, NULL);
         session_client_give(verifying->session, threads[i].work.client);
     }
+    if (started == OK && !session_is_cancelled(verifying->session))
+        compare_servers(threads, manifests->servers);
+    for (unsigned i = 0; i < manifests->servers; i++)
+        verify_server_clean_up(&threads[i].work);
     free(threads);
     TRY(started);
     return session_check_cancel(verifying->session);
@@ -168,7 +186,9 @@ static bool name_servers(const struct verifying *verifying, const bool is_named[
 static result sum_up(const struct verifying *verifying) {
     char names[ERROR_TEXT_BYTES];
     if (name_servers(verifying, verifying->is_bad, names))
-        return FAIL(INTEGRITY, "something is lost or bad at %s: any k other servers still hold it",
+        return FAIL(INTEGRITY,
+                    "something is lost, stale or bad at %s; 'myelin repair' makes it good from any "
+                    "k other servers",
                     names);
     if (name_servers(verifying, verifying->is_unreachable, names))
         return FAIL(QUORUM, "nothing is known of %s, which did not answer; the rest is good",

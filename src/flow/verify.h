@@ -1,7 +1,7 @@
 /*
  * Verify: every slice of an image at every storage server is fetched and compared with the hashes
- * that the owner signed. It takes no key server and no content key, so objects are named by their
- * ids.
+ * that the owner signed, and what the servers have of forwards with each other. It takes no key
+ * server and no content key, so objects are named by their ids.
  */
 #ifndef MYELIN_FLOW_VERIFY_H
 #define MYELIN_FLOW_VERIFY_H
@@ -15,11 +15,12 @@ struct session;
 enum verify_state {
     VERIFY_GOOD,
     VERIFY_LOST,        /* the server lacks what it should hold */
+    VERIFY_STALE,       /* it holds what its owner has replaced or taken back since */
     VERIFY_BAD,         /* what it holds is not what was signed */
     VERIFY_UNREACHABLE, /* it did not answer, so nothing is known */
 };
 
-/* "good", "lost", "bad", "unreachable". */
+/* "good", "lost", "stale", "bad", "unreachable". */
 const char *verify_state_name(enum verify_state state);
 
 /* Borrowed for the time of the call. */
@@ -39,8 +40,8 @@ typedef void (*verify_report)(void *context, const struct verify_finding *findin
  * Checks the user's image `id`, or all of his own images where it is NULL.
  *
  * OK         every slice at every server that answered is good, and all answered
- * INTEGRITY  something is lost or bad; the text names the servers
- * QUORUM     nothing is lost or bad, but servers, named, did not answer
+ * INTEGRITY  something is lost, stale or bad; the text names the servers, and what mends them
+ * QUORUM     nothing is, but servers, named, did not answer
  * NOT_FOUND  the user has no such image
  */
 MUST_CHECK result flow_verify(struct session *session, const char *id, verify_report report,

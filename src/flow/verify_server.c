@@ -1,10 +1,12 @@
 #include "flow/verify_server.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "flow/object.h"
 #include "format/layout.h"
+#include "system/placement.h"
 
 enum { PATH_BYTES = 256, DETAIL_BYTES = 200 };
 
@@ -34,10 +36,11 @@ static bool judge(struct verify_server *verify, const char *object, result code)
 
 /* ------------------------------------------------------------------ the envelope */
 
-static result fetch_symbol(struct verify_server *verify, Myelin__SymbolAnswer **out_answer) {
+static result fetch_symbol(struct verify_server *verify, int slot,
+                           Myelin__SymbolAnswer **out_answer) {
     char path[PATH_BYTES];
-    snprintf(path, sizeof path, "/v1/images/%s/symbol?for=%s", verify->image->hex,
-             verify->session->user);
+    snprintf(path, sizeof path, "/v1/images/%s/symbol?for=%s&slot=%d", verify->image->hex,
+             verify->session->user, slot);
     AUTO_BYTES struct bytes wire = {0};
     TRY(http_call(verify->client, "GET", path, view_of(NULL, 0), NULL, FORMAT_LIMIT_SYMBOL_ANSWER,
                   &wire));
@@ -46,7 +49,7 @@ static result fetch_symbol(struct verify_server *verify, Myelin__SymbolAnswer **
 
 static bool verify_envelope(struct verify_server *verify, int slot) {
     AUTO_FORMAT Myelin__SymbolAnswer *answer = NULL;
-    result fetched = fetch_symbol(verify, &answer);
+    result fetched = fetch_symbol(verify, slot, &answer);
     if (fetched != OK)
         return judge(verify, NULL, fetched);
     uint8_t hash[DIGEST_BYTES];
@@ -97,9 +100,10 @@ static result push_symbol(void *context, struct view part) {
     return OK;
 }
 
-static result read_symbol(struct reading *reading, const char *id, const uint8_t *root) {
+static result read_symbol(struct reading *reading, const char *id, int slot, const uint8_t *root) {
     char path[PATH_BYTES];
-    snprintf(path, sizeof path, "/v1/images/%s/objects/%s/hashes", reading->verify->image->hex, id);
+    snprintf(path, sizeof path, "/v1/images/%s/objects/%s/hashes?slot=%d",
+             reading->verify->image->hex, id, slot);
     size_t len = (size_t)reading->layout.segments * DIGEST_BYTES;
     TRY(http_call(reading->verify->client, "GET", path, view_of(NULL, 0), NULL, len,
                   &reading->table));
@@ -107,7 +111,8 @@ static result read_symbol(struct reading *reading, const char *id, const uint8_t
     TRY(format_slice_table_root(bytes_view(&reading->table), got));
     if (reading->table.len != len || memcmp(got, root, sizeof got) != 0)
         return FAIL(INTEGRITY, "its slice hashes are not what was signed");
-    snprintf(path, sizeof path, "/v1/images/%s/objects/%s/symbol", reading->verify->image->hex, id);
+    snprintf(path, sizeof path, "/v1/images/%s/objects/%s/symbol?slot=%d",
+             reading->verify->image->hex, id, slot);
     return http_download(reading->verify->client, path, 0, reading->layout.symbol_bytes,
                          push_symbol, reading);
 }
@@ -122,7 +127,7 @@ static bool verify_object(struct verify_server *verify, const struct manifest_en
     }
     struct reading reading = {.verify = verify};
     format_layout_of(entry->manifest, &reading.layout);
-    result read = read_symbol(&reading, id, entry->manifest->symbol_root[slot].data);
+    result read = read_symbol(&reading, id, slot, entry->manifest->symbol_root[slot].data);
     digest_abandon(&reading.digest);
     bytes_free(&reading.table);
     if (read != OK)
@@ -151,25 +156,145 @@ static enum verify_state state_of(result code) {
     }
 }
 
+/* ------------------------------------------------------------------ which image it has */
+
+static result fetch_image(struct verify_server *verify, Myelin__ImageAnswer **out_answer) {
+    char path[PATH_BYTES];
+    AUTO_BYTES struct bytes wire = {0};
+    snprintf(path, sizeof path, "/v1/images/%s", verify->image->hex);
+    TRY(http_call(verify->client, "GET", path, view_of(NULL, 0), NULL, FORMAT_LIMIT_IMAGE_ANSWER,
+                  &wire));
+    return format_parse_image_answer(bytes_view(&wire), out_answer);
+}
+
+/* False where the rest need not be looked at. */
+static bool verify_image(struct verify_server *verify) {
+    AUTO_FORMAT Myelin__ImageAnswer *answer = NULL;
+    AUTO_FORMAT Myelin__Envelope *envelope = NULL;
+    result fetched = fetch_image(verify, &answer);
+    if (fetched != OK)
+        return judge(verify, NULL, fetched);
+    if (answer->removal != NULL) {
+        fault(verify, NULL, VERIFY_LOST,
+              "it has the image's removal, and missed that it was put again");
+        return false;
+    }
+    if (view_equal(format_view(answer->envelope->body), format_view(verify->image->record->body)))
+        return true;
+    bool is_owners = format_open_envelope(answer->envelope, verify->session->signing->public_key,
+                                          &envelope) == OK;
+    fault(verify, NULL, is_owners ? VERIFY_STALE : VERIFY_BAD,
+          is_owners ? "it has the image as it was before it was removed and put again"
+                    : "its envelope is not what was signed");
+    return false;
+}
+
+/* ------------------------------------------------------------------ forwards */
+
+static result add_entry(struct verify_server *verify, const Myelin__ForwardEntry *entry) {
+    AUTO_FORMAT Myelin__Forward *forward = NULL;
+    AUTO_FORMAT Myelin__Revocation *revocation = NULL;
+    const uint8_t *identity = verify->session->signing->public_key;
+    if (entry->forward != NULL)
+        TRY(format_open_forward(entry->forward, identity, &forward));
+    else
+        TRY(format_open_revocation(entry->revocation, identity, &revocation));
+    struct verify_forward one = {.serial_ms =
+                                     forward != NULL ? forward->serial_ms : revocation->serial_ms};
+    const char *name = forward != NULL ? forward->recipient : revocation->recipient;
+    memcpy(one.recipient, name, strlen(name) + 1);
+    if (verify->forward_count > 0 &&
+        strcmp(verify->forwards[verify->forward_count - 1].recipient, name) >= 0)
+        return FAIL(PROTOCOL, "its forwards are out of order");
+    struct verify_forward *grown =
+        reallocarray(verify->forwards, verify->forward_count + 1, sizeof *grown);
+    if (grown == NULL)
+        return FAIL(NO_MEMORY, "no memory for the forwards");
+    verify->forwards = grown;
+    verify->forwards[verify->forward_count++] = one;
+    return OK;
+}
+
+static result fetch_forwards(struct verify_server *verify) {
+    for (bool more = true; more;) {
+        char path[PATH_BYTES];
+        AUTO_BYTES struct bytes wire = {0};
+        AUTO_FORMAT Myelin__ForwardPage *page = NULL;
+        bool is_first = verify->forward_count == 0;
+        snprintf(path, sizeof path, "/v1/images/%s/forwards%s%s", verify->image->hex,
+                 is_first ? "" : "?after=",
+                 is_first ? "" : verify->forwards[verify->forward_count - 1].recipient);
+        TRY(http_call(verify->client, "GET", path, view_of(NULL, 0), NULL, FORMAT_LIMIT_PAGE,
+                      &wire));
+        TRY(format_parse_forward_page(bytes_view(&wire), &page));
+        for (size_t i = 0; i < page->n_entry; i++)
+            TRY(add_entry(verify, page->entry[i]));
+        more = page->more;
+    }
+    return OK;
+}
+
+static bool verify_forwards(struct verify_server *verify) {
+    result fetched = fetch_forwards(verify);
+    verify->has_forwards = fetched == OK;
+    return fetched == OK || judge(verify, NULL, fetched);
+}
+
+void verify_server_clean_up(struct verify_server *verify) {
+    free(verify->forwards);
+    verify->forwards = NULL;
+}
+
+void verify_server_compare(struct verify_server *verify, const struct verify_server *other) {
+    if (!verify->has_forwards || !other->has_forwards)
+        return;
+    for (size_t i = 0; i < other->forward_count; i++) {
+        const struct verify_forward *wanted = &other->forwards[i];
+        uint64_t serial_ms = 0;
+        for (size_t j = 0; j < verify->forward_count; j++)
+            if (strcmp(verify->forwards[j].recipient, wanted->recipient) == 0)
+                serial_ms = verify->forwards[j].serial_ms;
+        if (serial_ms >= wanted->serial_ms)
+            continue;
+        char detail[DETAIL_BYTES];
+        snprintf(detail, sizeof detail, "%s of the forward to %s",
+                 serial_ms == 0 ? "it knows nothing" : "it missed the last change",
+                 wanted->recipient);
+        fault(verify, NULL, serial_ms == 0 ? VERIFY_LOST : VERIFY_STALE, detail);
+        return; /* one is enough */
+    }
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+/* The slot that placement gives the server now; -1 where it gives none. */
+static int slot_of(const struct verify_server *verify, const char *name) {
+    const char *names[FORMAT_SERVERS_MAX];
+    unsigned count =
+        placement_slots(&verify->session->description, verify->image->tau_bytes, names);
+    for (unsigned i = 0; i < count && i < verify->image->envelope->n_servers; i++)
+        if (strcmp(names[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
 void verify_server(struct verify_server *verify) {
     const struct manifests *manifests = verify->manifests;
     const char *name = session_server(verify->session, SESSION_STORAGE, verify->server)->name;
     const struct session_answer *answer = &manifests->answers[verify->server];
-    const Myelin__Envelope *envelope = verify->image->envelope;
-    int slot = format_slot_of(envelope->servers, envelope->n_servers, name);
+    int slot = slot_of(verify, name);
     if (slot < 0)
-        return; /* it joined the system later */
+        return; /* it has no part in the image */
     if (answer->code != OK) {
         fault(verify, NULL, state_of(answer->code), answer->text);
         return;
     }
-    bool is_there = verify_envelope(verify, slot);
+    bool is_there =
+        verify_image(verify) && verify_envelope(verify, slot) && verify_forwards(verify);
     for (size_t i = 0; is_there && i < manifests->count; i++) {
         const Myelin__Manifest *manifest = manifests->entries[i].manifest;
-        int object_slot = format_slot_of(manifest->servers, manifest->n_servers, name);
-        if (object_slot >= 0 && !session_is_cancelled(verify->session))
-            is_there = verify_object(verify, &manifests->entries[i], object_slot);
+        if ((size_t)slot < manifest->n_servers && !session_is_cancelled(verify->session))
+            is_there = verify_object(verify, &manifests->entries[i], slot);
     }
-    if (!verify->has_fault && !session_is_cancelled(verify->session))
-        verify->take(verify->context, verify->server, NULL, VERIFY_GOOD, "");
+    verify->is_done = !session_is_cancelled(verify->session);
 }

@@ -23,7 +23,18 @@ struct verify_server {
     void *context;
     atomic_uint_least64_t *bytes_done;
     bool has_fault; /* something was not good */
+    bool is_done;   /* all that it should hold was looked at */
+    struct verify_forward {
+        char recipient[FORMAT_NAME_MAX + 1];
+        uint64_t serial_ms;
+    } * forwards; /* by recipient, revocations too; owned */
+    size_t forward_count;
+    bool has_forwards; /* the list is whole */
 };
+void verify_server_clean_up(struct verify_server *verify);
+
+/* Tells where a server lacks what another one, whose word is the owner's, has of forwards. */
+void verify_server_compare(struct verify_server *verify, const struct verify_server *other);
 
 /* Fetches and checks all that the server should hold of the image. */
 void verify_server(struct verify_server *verify);

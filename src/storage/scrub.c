@@ -302,7 +302,8 @@ static bool wait_for_work(struct scrub *scrub, uint64_t until_ns) {
 static uint64_t first_pass_ns(const struct scrub *scrub) {
     uint32_t random;
     secret_random(&random, sizeof random);
-    return scrub->options.interval_ms * (random % 1000) / 1000 * 1000000;
+    uint64_t tenth_ms = scrub->options.interval_ms / 10;
+    return (tenth_ms + 9 * tenth_ms * (random % 1000) / 1000) * 1000000;
 }
 
 static void *run(void *argument) {
