@@ -18,7 +18,12 @@ result shares_find_members(const struct shares_run *run, const char *what, bool 
         out_members[i] = granted[i] && shares_holds(run, i) && shares_same_generation(run, i, base);
     unsigned count = shares_count(run, out_members), needed = shares_quorum(run, base);
     *out_base = base;
-    return count >= needed ? OK : shares_fail(run, what, count, needed);
+    if (count < needed)
+        return shares_fail(run, what, count, needed);
+    for (unsigned i = 0; i < m; i++)
+        if (run->of[i].answer.code != OK && shares_is_holder(run, base, i))
+            session_warn(run->session, "%s", run->of[i].answer.text);
+    return OK;
 }
 
 /* Whether another driver came between: then this one begins again, a little later. */

@@ -36,9 +36,6 @@ static result refresh(struct shares_run *run, struct shares_done *out_done) {
                     "each of %s's key servers holds the key itself (t = 1): there is "
                     "nothing that refreshing could change",
                     run->user);
-    for (unsigned i = 0; i < run->session->m; i++)
-        if (run->of[i].answer.code != OK && shares_is_holder(run, base, i))
-            session_warn(run->session, "%s", run->of[i].answer.text);
     TRY(shares_agree(run, members, members, &agreed));
     session_step(run->session, "deal", agreed.dealing_count, run->session->m);
     TRY(make_generation(run, base, &agreed, &made));

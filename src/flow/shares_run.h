@@ -155,7 +155,8 @@ typedef result (*shares_make)(struct shares_run *run, struct shares_done *out_do
 MUST_CHECK result shares_attempt(struct shares_run *run, shares_make make,
                                  struct shares_done *out_done);
 
-/* The members of the generation to go on from, and one of them. QUORUM where they are too few. */
+/* The members of the generation to go on from, and one of them; holders of it that gave no right
+ * answer are named in warnings. QUORUM where they are too few. */
 MUST_CHECK result shares_find_members(const struct shares_run *run, const char *what,
                                       bool out_members[], unsigned *out_base);
 
