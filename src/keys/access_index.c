@@ -63,7 +63,8 @@ result access_index_prepend(struct access_index *index, struct access_index *old
     struct access_index_entry *grown = realloc(older->entries, (count + 1) * sizeof *grown);
     if (grown == NULL)
         return FAIL(NO_MEMORY, "no memory for %zu entries of the access log", count);
-    memcpy(grown + older->count, index->entries, index->count * sizeof *grown);
+    if (index->count > 0)
+        memcpy(grown + older->count, index->entries, index->count * sizeof *grown);
     free(index->entries);
     *index = (struct access_index){grown, count, count + 1};
     *older = (struct access_index){0};
