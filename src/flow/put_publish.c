@@ -263,12 +263,17 @@ static unsigned commits_needed(const struct put_slots *slots) {
     return met < slots->quorum ? met : slots->quorum;
 }
 
+/* Whether the server may still take it, asked once more. */
+static bool is_passing(result code) {
+    return code == TIMEOUT || code == NO_MEMORY;
+}
+
 /* Brings the commit to every server that prepared and has not said that it has it, again and again
- * until enough have, or the time is over. */
+ * until enough have, nobody else can, or the time is over. */
 static result spread_commit(struct publishing *publishing, uint64_t started_ms) {
     struct put_batch *batch = publishing->batch;
     unsigned n = batch->slots->n, needed = commits_needed(batch->slots), left;
-    bool lacks[FORMAT_SERVERS_MAX];
+    bool lacks[FORMAT_SERVERS_MAX], is_open;
     struct put_answer *fresh = calloc(n, sizeof *fresh);
     if (fresh == NULL)
         return FAIL(NO_MEMORY, "no memory to ask %u servers", n);
@@ -282,10 +287,11 @@ static result spread_commit(struct publishing *publishing, uint64_t started_ms) 
         struct put_patience patience = {needed - ok, COMMIT_GRACE_MS, COMMIT_LIMIT_MS};
         asked = put_slots_ask(batch->slots, lacks, ask_commit, publishing, patience, fresh);
         keep_answers(publishing, fresh);
+        is_open = false;
         for (unsigned i = 0; i < n; i++)
-            lacks[i] = lacks[i] && publishing->answers[i].code != OK;
+            is_open |= lacks[i] = lacks[i] && is_passing(publishing->answers[i].code);
         left = time_left(publishing, started_ms);
-        if (put_answers_ok(batch->slots, publishing->answers) >= needed)
+        if (!is_open || put_answers_ok(batch->slots, publishing->answers) >= needed)
             break;
         nanosleep(&(struct timespec){.tv_nsec = RIVAL_PAUSE_MS * 1000000L}, NULL);
     } while (asked == OK && left > 0 && !session_is_cancelled(batch->session));

@@ -112,10 +112,11 @@ typedef result (*session_question)(void *context, struct session *session, unsig
 
 /*
  * Asks all servers of a role at once and waits until each has answered, but no longer than
- *   0.7 s   after `enough` of them gave OK,
- *   1.5 s   after k storage or t key servers gave OK, where `enough` means all,
- *   0.3 s   after either, or after all others, where only such are left as gave no answer to the
- *           session's question before this one,
+ *   0.25 to 0.7 s (three times what that took) after `enough` of them gave OK, or so many failed
+ *           that k storage or t key servers no longer can; 0.25 s after the first where only such
+ *           are left as gave no answer to the session's question before this one,
+ *   2 s     where `enough` means all, after k or t gave OK, or after all but such as those: who is
+ *           merely far away is to be told too,
  *   3 s     after `enough` of them have answered at all, refusals included,
  *   12 s    in all.
  * Those that are late are cancelled and get TIMEOUT with "no answer in time". `enough` of 0, or

@@ -9,9 +9,11 @@
 #include "flow/session_state.h"
 
 enum {
-    GRACE_SLOW_MS = 300,
-    GRACE_OK_MS = 700,
-    GRACE_ALL_MS = 1500,
+    GRACE_SLOW_MS = 250,
+    GRACE_OK_LEAST_MS = 250,
+    GRACE_OK_MOST_MS = 700,
+    GRACE_OK_TIMES = 3, /* what `enough` took */
+    GRACE_ALL_MS = 2000,
     GRACE_ANSWERED_MS = 3000,
     LIMIT_MS = 12000
 };
@@ -22,6 +24,7 @@ struct round {
     session_question question;
     void *context;
     unsigned count;
+    uint64_t started_ms;
 
     pthread_mutex_t lock; /* of all below and of the asked ones' `client` and `done` */
     pthread_cond_t changed;
@@ -103,6 +106,14 @@ static void earlier(uint64_t *deadline, uint64_t other) {
         *deadline = other;
 }
 
+/* Servers that are well answer about as fast as each other. */
+static unsigned grace_ok(const struct round *round, uint64_t now) {
+    uint64_t grace = GRACE_OK_TIMES * (now - round->started_ms);
+    return grace < GRACE_OK_LEAST_MS  ? GRACE_OK_LEAST_MS
+           : grace > GRACE_OK_MOST_MS ? GRACE_OK_MOST_MS
+                                      : (unsigned)grace;
+}
+
 /* Moves the deadline to what the answers so far leave: see session_ask. */
 static void set_deadline(const struct round *round, unsigned enough, uint64_t now,
                          uint64_t *deadline) {
@@ -111,11 +122,14 @@ static void set_deadline(const struct round *round, unsigned enough, uint64_t no
     unsigned needed = round->role == SESSION_STORAGE ? round->session->k : round->session->t;
     if (round->answered >= enough)
         earlier(deadline, now + GRACE_ANSWERED_MS);
-    if (round->ok >= enough)
-        earlier(deadline, now + GRACE_OK_MS);
+    bool is_lost = !all && round->count - round->ended + round->ok < needed;
+    if (round->ok >= enough || is_lost)
+        earlier(deadline, now + grace_ok(round, now));
     if (all && round->ok >= needed)
         earlier(deadline, now + GRACE_ALL_MS);
-    if (only_slow && (all || round->ok >= enough))
+    if (only_slow && all)
+        earlier(deadline, now + GRACE_ALL_MS);
+    else if (only_slow && round->ok >= enough)
         earlier(deadline, now + GRACE_SLOW_MS);
 }
 
@@ -174,6 +188,7 @@ result session_ask(struct session *session, enum session_role role, session_ques
                           .question = question,
                           .context = context,
                           .count = count,
+                          .started_ms = clock_ms(),
                           .lock = PTHREAD_MUTEX_INITIALIZER};
     struct asked *asked = calloc(count, sizeof *asked);
     if (asked == NULL)

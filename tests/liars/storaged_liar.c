@@ -14,7 +14,8 @@
  *               other-object object=  another object's
  *               short, drip           half of them; slower than anybody wants to wait
  *               hashes                the table of slice hashes
- *     puts      receipt, forged-receipt, other-receipt; forgets: says yes and keeps nothing
+ *     puts      receipt, forged-receipt, other-receipt; forgets: says yes and keeps nothing;
+ *               balks: prepares and does not commit
  *     all       nonsense, refuse, absent
  *               exec                  starts another program, as one does who has taken it over
  */
@@ -377,5 +378,7 @@ WRAP(result, put_commit, struct storage *storage, const struct storage_caller *c
      const struct image_id *image, const struct short_id *put, struct view body) {
     struct lie lie;
     lie_load(caller->name, false, &lie);
+    if (lie_is(&lie, "balks"))
+        return FAIL(INTERNAL, "no commit today");
     return lie_is(&lie, "forgets") ? OK : __real_put_commit(storage, caller, image, put, body);
 }

@@ -202,6 +202,25 @@ def test_servers_that_keep_nothing(world):
     assert files == {"f.bin": path.read_bytes()} and blamed(err) == (set(STORAGE), set())
 
 
+def test_servers_that_do_not_commit(world):
+    """A put that shows at so few servers that a reader may meet none is not said to be done; and yet it
+    is whole once they are willing."""
+    c = world.c
+    path = c.make("b.bin", 3 << 20)
+    c.tell(dict.fromkeys(STORAGE, "balks"))
+    answer = c.put("alice", "balked", path, code=TOO_FEW)
+    assert "3 of the 4 storage servers needed were told so" in answer.err
+    c.tell({})
+    files, err = c.fetch("alice", "balked")
+    assert files == {"b.bin": path.read_bytes()} and blamed(err) == (set(), set())
+    c.kill("storage-2", "storage-4", "storage-5")
+    try:
+        assert c.fetch("alice", "balked")[0] == files
+    finally:
+        for server in ("storage-2", "storage-4", "storage-5"):
+            c.must("up", c.system, "--detach")
+
+
 # ------------------------------------------------------------------ key servers
 
 @pytest.mark.parametrize("reader, owner", READERS)

@@ -97,7 +97,8 @@ class History:
         for path in paths:
             path.unlink()
         failing = self.troubles().storage | image.lacking
-        if answer.code != DONE and len(failing) <= self.limits.n - self.limits.quorum:
+        can_open = image.certain == {} or len(self.troubles().keys) <= self.limits.keys  # to add to an image
+        if answer.code != DONE and len(failing) <= self.limits.n - self.limits.quorum and can_open:
             raise Wrong(f"put {image.id}: exit {answer.code} with {sorted(failing)} in trouble: {answer.err}")
         image.put(objects, answer.code)
         image.lacking |= named(answer.err)
