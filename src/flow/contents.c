@@ -41,6 +41,12 @@ static result load_manifests(struct session *session, const struct image *image,
         answered += manifests->answers[i].code == OK;
     if (answered < k)
         return session_fail_quorum(session, SESSION_STORAGE, "get", manifests->answers, k);
+    if (manifests->is_incomplete)
+        return FAIL(INTEGRITY,
+                    "object %s of the image cannot be read: its manifest is lost or damaged at %s, "
+                    "and no other server has it",
+                    manifests->missing,
+                    session_server(session, SESSION_STORAGE, manifests->missing_at)->name);
     if (manifests->count == 0)
         return FAIL(NOT_FOUND, "the image has no objects");
     session_warn_failed(session, SESSION_STORAGE, manifests->answers, OK);

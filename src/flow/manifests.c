@@ -182,6 +182,51 @@ static result add_entry(struct manifests *manifests, Myelin__Manifest *manifest,
     return OK;
 }
 
+static bool has_entry(const struct manifests *manifests, ProtobufCBinaryData object) {
+    for (size_t i = 0; i < manifests->count; i++)
+        if (view_equal(format_view(manifests->entries[i].manifest->object), format_view(object)))
+            return true;
+    return false;
+}
+
+static bool says_unreadable(const struct pages *pages, ProtobufCBinaryData object) {
+    for (size_t p = 0; p < pages->count; p++) {
+        const Myelin__ManifestPage *page = pages->page[p];
+        for (size_t i = 0; i < page->n_unreadable; i++)
+            if (view_equal(format_view(page->unreadable[i]), format_view(object)))
+                return true;
+    }
+    return false;
+}
+
+/* Of any k servers one lists what was put; so where k answer and neither list the object nor say
+ * that they lost it, there is none, whatever the others say. */
+static bool may_be_there(const struct listing *listing, const struct manifests *manifests,
+                         ProtobufCBinaryData object) {
+    unsigned deny = 0;
+    for (unsigned server = 0; server < listing->all.servers; server++)
+        deny += manifests->answers[server].code == OK &&
+                !says_unreadable(&listing->all.of[server], object);
+    return deny < listing->image->envelope->k;
+}
+
+/* What one server cannot read, another may have listed. */
+static void find_missing(const struct listing *listing, struct manifests *manifests) {
+    manifests->is_incomplete = false;
+    for (unsigned server = 0; server < listing->all.servers; server++)
+        for (size_t p = 0; p < listing->all.of[server].count; p++) {
+            const Myelin__ManifestPage *page = listing->all.of[server].page[p];
+            for (size_t i = 0; i < page->n_unreadable && !manifests->is_incomplete; i++) {
+                if (has_entry(manifests, page->unreadable[i]) ||
+                    !may_be_there(listing, manifests, page->unreadable[i]))
+                    continue;
+                manifests->is_incomplete = true;
+                manifests->missing_at = server;
+                hex_encode(format_view(page->unreadable[i]), manifests->missing);
+            }
+        }
+}
+
 static result merge(struct session *session, struct listing *listing, struct manifests *manifests) {
     TRY(flatten(listing));
     manifests->entries = calloc(listing->count + 1, sizeof *manifests->entries);
@@ -209,6 +254,7 @@ static result merge(struct session *session, struct listing *listing, struct man
         manifest = NULL;
     }
     keep_newest(manifests);
+    find_missing(listing, manifests);
     return OK;
 }
 
@@ -327,19 +373,24 @@ static result roll_forward(struct session *session, struct listing *listing,
     return OK;
 }
 
-static result load(struct session *session, struct listing *listing, unsigned enough,
-                   struct manifests *manifests) {
-    TRY(ask_objects(session, enough, listing, manifests));
-    TRY(merge(session, listing, manifests));
-    size_t rolled;
-    TRY(roll_forward(session, listing, manifests, &rolled));
-    if (rolled == 0)
-        return OK;
+static result ask_again(struct session *session, struct listing *listing, unsigned enough,
+                        struct manifests *manifests) {
     unsigned servers = manifests->servers;
     manifests_free(manifests);
     manifests->servers = servers;
     TRY(ask_objects(session, enough, listing, manifests));
     return merge(session, listing, manifests);
+}
+
+static result load(struct session *session, struct listing *listing, unsigned enough,
+                   struct manifests *manifests) {
+    TRY(ask_objects(session, enough, listing, manifests));
+    TRY(merge(session, listing, manifests));
+    if (manifests->is_incomplete && enough != 0) /* whoever is late may have it */
+        TRY(ask_again(session, listing, 0, manifests));
+    size_t rolled;
+    TRY(roll_forward(session, listing, manifests, &rolled));
+    return rolled == 0 ? OK : ask_again(session, listing, enough, manifests);
 }
 
 result manifests_load(struct session *session, const struct image *image, unsigned enough,

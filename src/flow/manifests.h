@@ -5,6 +5,7 @@
 #define MYELIN_FLOW_MANIFESTS_H
 
 #include "flow/image.h"
+#include "flow/object.h"
 #include "flow/pages.h"
 
 /* One object: the newest manifest of it that its owner signed. */
@@ -18,6 +19,9 @@ struct manifests {
     struct session_answer *answers; /* by server */
     struct manifest_entry *entries; /* by object id */
     size_t count;
+    bool is_incomplete; /* a server that answered knows of an object whose manifest nobody gave */
+    char missing[OBJECT_HEX];
+    unsigned missing_at;
 };
 
 #define AUTO_MANIFESTS __attribute__((cleanup(manifests_free)))

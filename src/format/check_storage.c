@@ -121,6 +121,8 @@ result format_check_image_page(const void *message) {
 result format_check_manifest_page(const void *message) {
     const Myelin__ManifestPage *m = message;
     TRY(check_count("manifest", m->n_manifest, m->more ? 1 : 0, FORMAT_PAGE_ENTRIES_MAX));
+    TRY(check_count("unreadable", m->n_unreadable, 0, FORMAT_PAGE_ENTRIES_MAX));
+    TRY(check_each("unreadable", m->unreadable, m->n_unreadable, FORMAT_ID_BYTES));
     return check_records("manifest", m->manifest, m->n_manifest, FORMAT_LIMIT_MANIFEST);
 }
 

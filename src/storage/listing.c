@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "storage/forward.h"
 #include "storage/image.h"
+#include "storage/put_record.h"
 #include "storage/storage_state.h"
 
 /* Entries that were made one by one; `free_entry` frees one. */
@@ -202,11 +203,66 @@ result listing_inbox(struct storage *storage, const struct storage_caller *calle
 
 /* ------------------------------------------------------------------ objects */
 
+/* Objects that are known and cannot be listed. */
+struct unreadable {
+    struct short_id *objects;
+    ProtobufCBinaryData *bytes;
+    size_t count;
+};
+
+static void unreadable_free(struct unreadable *unreadable) {
+    free(unreadable->objects);
+    free(unreadable->bytes);
+}
+
+static result unreadable_init(struct unreadable *unreadable) {
+    unreadable->objects = calloc(FORMAT_PAGE_ENTRIES_MAX, sizeof *unreadable->objects);
+    unreadable->bytes = calloc(FORMAT_PAGE_ENTRIES_MAX, sizeof *unreadable->bytes);
+    return unreadable->objects != NULL && unreadable->bytes != NULL
+               ? OK
+               : FAIL(NO_MEMORY, "no memory for a page");
+}
+
+/* Where there are more than can be said, readers know enough. */
+static void unreadable_add(struct unreadable *unreadable, const struct short_id *object) {
+    if (unreadable->count == FORMAT_PAGE_ENTRIES_MAX)
+        return;
+    struct short_id *place = &unreadable->objects[unreadable->count];
+    *place = *object;
+    unreadable->bytes[unreadable->count++] =
+        format_bytes(view_of(place->bytes, sizeof place->bytes));
+}
+
+static int compare_names(const void *key, const void *entry) {
+    return strcmp(key, entry);
+}
+
+/* Objects of the image's puts without a manifest among `names`, which are all that there are. */
+static result add_lost(struct storage *storage, const struct image_id *image,
+                       const struct store_names *names, struct unreadable *unreadable) {
+    AUTO_NAMES struct store_names puts = {0};
+    TRY(store_list(storage->store, place_image(image).key, PLACE_PUT_SUFFIX, "", &puts));
+    for (size_t i = 0; i < puts.count; i++) {
+        struct short_id put;
+        AUTO_PUT_RECORD struct put_record record = {0};
+        if (short_id_parse("a put", puts.names[i], &put) != OK)
+            continue;
+        TRY(pass_over(image->hex,
+                      put_record_get(storage->store, place_of_put(image, &put).key, &record)));
+        for (size_t o = 0; o < record.object_count; o++)
+            if (names->count == 0 || bsearch(record.objects[o].hex, names->names, names->count,
+                                             sizeof *names->names, compare_names) == NULL)
+                unreadable_add(unreadable, &record.objects[o]);
+    }
+    return OK;
+}
+
 result listing_objects(struct storage *storage, const struct storage_caller *caller,
                        const struct image_id *image, const char *after, struct bytes *out_page) {
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
     AUTO_NAMES struct store_names names = {0};
     AUTO_PAGE struct page page = {.free_entry = format_free};
+    __attribute__((cleanup(unreadable_free))) struct unreadable unreadable = {0};
     struct image_owner owner;
     struct short_id object;
     if (*after != '\0')
@@ -216,6 +272,9 @@ result listing_objects(struct storage *storage, const struct storage_caller *cal
                         &owner));
     TRY(store_list(storage->store, place_image(image).key, PLACE_MANIFEST_SUFFIX, after, &names));
     TRY(page_init(&page, names.count));
+    TRY(unreadable_init(&unreadable));
+    if (*after == '\0')
+        TRY(add_lost(storage, image, &names, &unreadable));
     for (size_t i = 0; i < names.count && !page_is_full(&page); i++) {
         Myelin__Signed *manifest = NULL;
         if (short_id_parse("an object", names.names[i], &object) != OK)
@@ -223,11 +282,15 @@ result listing_objects(struct storage *storage, const struct storage_caller *cal
         TRY(pass_over(image->hex, image_manifest(storage, image, &object, &manifest, NULL)));
         if (manifest != NULL)
             page_add(&page, manifest);
+        else
+            unreadable_add(&unreadable, &object);
     }
     Myelin__ManifestPage message = MYELIN__MANIFEST_PAGE__INIT;
     message.manifest = (Myelin__Signed **)page.entries;
     message.n_manifest = page.count;
     message.more = page.more;
+    message.n_unreadable = unreadable.count;
+    message.unreadable = unreadable.bytes;
     return format_pack(&message, out_page);
 }
 

@@ -97,6 +97,11 @@ static inline Myelin__ManifestPage sample_manifest_page(void) {
     manifests[0] = sample_signed();
     m.manifest = manifests;
     m.n_manifest = 1;
+    static uint8_t object[FORMAT_ID_BYTES] = {7};
+    static ProtobufCBinaryData unreadable[1] = {{sizeof object, object}};
+    unreadable[0].len = sizeof object;
+    m.unreadable = unreadable;
+    m.n_unreadable = 1;
     return m;
 }
 

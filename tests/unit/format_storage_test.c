@@ -100,6 +100,7 @@ static void storage_answer_rules(void **state) {
 #define MANIFESTS(breach, text) REFUSES(Myelin__ManifestPage, sample_manifest_page(), breach, text)
     MANIFESTS(m.manifest[0]->signature.len = 1, "manifest_page: 0: manifest: signature");
     MANIFESTS((m.n_manifest = 0, m.more = 1), "manifest: 0 of them");
+    MANIFESTS(m.unreadable[0].len = 15, "manifest_page: unreadable");
 #define INBOX(breach, text) REFUSES(Myelin__InboxPage, sample_inbox_page(), breach, text)
     INBOX(m.entry[0]->forward = NULL, "inbox_page: entry[0]: forward: missing");
     INBOX(m.entry[0]->objects = UINT64_MAX, "entry[0]: objects");
