@@ -54,11 +54,12 @@ def restart(cluster, *servers):
 
 
 def rotate(cluster, server):
+    """Tells the server until it has rotated, which takes an entry since the last time."""
     before = len(segments(cluster.store(server)))
-    cluster.signal(signal.SIGHUP, server)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while len(segments(cluster.store(server))) == before:
         assert time.monotonic() < deadline, "no new segment"
+        cluster.signal(signal.SIGHUP, server)
         time.sleep(0.01)
 
 
@@ -254,6 +255,7 @@ def test_rotation_under_load_and_sigkill(clinic):
     thread.start()
     try:
         for _ in range(3):
+            rotate(clinic, "key-3")
             for _ in range(8):
                 clinic.signal(signal.SIGHUP, "key-3")
                 time.sleep(draw.random() * 0.05)
