@@ -15,35 +15,74 @@
 
 /* ------------------------------------------------------------------ whom to ask */
 
-/* One server of each state of the image that differs from this one's; `is_all`: whoever answered.
- */
-static void choose_differing(const struct mending *m, bool out_is_chosen[FORMAT_SERVERS_MAX]) {
-    for (unsigned i = 0; i < m->servers; i++) {
-        const Myelin__ImageState *state = m->states[i];
-        out_is_chosen[i] =
-            state != NULL && state->envelope != NULL &&
-            view_equal(format_view(state->envelope->body), format_view(m->record->body)) &&
-            !view_equal(format_view(state->digest), view_of(m->digest, DIGEST_BYTES));
-        for (unsigned j = 0; j < i && out_is_chosen[i]; j++)
-            if (out_is_chosen[j] &&
-                view_equal(format_view(state->digest), format_view(m->states[j]->digest)))
-                out_is_chosen[i] = false;
-    }
-}
-
 static void lied(struct mending *m, unsigned server) {
     m->is_liar[server] = true;
     log_event(LOG_WARNING, "mend-lie", "image=%s server=%s reason=\"%s\"", m->image->hex,
               storage_fleet_name(m->group->fleet, server), error_text());
 }
 
+static bool has_this_image(const struct mending *m, unsigned server) {
+    const Myelin__ImageState *state = m->states[server];
+    return state != NULL && state->envelope != NULL &&
+           view_equal(format_view(state->envelope->body), format_view(m->record->body));
+}
+
+static bool same_digest(const struct mending *m, unsigned a, unsigned b) {
+    return view_equal(format_view(m->states[a]->digest), format_view(m->states[b]->digest));
+}
+
+/* Whom to ask for records. One who says that he has the same as others may show less: so two of
+ * each kind are asked. */
+enum { ASKED_OF_A_KIND = 2 };
+
+struct asking {
+    bool is_done[FORMAT_SERVERS_MAX]; /* and gave all that he said he has */
+    bool is_tried[FORMAT_SERVERS_MAX];
+};
+
+static bool is_wanted(const struct mending *m, const struct asking *asking, unsigned server,
+                      bool everyone) {
+    unsigned of_a_kind = 0;
+    if (asking->is_tried[server] || !has_this_image(m, server))
+        return false;
+    if (view_equal(format_view(m->states[server]->digest), view_of(m->digest, DIGEST_BYTES)))
+        return false;
+    for (unsigned i = 0; i < m->servers; i++)
+        of_a_kind += asking->is_done[i] && same_digest(m, i, server);
+    return everyone || of_a_kind < ASKED_OF_A_KIND;
+}
+
+/* Asks servers whose digest is not this one's, those that lied already last. */
+typedef result (*ask_server)(struct mending *m, unsigned server);
+
+static result ask_differing(struct mending *m, struct asking *asking, bool everyone,
+                            ask_server ask) {
+    for (unsigned i = 0; i < 2 * m->servers; i++) {
+        unsigned server = i % m->servers;
+        bool is_turn = m->is_liar[server] == (i >= m->servers);
+        if (!is_turn || !is_wanted(m, asking, server, everyone))
+            continue;
+        TRY(mend_go_on(m));
+        asking->is_tried[server] = true;
+        result asked = ask(m, server);
+        asking->is_done[server] = asked == OK;
+        if (asked == INTEGRITY || asked == PROTOCOL || asked == INVALID)
+            lied(m, server);
+        else if (asked == NO_MEMORY || asked == IO)
+            return asked;
+    }
+    return mend_go_on(m);
+}
+
 /* ------------------------------------------------------------------ manifests */
 
-static struct mend_object *find_object(struct mending *m, const struct short_id *id) {
+/* A put that was given up may have left a manifest of an object that another put brought. */
+static bool has_manifest(const struct mending *m, const struct short_id *id,
+                         const struct short_id *put) {
     for (size_t i = 0; i < m->object_count; i++)
-        if (short_id_equal(&m->objects[i].id, id))
-            return &m->objects[i];
-    return NULL;
+        if (short_id_equal(&m->objects[i].id, id) && short_id_equal(&m->objects[i].put, put))
+            return true;
+    return false;
 }
 
 static result room_for_object(struct mending *m) {
@@ -72,7 +111,7 @@ static result add_manifest(struct mending *m, Myelin__Signed **record, bool is_h
         return FAIL(INTEGRITY, "a manifest of another image or owner");
     TRY(short_id_from(format_view(manifest->object), &object.id));
     TRY(short_id_from(format_view(manifest->put), &object.put));
-    if (find_object(m, &object.id) != NULL ||
+    if (has_manifest(m, &object.id, &object.put) ||
         removal_check_newer(m->storage, m->image, m->owner.name, manifest->created_ms) != OK)
         return OK;
     TRY(room_for_object(m));
@@ -240,26 +279,58 @@ static result find_commit(struct mending *m, struct mend_put *put) {
     return got == NO_MEMORY ? got : OK;
 }
 
-result mend_find_records(struct mending *m) {
-    bool is_chosen[FORMAT_SERVERS_MAX];
-    TRY(add_own_manifests(m));
-    choose_differing(m, is_chosen);
-    for (unsigned i = 0; i < m->servers; i++) {
-        result added = is_chosen[i] ? add_server_manifests(m, i) : OK;
-        if (added == NO_MEMORY || added == TIMEOUT)
-            TRY(mend_go_on(m));
-        if (added == NO_MEMORY)
-            return added;
-        if (added == INTEGRITY || added == PROTOCOL)
-            lied(m, i);
-    }
+/* False where of some put not all is known. */
+static result find_commits(struct mending *m, bool *out_is_whole) {
+    *out_is_whole = true;
+    for (size_t i = 0; i < m->put_count; i++)
+        bytes_free(&m->puts[i].commit);
+    free(m->puts);
+    m->puts = NULL;
+    m->put_count = 0;
     if (m->object_count > 1)
         qsort(m->objects, m->object_count, sizeof *m->objects, compare_objects);
     TRY(list_puts(m));
-    for (size_t i = 0; i < m->put_count; i++)
+    for (size_t i = 0; i < m->put_count; i++) {
         TRY(find_commit(m, &m->puts[i]));
+        *out_is_whole = *out_is_whole && m->puts[i].is_committed;
+    }
+    return OK;
+}
+
+/* Of each object the manifest whose put is committed, or else the one that is here. */
+static void keep_best(struct mending *m) {
+    size_t kept = 0;
+    for (size_t i = 0; i < m->object_count; i++) {
+        struct mend_object object = m->objects[i];
+        struct mend_object *last = kept > 0 ? &m->objects[kept - 1] : NULL;
+        if (last == NULL || !short_id_equal(&last->id, &object.id)) {
+            m->objects[kept++] = object;
+            continue;
+        }
+        bool is_better =
+            2 * object.is_committed + object.is_here > 2 * last->is_committed + last->is_here;
+        struct mend_object worse = is_better ? *last : object;
+        if (is_better)
+            *last = object;
+        format_free(worse.record);
+        format_free(worse.manifest);
+    }
+    m->object_count = kept;
+}
+
+result mend_find_records(struct mending *m) {
+    struct asking asking = {0};
+    bool is_whole;
+    TRY(add_own_manifests(m));
+    TRY(ask_differing(m, &asking, false, add_server_manifests));
+    TRY(find_commits(m, &is_whole));
+    if (!is_whole) {
+        TRY(ask_differing(m, &asking, true, add_server_manifests));
+        TRY(find_commits(m, &is_whole));
+    }
     for (size_t i = 0; i < m->object_count; i++)
         m->objects[i].is_committed = find_put(m, &m->objects[i].put)->is_committed;
+    keep_best(m);
     return OK;
 }
 
@@ -502,15 +573,7 @@ static result check_forwards(struct mending *m) {
 }
 
 result mend_forwards(struct mending *m) {
-    bool is_chosen[FORMAT_SERVERS_MAX];
-    choose_differing(m, is_chosen);
-    for (unsigned i = 0; i < m->servers; i++) {
-        result adopted = is_chosen[i] ? adopt_from(m, i) : OK;
-        if (adopted == INTEGRITY || adopted == PROTOCOL || adopted == INVALID)
-            lied(m, i);
-        else if (adopted != OK && adopted != NOT_FOUND && adopted != DENIED && adopted != TIMEOUT)
-            return adopted;
-        TRY(mend_go_on(m));
-    }
+    struct asking asking = {0};
+    TRY(ask_differing(m, &asking, false, adopt_from));
     return check_forwards(m);
 }
