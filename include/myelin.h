@@ -233,6 +233,12 @@ typedef void (*myelin_server_found)(void *context, const struct myelin_server *s
 /* Every server, whether it answers or not. QUORUM where too few do. */
 int myelin_status(struct myelin_session *session, myelin_server_found found, void *context);
 
+/* How many storage servers there are, and enough of them to read an image; key servers likewise. */
+struct myelin_shape {
+    unsigned storage, storage_needed, key, key_needed;
+};
+void myelin_get_shape(const struct myelin_session *session, struct myelin_shape *out_shape);
+
 /* The name of everyone who is enrolled. QUORUM, NO_MEMORY. */
 int myelin_users(struct myelin_session *session, myelin_line found, void *context);
 

@@ -140,6 +140,8 @@ static result take_rights(const json_t *section, struct config *config) {
         return OK;
     if (!json_is_object(rights))
         return FAIL(INVALID, "Myelin.Rights is to be an object");
+    if (!config->authenticates)
+        return FAIL(INVALID, "Myelin.Rights needs AuthenticationEnabled: nobody's name is checked");
     TRY(check_keys(rights, "Myelin.Rights", keys));
     for (unsigned r = 0; r < RIGHT_COUNT; r++)
         TRY(take_users(json_object_get(rights, keys[r]), keys[r], &config->rights[r]));
@@ -209,6 +211,7 @@ static result take_section(const json_t *section, struct config *config) {
 static result take_all(const json_t *root, struct config *config) {
     const json_t *section = json_object_get(root, "Myelin");
     config->overwrites = json_is_true(json_object_get(root, "OverwriteInstances"));
+    config->authenticates = json_is_true(json_object_get(root, "AuthenticationEnabled"));
     config->compresses = json_is_true(json_object_get(root, "StorageCompression"));
     return section == NULL ? OK : take_section(section, config);
 }

@@ -37,7 +37,7 @@ struct config {
     struct config_users rights[RIGHT_COUNT];
 
     /* Of Orthanc's own keys, what the plugin depends on. */
-    bool overwrites, compresses;
+    bool overwrites, compresses, authenticates;
 };
 
 #define AUTO_CONFIG __attribute__((cleanup(config_free)))

@@ -2,14 +2,17 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
 
 enum { LINE_BYTES = 1024 };
+#define LINE_START "Myelin: "
 
 static void make_line(char line[LINE_BYTES], const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 
 static void make_line(char line[LINE_BYTES], const char *format, va_list arguments) {
-    int head = snprintf(line, LINE_BYTES, "Myelin: ");
+    int head = snprintf(line, LINE_BYTES, LINE_START);
     vsnprintf(line + head, (size_t)(LINE_BYTES - head), format, arguments);
     for (char *c = line; *c != '\0'; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
@@ -32,6 +35,24 @@ void gateway_warn(const struct gateway *gateway, const char *format, ...) {
     make_line(line, format, arguments);
     va_end(arguments);
     OrthancPluginLogWarning(gateway->orthanc, line);
+}
+
+void gateway_notice(struct gateway *gateway, const char *format, ...) {
+    char line[LINE_BYTES];
+    struct timespec now;
+    va_list arguments;
+    va_start(arguments, format);
+    make_line(line, format, arguments);
+    va_end(arguments);
+    OrthancPluginLogWarning(gateway->orthanc, line);
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct gateway_notices *notices = &gateway->notices;
+    pthread_mutex_lock(&notices->lock);
+    struct gateway_notice *notice = &notices->lines[notices->count++ % GATEWAY_NOTICES];
+    notice->time_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    snprintf(notice->text, sizeof notice->text, "%.*s", GATEWAY_NOTICE_BYTES - 1,
+             line + strlen(LINE_START));
+    pthread_mutex_unlock(&notices->lock);
 }
 
 static void log_warning(void *context, const char *line) {

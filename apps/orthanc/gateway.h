@@ -10,6 +10,7 @@
 #define ORTHANC_GATEWAY_H
 
 #include <orthanc/OrthancCPlugin.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/result.h"
@@ -26,6 +27,18 @@ struct gateway_counts {
     atomic_uint_least64_t stored, read, read_failures, integrity_failures, removed_images;
 };
 
+/* What people should know of and did not ask for, such as a revocation; the newest ones are kept
+ * for /myelin/status. */
+enum { GATEWAY_NOTICES = 64, GATEWAY_NOTICE_BYTES = 320 };
+struct gateway_notices {
+    pthread_mutex_t lock;
+    uint64_t count; /* ever; the last ones are in `lines`, by count modulo their number */
+    struct gateway_notice {
+        uint64_t time_ms; /* since 1970 */
+        char text[GATEWAY_NOTICE_BYTES];
+    } lines[GATEWAY_NOTICES];
+};
+
 struct gateway {
     OrthancPluginContext *orthanc;
     struct config config;
@@ -38,13 +51,17 @@ struct gateway {
     struct sender *sender;
     struct keeper *keeper;
     struct gateway_counts counts;
-    bool overwrites; /* Orthanc's OverwriteInstances */
+    struct gateway_notices notices;
 };
 
 /* Lines in Orthanc's own log; control characters are replaced. */
 void gateway_error(const struct gateway *gateway, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void gateway_warn(const struct gateway *gateway, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A notice, in Orthanc's log too. */
+void gateway_notice(struct gateway *gateway, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* What the library warns of, into Orthanc's log. */

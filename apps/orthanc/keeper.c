@@ -5,13 +5,17 @@
 #include <string.h>
 #include <time.h>
 
+#include "inbox.h"
 #include "map_state.h"
+#include "rules.h"
 
 enum {
     STEP_MS = 500,
     TIDY_MS = 10000,
     REMOVAL_AGE_MS = 3000,    /* an instance that is replaced leaves its image empty for a moment */
     REMOVAL_RETRY_MS = 30000, /* when the servers could not be told */
+    FORWARD_MS = 1000,
+    FORWARD_RETRY_MS = 15000,
 };
 
 struct keeper {
@@ -22,8 +26,8 @@ struct keeper {
     size_t left_count;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool is_stopping, has_orthanc; /* under the lock */
-    uint64_t tidy_ms, removal_ms;  /* when next */
+    bool is_stopping, has_orthanc;                      /* under the lock */
+    uint64_t tidy_ms, removal_ms, inbox_ms, forward_ms; /* when next */
 };
 
 /* ------------------------------------------------------------------ removals */
@@ -144,6 +148,15 @@ static void step(struct keeper *keeper) {
     if (has_orthanc(keeper) && keeper->left != NULL)
         reconcile(keeper);
     remove_empty(keeper);
+    if (has_orthanc(keeper) && now_ms >= keeper->inbox_ms) {
+        if (inbox_check(gateway) != OK)
+            gateway_warn(gateway, "the inbox could not be looked at: %s", error_text());
+        keeper->inbox_ms = map_now_ms() + (uint64_t)gateway->config.inbox_s * 1000;
+    }
+    if (now_ms >= keeper->forward_ms) {
+        bool is_all_made = rules_make_forwards(gateway);
+        keeper->forward_ms = map_now_ms() + (is_all_made ? FORWARD_MS : FORWARD_RETRY_MS);
+    }
     if (now_ms >= keeper->tidy_ms) {
         images_tidy(gateway->images);
         keeper->tidy_ms = now_ms + TIDY_MS;

@@ -11,12 +11,14 @@
 #include "base/secret.h"
 #include "gateway.h"
 #include "keeper.h"
+#include "rest.h"
+#include "rules.h"
 #include "sender.h"
 #include "storage_area.h"
 
 enum { PASSPHRASE_MAX = 1024, KEY_BYTES = 32 };
 
-static struct gateway gateway;
+static struct gateway gateway = {.notices.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ------------------------------------------------------------------ starting */
 
@@ -55,8 +57,8 @@ static result open_map(uint8_t *key) {
     TRY(map_open(path, key, &found, &gateway.map));
     if (found.journal.is_damaged)
         gateway_error(&gateway,
-                      "ALARM: the map is damaged behind its record %llu; the file is kept as %s"
-                      ".damaged. POST /myelin/rebuild makes it again from the storage servers",
+                      "ALARM: the map is damaged behind record %llu, and kept as %s.damaged: POST "
+                      "/myelin/rebuild makes it again from the storage servers",
                       (unsigned long long)found.journal.records, path);
     gateway_warn(&gateway, "the map has %llu attachments in %llu images",
                  (unsigned long long)found.attachments, (unsigned long long)found.images);
@@ -87,6 +89,7 @@ static result start(void) {
     TRY(sender_start(&gateway, &gateway.sender));
     TRY(keeper_start(&gateway, &gateway.keeper));
     storage_area_register(&gateway);
+    rest_register(&gateway);
     return OK;
 }
 
@@ -100,13 +103,15 @@ static void stop(void) {
     map_close(gateway.map);
     myelin_close(gateway.session);
     config_free(&gateway.config);
-    gateway = (struct gateway){0};
+    gateway.session = NULL;
 }
 
 static OrthancPluginErrorCode on_change(OrthancPluginChangeType change,
                                         OrthancPluginResourceType type, const char *id) {
     (void)type;
-    (void)id;
+    if (change == OrthancPluginChangeType_StableStudy && id != NULL &&
+        rules_study_stable(&gateway, id) != OK)
+        gateway_error(&gateway, "the rules could not be applied to a study: %s", error_text());
     if (change == OrthancPluginChangeType_OrthancStarted)
         keeper_set_orthanc(gateway.keeper, true);
     if (change == OrthancPluginChangeType_OrthancStopped)

@@ -50,8 +50,10 @@ static void make_blob(const struct record *record, const struct bytes *data,
     struct dicom_info dicom = {0};
     *out_blob = (struct myelin_blob){
         .name = record->name, .data = data->data, .size = data->len, .note = data->data};
-    if (dicom_probe(&source, &dicom) == OK && dicom.header_len <= MYELIN_NOTE_MAX)
-        out_blob->note_size = (size_t)dicom.header_len;
+    if (dicom_probe(&source, &dicom) != OK || !dicom.is_dicom)
+        return;
+    size_t header = dicom.header_len > 0 ? (size_t)dicom.header_len : data->len;
+    out_blob->note_size = header <= MYELIN_NOTE_MAX ? header : 0;
 }
 
 /* A file that is gone was removed by Orthanc; one that is damaged stays where it is, and holds up

@@ -83,7 +83,8 @@ static result create_reference(struct incoming *incoming) {
         snprintf(record->owner, sizeof record->owner, "%s", object->owner);
         snprintf(record->image, sizeof record->image, "%s", object->image);
         snprintf(record->name, sizeof record->name, "%s", object->name);
-        headers_keep(gateway->headers, record->uuid, reference->header);
+        headers_keep(gateway->headers, record->uuid,
+                     reference->header.len > 0 ? reference->header : incoming->header);
     }
     TRY(map_add(gateway->map, record));
     return map_sync(gateway->map);
@@ -103,7 +104,7 @@ static result create_spooled(struct incoming *incoming) {
 }
 
 static result put_object(const struct incoming *incoming) {
-    bool has_note = incoming->dicom.header_len > 0 && incoming->header.len <= MYELIN_NOTE_MAX;
+    bool has_note = incoming->header.len <= MYELIN_NOTE_MAX;
     const struct myelin_blob blob = {.name = incoming->record.name,
                                      .data = incoming->data.data,
                                      .size = incoming->data.len,
@@ -213,6 +214,18 @@ static result read_spooled(const char *uuid, struct record *record, struct bytes
     return reader_get(gateway->reader, record, out_data);
 }
 
+/* The index of a forwarded study was made of the headers that its owner sealed beside the objects:
+ * he could have made them say something else. */
+static result check_header(const struct record *record, const struct bytes *data) {
+    AUTO_BYTES struct bytes header = {0};
+    if (record->owner[0] == '\0' || !headers_find(gateway->headers, record->uuid, &header) ||
+        (header.len <= data->len &&
+         view_equal(bytes_view(&header), view_of(data->data, header.len))))
+        return OK;
+    return FAIL(INTEGRITY, "%s forwarded an object that is not what its header says",
+                record->owner);
+}
+
 static result read_attachment(const char *uuid, struct bytes *out_data) {
     struct record record;
     TRY(map_find(gateway->map, uuid, &record));
@@ -221,7 +234,8 @@ static result read_attachment(const char *uuid, struct bytes *out_data) {
         return OK;
     if ((record.flags & RECORD_IS_SPOOLED) != 0 && (record.flags & RECORD_IS_STORED) == 0)
         return read_spooled(uuid, &record, out_data);
-    return reader_get(gateway->reader, &record, out_data);
+    TRY(reader_get(gateway->reader, &record, out_data));
+    return check_header(&record, out_data);
 }
 
 /* Orthanc leaves an instance that cannot be read out of its answers without a word: the log and the

@@ -155,10 +155,10 @@ static int by_name(const void *a, const void *b, void *context) {
     return strcmp(metas[*(const size_t *)a]->name, metas[*(const size_t *)b]->name);
 }
 
-/* From here on a put, too, need not ask for the key. */
+/* From here on neither a put nor another look need ask for the key. */
 static void remember(struct held *held, const struct contents *contents) {
     AUTO_KNOWN struct put_known known = {0};
-    if (held->from != NULL || format_pack(contents->image.record, &known.record) != OK ||
+    if (format_pack(contents->image.record, &known.record) != OK ||
         secret_new(sizeof *known.key, (void **)&known.key) != OK)
         return;
     *known.key = *contents->key;

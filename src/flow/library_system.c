@@ -39,6 +39,11 @@ int myelin_status(struct myelin_session *session, myelin_server_found found, voi
     return (int)show_status(session->inner, found, context);
 }
 
+void myelin_get_shape(const struct myelin_session *session, struct myelin_shape *out_shape) {
+    const struct session *inner = session->inner;
+    *out_shape = (struct myelin_shape){inner->n, inner->k, inner->m, inner->t};
+}
+
 int myelin_users(struct myelin_session *session, myelin_line found, void *context) {
     AUTO_SHARES_USERS struct shares_users users = {0};
     result listed = flow_shares_users(session->inner, &users);

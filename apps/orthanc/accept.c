@@ -1,0 +1,223 @@
+#include "accept.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "orthanc_rest.h"
+#include "skeleton.h"
+#include "storage_area.h"
+
+/* ------------------------------------------------------------------ what there is to import */
+
+struct listed {
+    char *name;
+    uint64_t size;
+    struct bytes note;
+};
+
+struct import {
+    struct gateway *gateway;
+    const struct accept_request *request;
+    struct listed *objects;
+    size_t count, capacity;
+    result failed;
+    struct record *known; /* what the map has of the image already, by name */
+    size_t known_count;
+    uint64_t imported, existing, skipped;
+    char study_uid[RECORD_SOP_MAX + 1];
+};
+
+static void import_free(struct import *import) {
+    for (size_t i = 0; i < import->count; i++) {
+        free(import->objects[i].name);
+        bytes_free(&import->objects[i].note);
+    }
+    free(import->objects);
+    free(import->known);
+}
+#define AUTO_IMPORT __attribute__((cleanup(import_free)))
+
+static result list_object(struct import *import, const struct myelin_blob_listed *blob) {
+    if (import->count == import->capacity) {
+        size_t capacity = import->capacity == 0 ? 64 : 2 * import->capacity;
+        struct listed *grown = reallocarray(import->objects, capacity, sizeof *grown);
+        if (grown == NULL)
+            return FAIL(NO_MEMORY, "no memory for a list of objects");
+        import->objects = grown;
+        import->capacity = capacity;
+    }
+    struct listed listed = {.name = strdup(blob->name), .size = blob->size};
+    if (listed.name == NULL)
+        return FAIL(NO_MEMORY, "no memory for a list of objects");
+    import->objects[import->count++] = listed;
+    return bytes_append(&import->objects[import->count - 1].note,
+                        view_of(blob->note, blob->note_size));
+}
+
+static void take_listed(void *context, const struct myelin_blob_listed *blob) {
+    struct import *import = context;
+    if (import->failed == OK)
+        import->failed = list_object(import, blob);
+}
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(((const struct record *)a)->name, ((const struct record *)b)->name);
+}
+
+static bool is_known(const struct import *import, const char *name) {
+    struct record key = {0};
+    snprintf(key.name, sizeof key.name, "%s", name);
+    return bsearch(&key, import->known, import->known_count, sizeof key, compare_names) != NULL;
+}
+
+/* ------------------------------------------------------------------ whose it is */
+
+static result same_person(const json_t *here, const char *name, const char *birth,
+                          const char *owner) {
+    const json_t *tags = json_object_get(here, "MainDicomTags");
+    const char *here_name = orthanc_text(tags, "PatientName");
+    const char *here_birth = orthanc_text(tags, "PatientBirthDate");
+    if (strcmp(here_name, name) == 0 && strcmp(here_birth, birth) == 0)
+        return OK;
+    return FAIL(CONFLICT,
+                "PatientID %.64s is '%.64s', born '%.10s', here, and '%.64s', born '%.10s', with "
+                "%s: accepting would merge them",
+                orthanc_text(tags, "PatientID"), here_name, here_birth, name, birth, owner);
+}
+
+static result check_tags(struct gateway *gateway, const json_t *tags, const char *owner) {
+    const char *patient = orthanc_text(tags, "PatientID");
+    char *id = OrthancPluginLookupPatient(gateway->orthanc, patient);
+    if (id == NULL)
+        return OK;
+    AUTO_JSON json_t *here = NULL;
+    result got = orthanc_get(gateway, &here, "/patients/%.64s", id);
+    OrthancPluginFreeString(gateway->orthanc, id);
+    TRY(got);
+    return same_person(here, orthanc_text(tags, "PatientName"),
+                       orthanc_text(tags, "PatientBirthDate"), owner);
+}
+
+/* Orthanc knows patients by their ID alone. Every instance is looked at: an image may hold more
+ * than one patient's. */
+static result check_patient(struct import *import, struct view file) {
+    struct gateway *gateway = import->gateway;
+    if (import->request->merges_patient && import->study_uid[0] != '\0')
+        return OK;
+    char *text = OrthancPluginDicomBufferToJson(gateway->orthanc, file.data, (uint32_t)file.len,
+                                                OrthancPluginDicomToJsonFormat_Human,
+                                                OrthancPluginDicomToJsonFlags_None, 256);
+    if (text == NULL)
+        return FAIL(INVALID, "an object is no DICOM that Orthanc can read");
+    AUTO_JSON json_t *tags = json_loads(text, 0, NULL);
+    OrthancPluginFreeString(gateway->orthanc, text);
+    if (!import->request->merges_patient)
+        TRY(check_tags(gateway, tags, import->request->owner));
+    snprintf(import->study_uid, sizeof import->study_uid, "%s",
+             orthanc_text(tags, "StudyInstanceUID"));
+    return OK;
+}
+
+/* ------------------------------------------------------------------ one instance */
+
+static int take_whole(void *context, size_t index, const void *data, size_t size) {
+    (void)index;
+    return (int)bytes_append(context, view_of(data, size));
+}
+
+/* The file without its pixels, or, where no such can be made, the file. */
+static result make_file(struct import *import, const struct listed *object,
+                        struct bytes *out_file) {
+    if (skeleton_make(bytes_view(&object->note), object->size, out_file) == OK)
+        return OK;
+    const struct accept_request *request = import->request;
+    const char *name = object->name;
+    AUTO_BYTES struct bytes whole = {0};
+    TRY(images_read(import->gateway->images, request->owner, request->image, &name, 1, take_whole,
+                    &whole));
+    *out_file = whole;
+    whole = (struct bytes){0};
+    return OK;
+}
+
+static bool is_dicom(struct view file) {
+    return file.len > 132 && memcmp(file.data + 128, "DICM", 4) == 0;
+}
+
+static result import_object(struct import *import, const struct listed *object) {
+    const struct accept_request *request = import->request;
+    AUTO_BYTES struct bytes file = {0};
+    struct record record = {.op = RECORD_ADD, .size = object->size};
+    TRY(make_file(import, object, &file));
+    if (!is_dicom(bytes_view(&file)) || file.len > UINT32_MAX) {
+        import->skipped++;
+        return OK;
+    }
+    TRY(check_patient(import, bytes_view(&file)));
+    snprintf(record.owner, sizeof record.owner, "%s", request->owner);
+    snprintf(record.image, sizeof record.image, "%s", request->image);
+    snprintf(record.name, sizeof record.name, "%s", object->name);
+    struct storage_reference reference = {.record = &record, .header = bytes_view(&object->note)};
+    bool is_new = false;
+    storage_area_refer(&reference);
+    result posted = orthanc_post_instance(import->gateway, bytes_view(&file), &is_new);
+    storage_area_refer(NULL);
+    TRY(posted);
+    import->imported += is_new;
+    import->existing += !is_new;
+    return OK;
+}
+
+/* ------------------------------------------------------------------ an image */
+
+static result import_all(struct import *import) {
+    for (size_t i = 0; i < import->count; i++) {
+        if (is_known(import, import->objects[i].name)) {
+            import->existing++;
+            continue;
+        }
+        TRY(import_object(import, &import->objects[i]));
+    }
+    return map_sync(import->gateway->map);
+}
+
+static result make_report(const struct import *import, json_t **out_report) {
+    char *study = import->study_uid[0] == '\0'
+                      ? NULL
+                      : OrthancPluginLookupStudy(import->gateway->orthanc, import->study_uid);
+    *out_report =
+        json_pack("{s:I, s:I, s:I, s:o, s:o}", "Imported", (json_int_t)import->imported, "Existing",
+                  (json_int_t)import->existing, "Skipped", (json_int_t)import->skipped,
+                  "StudyInstanceUID", orthanc_json_text(import->study_uid), "Study",
+                  study == NULL ? json_null() : orthanc_json_text(study));
+    if (study != NULL)
+        OrthancPluginFreeString(import->gateway->orthanc, study);
+    return *out_report == NULL ? FAIL(NO_MEMORY, "out of memory") : OK;
+}
+
+result accept_image(struct gateway *gateway, const struct accept_request *request,
+                    json_t **out_report) {
+    AUTO_IMPORT struct import import = {.gateway = gateway, .request = request};
+    if (gateway->config.compresses)
+        return FAIL(INVALID, "nothing can be accepted while Orthanc's StorageCompression is on");
+    TRY(images_list(gateway->images, request->owner, request->image, take_listed, &import));
+    TRY(import.failed);
+    TRY(map_attachments(gateway->map, request->owner, request->image, &import.known,
+                        &import.known_count));
+    qsort(import.known, import.known_count, sizeof *import.known, compare_names);
+    TRY(import_all(&import));
+    return make_report(&import, out_report);
+}
+
+result accept_undo(struct gateway *gateway, const char *owner, const char *image) {
+    struct record *records = NULL;
+    size_t count = 0;
+    TRY(map_attachments(gateway->map, owner, image, &records, &count));
+    result undone = OK;
+    for (size_t i = 0; i < count && undone == OK; i++)
+        undone = orthanc_delete_instance(gateway, records[i].sop);
+    free(records);
+    images_forget(gateway->images, owner, image);
+    return undone;
+}
