@@ -188,7 +188,6 @@ static const struct claim *find_claim(struct mending *m, struct claim claims[]) 
 /* What this server has itself: an owner whose envelope verifies. */
 static bool find_own(struct mending *m) {
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
-    AUTO_FORMAT Myelin__Signed *record = NULL;
     return image_lock_read(m->storage, m->image, &lock) == OK &&
            image_owner_get(m->storage->store, place_of_image(m->image, PLACE_OWNER).key,
                            &m->owner) == OK &&
