@@ -89,7 +89,7 @@ static result check_keystore(const char *user) {
     return OK;
 }
 
-result cli_start(struct cli *cli) {
+static result start(struct cli *cli) {
     const char *system = NULL;
     char user[FORMAT_NAME_MAX + 1];
     TRY(cli_system(cli, &system));
@@ -101,6 +101,14 @@ result cli_start(struct cli *cli) {
     TRY(session_open(system, user, passphrase, &session));
     cli_watch(cli, session);
     return OK;
+}
+
+result cli_start(struct cli *cli) {
+    bool changed;
+    if (cli->session != NULL)
+        return OK; /* done again */
+    TRY(start(cli));
+    return cli->looks_up ? session_look_up(cli->session, &changed) : OK;
 }
 
 static void print_warning(void *context, const char *line) {

@@ -11,6 +11,15 @@ struct cli {
     const struct arguments *arguments;
     bool json;
     struct session *session; /* once cli_start was called */
+    bool looks_up;           /* cli_start asks the servers for a newer version first */
+};
+
+/* What a command does about newer versions of the system description. Any fetches one that it has
+ * met at its end, for the next command. */
+enum cli_version {
+    VERSION_RETRY, /* where it failed and has met a newer one, it is done again by that one */
+    VERSION_FIRST, /* asks for it first: what it says must be by the newest one */
+    VERSION_ANY,
 };
 
 /* A command: everything that --help says of it, and what it does. */

@@ -121,6 +121,36 @@ static const struct command *find_command(const char *name) {
     return NULL;
 }
 
+/* What an old version of the system description can be the reason of. */
+static bool may_be_outdated(result code) {
+    return code == CONFLICT || code == NOT_FOUND || code == QUORUM || code == DENIED ||
+           code == INTEGRITY;
+}
+
+/* By what a command does: no table of commands need say it of each. */
+static enum cli_version version_of(const struct command *command) {
+    if (command->run == command_verify || command->run == command_status)
+        return VERSION_FIRST;
+    if (command->run == command_put || command->run == command_audit ||
+        command->run == command_shares)
+        return VERSION_ANY;
+    return VERSION_RETRY;
+}
+
+/* A session that is still there afterwards is the user's own; the command's error stays. */
+static result run_by_newest(struct cli *cli, const struct command *command) {
+    char why[ERROR_TEXT_BYTES];
+    bool changed = false;
+    cli->looks_up = version_of(command) == VERSION_FIRST;
+    result done = command->run(cli);
+    memcpy(why, error_text(), sizeof why);
+    if (cli->session != NULL && !cli_is_interrupted() &&
+        session_catch_up(cli->session, &changed) == OK && changed && may_be_outdated(done) &&
+        version_of(command) == VERSION_RETRY)
+        return command->run(cli);
+    return done == OK ? OK : error_set(done, "%s", why);
+}
+
 static result run(struct cli *cli) {
     const struct arguments *arguments = cli->arguments;
     if (arguments->values[OPTION_VERSION] != NULL && arguments->command == NULL)
@@ -139,7 +169,7 @@ static result run(struct cli *cli) {
     if (checked != OK)
         return FAIL(checked, "%s: see 'myelin %s --help'", error_text(), command->name);
     TRY(secret_start());
-    return command->run(cli);
+    return run_by_newest(cli, command);
 }
 
 /* The one line on stderr, after the warnings. */

@@ -46,7 +46,8 @@ static result read_dispersal(const struct arguments *arguments, struct put_optio
 
 result command_put(struct cli *cli) {
     const char *const *values = cli->arguments->values;
-    struct put_options options = {.id = values[OPTION_ID], .codec = CODEC_AUTO, .done = print_id};
+    struct put_options options = {
+        .id = values[OPTION_ID], .codec = CODEC_AUTO, .done = print_id, .is_alone = true};
     if (values[OPTION_COMPRESS] != NULL)
         TRY(codec_kind_parse(values[OPTION_COMPRESS], &options.codec));
     TRY(read_dispersal(cli->arguments, &options));

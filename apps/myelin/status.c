@@ -50,7 +50,7 @@ static void print_figures(const struct status_figures *figures) {
 static result print_status_json(const struct session *session,
                                 const struct status_server servers[]) {
     json_t *list = json_array();
-    for (unsigned i = 0; i < session->n + session->m; i++) {
+    for (unsigned i = 0; i < session_server_count(session, SESSION_STORAGE) + session->m; i++) {
         const struct status_server *server = &servers[i];
         bool well = server->answer.code == OK;
         json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b, s:I, s:o, s:o}", "name",
@@ -70,7 +70,7 @@ static result print_status_json(const struct session *session,
 static void print_status(const struct session *session, const struct status_server servers[]) {
     printf("system %s: any %u of %u storage servers, any %u of %u key servers\n",
            session->description.id, session->k, session->n, session->t, session->m);
-    for (unsigned i = 0; i < session->n + session->m; i++) {
+    for (unsigned i = 0; i < session_server_count(session, SESSION_STORAGE) + session->m; i++) {
         const struct status_server *server = &servers[i];
         printf("%-12s %-22s ", server->server->name, server->server->address);
         if (server->answer.code == OK) {

@@ -129,7 +129,7 @@ static int by_time(const void *a, const void *b) {
 
 static result read_logs(struct session *session, const char *path, struct audit *audit) {
     AUTO_PAGES struct pages_all all = {0};
-    TRY(pages_ask(session, SESSION_KEY, path, parse_page, 0, &all));
+    TRY(pages_ask(session, SESSION_KEY, NULL, path, parse_page, 0, &all));
     if (all.ok < session->t)
         return session_fail_quorum(session, SESSION_KEY, "reading the access logs", all.answers,
                                    session->t);

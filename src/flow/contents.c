@@ -15,15 +15,29 @@ void contents_free(struct contents *contents) {
     *contents = (struct contents){0};
 }
 
+/* While slots move, and where a slot was before, a server may lawfully have nothing. */
+static bool should_have(const struct manifests *manifests, unsigned server) {
+    return manifests->holders.is_current[server] && !manifests->is_moving;
+}
+
+static void warn_failed(struct session *session, const struct manifests *manifests) {
+    for (unsigned i = 0; i < manifests->servers; i++) {
+        const struct session_answer *answer = &manifests->answers[i];
+        bool may_lack = answer->code == NOT_FOUND && !should_have(manifests, i);
+        if (answer->code != OK && !answer->is_left_out && !may_lack)
+            session_warn(session, "%s", answer->text);
+    }
+}
+
 /* A server that is one of an object's and does not list it has lost it, was away when it was put,
  * or lies: the reader goes on without it. */
 static void warn_lacking(struct session *session, const struct manifests *manifests) {
     for (unsigned i = 0; i < manifests->servers; i++) {
         const char *name = session_server(session, SESSION_STORAGE, i)->name;
         size_t expected = 0, listed = 0;
-        for (size_t e = 0; manifests->answers[i].code == OK && e < manifests->count; e++) {
-            const Myelin__Manifest *manifest = manifests->entries[e].manifest;
-            expected += format_slot_of(manifest->servers, manifest->n_servers, name) >= 0;
+        bool is_expected = manifests->answers[i].code == OK && should_have(manifests, i);
+        for (size_t e = 0; is_expected && e < manifests->count; e++) {
+            expected++;
             listed += manifests->entries[e].is_at[i];
         }
         if (listed < expected)
@@ -49,7 +63,7 @@ static result load_manifests(struct session *session, const struct image *image,
                     session_server(session, SESSION_STORAGE, manifests->missing_at)->name);
     if (manifests->count == 0)
         return FAIL(NOT_FOUND, "the image has no objects");
-    session_warn_failed(session, SESSION_STORAGE, manifests->answers, OK);
+    warn_failed(session, manifests);
     warn_lacking(session, manifests);
     return OK;
 }

@@ -18,7 +18,7 @@ struct fetch {
     size_t count; /* objects */
     uint64_t sealed_bytes;
     struct fetch_object *objects;
-    int *slots; /* the objects' slot_of */
+    int (*slots)[HOLDER_SLOTS]; /* the objects' slots_of */
     enum fetch_standing *standing;
     const char **names;
     struct http_client **clients; /* by server */
@@ -50,14 +50,14 @@ static const Myelin__Manifest *manifest_of(const struct delivery *delivery) {
 }
 
 static const uint8_t *root_of(const struct delivery *delivery) {
-    int slot = delivery->object->slot_of[delivery->job->server];
-    return manifest_of(delivery)->symbol_root[slot].data;
+    return manifest_of(delivery)->symbol_root[delivery->job->slot].data;
 }
 
 static void object_path(const struct delivery *delivery, const char *what, char out[PATH_BYTES]) {
     char id[OBJECT_HEX];
     hex_encode(format_view(manifest_of(delivery)->object), id);
-    snprintf(out, PATH_BYTES, "/v1/images/%s/objects/%s/%s", delivery->fetch->image->hex, id, what);
+    snprintf(out, PATH_BYTES, "/v1/images/%s/objects/%s/%s?slot=%u", delivery->fetch->image->hex,
+             id, what, delivery->job->slot);
 }
 
 /* The hashes of all slices, which must be those that the owner signed. */
@@ -211,15 +211,23 @@ static void init_object(struct fetch *fetch, size_t index) {
     const struct manifest_entry *entry = &manifests->entries[index];
     const Myelin__Manifest *manifest = entry->manifest;
     struct fetch_object *object = &fetch->objects[index];
-    int *slot_of = fetch->slots + index * fetch->servers;
+    int(*slots_of)[HOLDER_SLOTS] = fetch->slots + index * fetch->servers;
     object->k = manifest->k;
-    object->slot_of = slot_of;
+    object->slots_of = slots_of;
     format_layout_of(manifest, &object->layout);
     fetch->sealed_bytes += manifest->sealed_bytes;
-    for (unsigned i = 0; i < fetch->servers; i++)
-        slot_of[i] = entry->is_at[i] || manifests->answers[i].code == TIMEOUT
-                         ? format_slot_of(manifest->servers, manifest->n_servers, fetch->names[i])
-                         : -1;
+    struct slot_holders holders;
+    slot_holders_find(fetch->session, fetch->image->tau_bytes, manifest->servers,
+                      manifest->n_servers, &holders);
+    for (unsigned i = 0; i < fetch->servers; i++) {
+        bool may_have = entry->is_at[i] || manifests->answers[i].code == TIMEOUT;
+        unsigned count = 0;
+        for (unsigned j = 0; may_have && j < HOLDER_SLOTS; j++)
+            if (holders.slots[i][j] >= 0 && (size_t)holders.slots[i][j] < manifest->n_servers)
+                slots_of[i][count++] = holders.slots[i][j];
+        while (count < HOLDER_SLOTS)
+            slots_of[i][count++] = -1;
+    }
 }
 
 static result fetch_init(struct fetch *fetch) {

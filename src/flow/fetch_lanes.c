@@ -13,12 +13,15 @@ bool lane_suits(const struct fetch_window *window, size_t object, const struct l
                 unsigned server) {
     const struct fetch_object *shape = &window->options.objects[object];
     const struct open_object *state = &window->objects[object];
-    if (window->servers[server].standing == FETCH_FAILED || shape->slot_of[server] < 0 ||
+    int slot = window_slot(window, object, server);
+    if (window->servers[server].standing == FETCH_FAILED || slot < 0 ||
         lane->next >= shape->layout.segments || lane->next < state->from[server] ||
+        lane->next < state->from_slot[slot] ||
         window->bases[object] + lane->next >= window_end(window))
         return false;
     for (unsigned i = 0; i < shape->k; i++)
-        if (state->lanes[i].server == (int)server)
+        if (state->lanes[i].server == (int)server ||
+            (state->lanes[i].server != NOBODY && state->lanes[i].slot == (unsigned)slot))
             return false;
     return true;
 }
@@ -34,8 +37,9 @@ static bool find_lane(struct fetch_window *window, unsigned server, struct fetch
                 (is_suspect && now - lane->free_ms < SUSPECT_WAIT_MS))
                 continue;
             lane->server = (int)server;
+            lane->slot = (unsigned)window_slot(window, object, server);
             lane->since_ms = now;
-            *job = (struct fetch_job){server, object, i, lane->next, false};
+            *job = (struct fetch_job){server, object, i, lane->slot, lane->next, false};
             return true;
         }
     return false;
@@ -67,6 +71,12 @@ static void blame(struct fetch_window *window, const struct fetch_job *job, resu
     server->standing = ++server->faults < FAULTS_MAX ? FETCH_SUSPECT : FETCH_FAILED;
 }
 
+/* A slot that the server does not have, where it may have another: a slot that was never moved. */
+static bool has_other_slot(struct fetch_window *window, const struct fetch_job *job) {
+    window->objects[job->object].choice[job->server]++;
+    return window_slot(window, job->object, job->server) >= 0;
+}
+
 /* Under the lock. */
 static bool leave(struct fetch_window *window, const struct fetch_job *job, result code) {
     struct server_state *server = &window->servers[job->server];
@@ -85,6 +95,8 @@ static bool leave(struct fetch_window *window, const struct fetch_job *job, resu
     pthread_cond_broadcast(&window->lanes);
     bool is_complete = lane->next == window->options.objects[job->object].layout.segments;
     if (code == OK || is_complete || is_leaving || window->failure.code != OK)
+        return false;
+    if (code == NOT_FOUND && has_other_slot(window, job))
         return false;
     blame(window, job, code);
     pthread_cond_broadcast(&window->change);

@@ -12,8 +12,12 @@ static size_t lane_stride(const struct fetch_object *object) {
 static void object_close(struct open_object *object) {
     free(object->lanes);
     free(object->from);
+    free(object->choice);
+    free(object->from_slot);
     object->lanes = NULL;
     object->from = NULL;
+    object->choice = NULL;
+    object->from_slot = NULL;
 }
 
 void fetch_window_free(struct fetch_window *window) {
@@ -101,7 +105,7 @@ static void init_servers(struct fetch_window *window) {
     const struct fetch_window_options *options = &window->options;
     for (unsigned i = 0; i < options->servers; i++) {
         window->servers[i].standing = options->standing[i];
-        if (options->standing[i] == FETCH_FAILED)
+        if (options->standing[i] == FETCH_FAILED && !options->why[i].is_left_out)
             failure_keep(&window->servers[i].failure,
                          FAIL(options->why[i].code, "%s", options->why[i].text));
     }
@@ -116,7 +120,10 @@ static result open_objects(struct fetch_window *window) {
         struct open_object *object = &window->objects[window->opened++];
         object->lanes = calloc(k, sizeof *object->lanes);
         object->from = calloc(options->servers + 1, sizeof *object->from);
-        if (object->lanes == NULL || object->from == NULL)
+        object->choice = calloc(options->servers + 1, sizeof *object->choice);
+        object->from_slot = calloc(FORMAT_SERVERS_MAX, sizeof *object->from_slot);
+        if (object->lanes == NULL || object->from == NULL || object->choice == NULL ||
+            object->from_slot == NULL)
             return FAIL(NO_MEMORY, "no memory for an object's %u lanes", k);
         for (unsigned i = 0; i < k; i++)
             object->lanes[i] = (struct lane){.server = NOBODY, .free_ms = clock_ms()};
@@ -240,11 +247,11 @@ void fetch_window_delivered(struct fetch_window *window, struct fetch_job *job) 
         uint64_t now = clock_ms();
         struct entry *entry = window_entry(window, window->bases[job->object] + job->number);
         entry->slices[entry->arrived] = entry->memory + job->lane * lane_stride(object);
-        entry->slots[entry->arrived] = (unsigned)object->slot_of[job->server];
+        entry->slots[entry->arrived] = job->slot;
         entry->took_ms[entry->arrived] = (unsigned)(now - lane->since_ms);
         lane->next = job->number + 1;
         lane->since_ms = now;
-        window->objects[job->object].from[job->server] = lane->next;
+        window->objects[job->object].from_slot[job->slot] = lane->next;
         if (++entry->arrived == object->k)
             make_ready(window, job->object, job->number, entry);
     }

@@ -14,7 +14,8 @@ struct fetch_window;
 struct fetch_object {
     unsigned k;
     struct format_layout layout;
-    const int *slot_of; /* by server: the object's slot there, -1 where it has none */
+    /* By server: the slots of the object that it may have, the likeliest first; then -1. */
+    int (*slots_of)[HOLDER_SLOTS];
 };
 
 /* How a server stands when the fetch begins. */
@@ -51,6 +52,7 @@ struct fetch_job {
     unsigned server;
     size_t object;
     unsigned lane;
+    unsigned slot;      /* whose slices are delivered */
     uint64_t number;    /* the next segment of it */
     bool is_object_bad; /* set where nothing of the object is any good at that server */
 };

@@ -15,6 +15,7 @@ enum { NOBODY = -1 };
 /* A row of slices of an object, delivered by one server at a time. */
 struct lane {
     int server;        /* NOBODY: it waits for one */
+    unsigned slot;     /* that it delivers */
     uint64_t next;     /* the segment that is to be delivered next */
     uint64_t since_ms; /* since when that is awaited */
     uint64_t free_ms;  /* since when it is NOBODY's */
@@ -22,9 +23,11 @@ struct lane {
 
 /* An object in the window. */
 struct open_object {
-    struct lane *lanes; /* k; NULL while the object is not in the window */
-    uint64_t *from;     /* by server: the first segment whose slice it may still deliver */
-    bool has_bad;       /* some slice of it was not what the owner signed */
+    struct lane *lanes;  /* k; NULL while the object is not in the window */
+    uint64_t *from;      /* by server: the first segment whose slice it may still deliver */
+    uint8_t *choice;     /* by server: which of its slots_of it is asked for */
+    uint64_t *from_slot; /* by slot: the first segment that the slot has not come of */
+    bool has_bad;        /* some slice of it was not what the owner signed */
 };
 
 enum entry_state { ENTRY_EMPTY, ENTRY_READY, ENTRY_OPENING, ENTRY_OPENED, ENTRY_WRITTEN };
@@ -84,8 +87,14 @@ static inline uint64_t window_end(const struct fetch_window *window) {
     return end < window->total ? end : window->total;
 }
 
-/* Whether the server could deliver this lane at all: it has a slot, no other lane of the object,
- * and has not delivered or spoilt that segment before. */
+/* The slot that the server is asked for, of an object in the window; -1 where it has none. */
+static inline int window_slot(const struct fetch_window *window, size_t object, unsigned server) {
+    unsigned choice = window->objects[object].choice[server];
+    return choice < HOLDER_SLOTS ? window->options.objects[object].slots_of[server][choice] : -1;
+}
+
+/* Whether the server could deliver this lane at all: it has a slot that no lane of the object has,
+ * and neither has that slot of this segment come before nor has this server spoilt it. */
 bool lane_suits(const struct fetch_window *window, size_t object, const struct lane *lane,
                 unsigned server);
 

@@ -8,6 +8,7 @@
 #include "flow/heads.h"
 #include "flow/image.h"
 #include "flow/serial.h"
+#include "flow/slot_holders.h"
 #include "flow/tell.h"
 #include "scheme/threshold_rekeygen.h"
 
@@ -226,7 +227,10 @@ static result hand_over(struct session *session, const struct handing *handing,
     snprintf(path, sizeof path, "/v1/images/%s/forwards/%s", handing->image->hex,
              handing->recipient->name);
     uint64_t told_bytes = 0;
-    TRY(tell_all(session, SESSION_STORAGE, "PUT", path, record, answers, out_ok, &told_bytes));
+    struct slot_holders holders;
+    slot_holders_find(session, handing->image->tau_bytes, NULL, 0, &holders);
+    TRY(tell_all(session, SESSION_STORAGE, holders.is_holder, "PUT", path, record, answers, out_ok,
+                 &told_bytes));
     *bytes += told_bytes;
     return OK;
 }
@@ -256,7 +260,8 @@ static result forward_one(struct session *session, const struct image *image, co
     if (ok < session->k)
         return session_fail_quorum(session, SESSION_STORAGE, "handing over the forward", answers,
                                    session->k);
-    tell_warn(session, SESSION_STORAGE, "the forward", answers, OK);
+    bool is_moving = session->description.system->previous != NULL;
+    tell_warn(session, SESSION_STORAGE, "the forward", NULL, answers, is_moving ? NOT_FOUND : OK);
     *out_done = (struct forward_done){.recipient = name, .servers = ok, .bytes = bytes};
     return OK;
 }

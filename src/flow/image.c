@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "flow/inbox.h"
+#include "flow/slot_holders.h"
 #include "scheme/token.h"
 #include "seal/seal.h"
 
@@ -147,7 +148,7 @@ static result fail_not_found(const struct image *image, const char *id) {
 /* Servers that missed that the image was removed and put again, or pretend so. */
 static void warn_outdated(struct session *session, const struct loading *loading, unsigned newest) {
     const Myelin__Signed *record = loading->of[newest].record;
-    for (unsigned i = 0; i < session->n; i++) {
+    for (unsigned i = 0; i < session_server_count(session, SESSION_STORAGE); i++) {
         const struct loaded *loaded = &loading->of[i];
         bool has_other = loaded->record != NULL &&
                          !view_equal(format_view(loaded->record->body), format_view(record->body));
@@ -159,11 +160,12 @@ static void warn_outdated(struct session *session, const struct loading *loading
 
 static result take_newest(struct session *session, const char *id, struct loading *loading,
                           const struct session_answer answers[], struct image *image) {
-    unsigned newest = newest_envelope(loading, session->n);
+    unsigned servers = session_server_count(session, SESSION_STORAGE);
+    unsigned newest = newest_envelope(loading, servers);
     bool removed = false;
-    for (unsigned i = 0; i < session->n; i++)
+    for (unsigned i = 0; i < servers; i++)
         removed = removed || loading->of[i].removed_ms > 0;
-    if (newest == session->n) {
+    if (newest == servers) {
         if (removed)
             return fail_not_found(image, id);
         char what[128];
@@ -178,7 +180,7 @@ static result take_newest(struct session *session, const char *id, struct loadin
     image->envelope = loaded->envelope;
     loaded->record = NULL;
     loaded->envelope = NULL;
-    for (unsigned i = 0; i < session->n; i++) {
+    for (unsigned i = 0; i < servers; i++) {
         if (loading->of[i].objects > image->objects)
             image->objects = loading->of[i].objects;
         if (loading->of[i].symbol_bytes > image->symbol_bytes)
@@ -187,16 +189,24 @@ static result take_newest(struct session *session, const char *id, struct loadin
     return OK;
 }
 
-result image_load(struct session *session, const char *id, struct image *image) {
-    struct loading loading = {.image = image,
-                              .identity = image->is_own ? session->signing->public_key
-                                                        : image->owner->identity};
+static void loading_free(struct loading *loading) {
+    for (unsigned i = 0; i < FORMAT_SERVERS_MAX; i++) {
+        format_free(loading->of[i].record);
+        format_free(loading->of[i].envelope);
+    }
+}
+
+static result load(struct session *session, const char *id, const bool is_asked[],
+                   struct image *image) {
+    __attribute__((cleanup(loading_free))) struct loading loading = {
+        .image = image,
+        .identity = image->is_own ? session->signing->public_key : image->owner->identity};
     snprintf(loading.path, sizeof loading.path, "/v1/images/%s", image->hex);
     struct session_answer answers[FORMAT_SERVERS_MAX];
     unsigned ok = 0;
-    result loaded =
-        session_ask(session, SESSION_STORAGE, ask_image, &loading, session->k, answers, &ok);
-    for (unsigned i = 0; i < session->n; i++)
+    result loaded = session_ask_some(session, SESSION_STORAGE, is_asked, ask_image, &loading,
+                                     session->k, answers, &ok);
+    for (unsigned i = 0; i < session_server_count(session, SESSION_STORAGE); i++)
         if (loading.of[i].removed_ms > image->removed_ms)
             image->removed_ms = loading.of[i].removed_ms;
     if (loaded == OK)
@@ -204,11 +214,20 @@ result image_load(struct session *session, const char *id, struct image *image) 
     if (loaded == OK)
         session_warn_failed(session, SESSION_STORAGE, answers, NOT_FOUND);
     image_date(image);
-    for (unsigned i = 0; i < session->n; i++) {
-        format_free(loading.of[i].record);
-        format_free(loading.of[i].envelope);
-    }
     return loaded;
+}
+
+/* All others are asked where those who should have it do not: it may never have been moved. */
+result image_load(struct session *session, const char *id, struct image *image) {
+    struct slot_holders holders;
+    slot_holders_find(session, image->tau_bytes, NULL, 0, &holders);
+    result loaded = load(session, id, holders.is_holder, image);
+    bool has_others = false;
+    for (unsigned i = 0; i < holders.servers; i++)
+        has_others |= !holders.is_holder[i];
+    if (loaded != NOT_FOUND || !has_others)
+        return loaded;
+    return load(session, id, NULL, image);
 }
 
 void image_date(struct image *image) {

@@ -145,10 +145,11 @@ static void drop_unreadable(struct inbox *inbox, unsigned silent, unsigned neede
 
 result inbox_collect(struct session *session, const char *from, struct inbox *out_inbox) {
     AUTO_PAGES struct pages_all all = {0};
-    TRY(pages_ask(session, SESSION_STORAGE, "/v1/inbox", parse_page, session->k, &all));
-    if (all.ok < session->k)
+    unsigned needed = pages_needed(session);
+    TRY(pages_ask(session, SESSION_STORAGE, NULL, "/v1/inbox", parse_page, needed, &all));
+    if (all.ok < needed)
         return session_fail_quorum(session, SESSION_STORAGE, "reading the inbox", all.answers,
-                                   session->k);
+                                   needed);
     session_warn_failed(session, SESSION_STORAGE, all.answers, OK);
     AUTO_INBOX struct inbox inbox = {0};
     for (unsigned i = 0; i < all.servers; i++)

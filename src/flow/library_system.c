@@ -24,7 +24,7 @@ static void hand_server(const struct status_server *one, myelin_server_found fou
 }
 
 static result show_status(struct session *session, myelin_server_found found, void *context) {
-    unsigned count = session->n + session->m;
+    unsigned count = session_server_count(session, SESSION_STORAGE) + session->m;
     struct status_server *servers = calloc(count, sizeof *servers);
     if (servers == NULL)
         return FAIL(NO_MEMORY, "no memory for %u servers", count);

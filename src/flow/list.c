@@ -221,10 +221,10 @@ static result merge(struct session *session, const struct words *words, struct l
 
 result flow_list(struct session *session, struct list *out_list) {
     AUTO_PAGES struct pages_all all = {0};
-    TRY(pages_ask(session, SESSION_STORAGE, "/v1/images", parse_page, session->k, &all));
-    if (all.ok < session->k)
-        return session_fail_quorum(session, SESSION_STORAGE, "listing images", all.answers,
-                                   session->k);
+    unsigned needed = pages_needed(session);
+    TRY(pages_ask(session, SESSION_STORAGE, NULL, "/v1/images", parse_page, needed, &all));
+    if (all.ok < needed)
+        return session_fail_quorum(session, SESSION_STORAGE, "listing images", all.answers, needed);
     session_warn_failed(session, SESSION_STORAGE, all.answers, OK);
     __attribute__((cleanup(words_free))) struct words words = {0};
     TRY(words_collect(session, &all, &words));

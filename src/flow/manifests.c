@@ -90,7 +90,8 @@ static result ask_objects(struct session *session, unsigned enough, struct listi
     char path[PATH_BYTES];
     objects_path(listing->image, path);
     pages_free(&listing->all);
-    TRY(pages_ask(session, SESSION_STORAGE, path, parse_page, enough, &listing->all));
+    TRY(pages_ask(session, SESSION_STORAGE, manifests->holders.is_holder, path, parse_page, enough,
+                  &listing->all));
     free(manifests->answers);
     manifests->answers = listing->all.answers;
     listing->all.answers = NULL;
@@ -291,7 +292,8 @@ static result bring_commit(void *context, struct session *session, unsigned serv
                            struct http_client *client) {
     (void)session;
     struct roll *roll = context;
-    if (roll->has[server] || roll->manifests->answers[server].code == TIMEOUT)
+    const struct session_answer *listed = &roll->manifests->answers[server];
+    if (roll->has[server] || listed->is_left_out || listed->code == TIMEOUT)
         return OK;
     char path[PATH_BYTES];
     put_path(roll, "/commit", path);
@@ -342,8 +344,9 @@ static bool is_half_published(const struct manifests *manifests,
     unsigned holders = 0, lacking = 0;
     for (unsigned i = 0; i < manifests->servers; i++) {
         holders += entry->is_at[i];
-        lacking += !entry->is_at[i] &&
-                   (manifests->answers[i].code == OK || manifests->answers[i].code == NOT_FOUND);
+        const struct session_answer *answer = &manifests->answers[i];
+        lacking += !entry->is_at[i] && !answer->is_left_out &&
+                   (answer->code == OK || answer->code == NOT_FOUND);
     }
     return lacking > 0 && holders < k + (n - k + 1) / 2;
 }
@@ -375,9 +378,11 @@ static result roll_forward(struct session *session, struct listing *listing,
 
 static result ask_again(struct session *session, struct listing *listing, unsigned enough,
                         struct manifests *manifests) {
-    unsigned servers = manifests->servers;
+    const struct manifests asked = *manifests;
     manifests_free(manifests);
-    manifests->servers = servers;
+    manifests->servers = asked.servers;
+    manifests->holders = asked.holders;
+    manifests->is_moving = asked.is_moving;
     TRY(ask_objects(session, enough, listing, manifests));
     return merge(session, listing, manifests);
 }
@@ -398,6 +403,10 @@ result manifests_load(struct session *session, const struct image *image, unsign
     AUTO_LISTING struct listing listing = {.image = image};
     AUTO_MANIFESTS struct manifests manifests = {
         .servers = session_server_count(session, SESSION_STORAGE)};
+    const Myelin__Envelope *envelope = image->envelope;
+    slot_holders_find(session, image->tau_bytes, envelope != NULL ? envelope->servers : NULL,
+                      envelope != NULL ? envelope->n_servers : 0, &manifests.holders);
+    manifests.is_moving = session->description.system->previous != NULL;
     TRY(manifests_owner_key(session, image, listing.owner_key));
     TRY(load(session, &listing, enough, &manifests));
     *out_manifests = manifests;

@@ -7,6 +7,7 @@
 #include "flow/image.h"
 #include "flow/object.h"
 #include "flow/pages.h"
+#include "flow/slot_holders.h"
 
 /* One object: the newest manifest of it that its owner signed. */
 struct manifest_entry {
@@ -22,13 +23,16 @@ struct manifests {
     bool is_incomplete; /* a server that answered knows of an object whose manifest nobody gave */
     char missing[OBJECT_HEX];
     unsigned missing_at;
+    struct slot_holders holders; /* of the image; others were not asked */
+    bool is_moving; /* slots are on their way between servers: one may lack it lawfully */
 };
 
 #define AUTO_MANIFESTS __attribute__((cleanup(manifests_free)))
 void manifests_free(struct manifests *manifests);
 
 /*
- * Asks every storage server, once `enough` of them have answered not much longer (session_ask).
+ * Asks every storage server that may hold a slot of the image, once `enough` of them have answered
+ * not much longer (session_ask).
  * Where an object's put was published at fewer servers than a put needs, because its client died
  * over it, the owner's commit is brought to those that answered and lack it. Forged manifests cost
  * a warning that names their server.

@@ -1,5 +1,7 @@
 #include "flow/open_answers.h"
 
+#include "flow/slot_holders.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +25,7 @@ struct asking {
     const struct image *image;
     const uint8_t *owner_identity;
     uint8_t image_id[DIGEST_BYTES];
+    struct slot_holders holders;
     struct bytes request;
     struct open_answer *of;
 };
@@ -96,14 +99,17 @@ static result parse_value(const struct image *image, const struct open_answer *a
     return OK;
 }
 
-/* A symbol of a server that the envelope does not name, such as a new one, is passed over. */
+/* A symbol of a server that should have none is passed over. One with a slot that its server should
+ * not have is held against the slot that it should have, and so is not formed. */
 static result parse_symbol(const struct session *session, const struct asking *asking,
                            const Myelin__OpenAnswer *wire, const Myelin__ServedSymbol *served,
                            struct open_answer *answer) {
-    const Myelin__Envelope *envelope = asking->image->envelope;
-    int slot = format_slot_of(envelope->servers, envelope->n_servers, served->server);
-    int server = description_find_storage(&session->description, served->server);
-    if (slot < 0 || server < 0)
+    int server = session_find_server(session, SESSION_STORAGE, served->server);
+    if (server < 0 || !asking->holders.is_holder[server])
+        return OK;
+    bool may_have = slot_holders_may_have(&asking->holders, (unsigned)server, served->symbol->slot);
+    int slot = may_have ? (int)served->symbol->slot : asking->holders.slots[server][0];
+    if ((size_t)slot >= asking->image->envelope->n_servers)
         return OK;
     struct open_symbol *symbol = &answer->symbols[answer->symbol_count];
     symbol->server = (unsigned)server;
@@ -184,6 +190,8 @@ static result ask_round(struct session *session, const struct open_question *que
                             .request = request,
                             .of = all.of};
     format_image_id(image->tau_bytes, asking.image_id);
+    slot_holders_find(session, image->tau_bytes, image->envelope->servers,
+                      image->envelope->n_servers, &asking.holders);
     TRY(session_ask(session, SESSION_KEY, ask_open, &asking, enough, all.answers, &all.ok));
     *out_answers = all;
     all = (struct open_answers){0};

@@ -13,7 +13,7 @@
 /* An envelope symbol as one key server passed it on. */
 struct open_symbol {
     unsigned server; /* the storage server that it is said to be from */
-    unsigned slot;   /* that server's in the envelope */
+    unsigned slot;   /* one that the server may have */
     bool is_vouched; /* the storage server signed it */
     bool is_formed;  /* `value` is set: a symbol of that slot, with the answer's b and beta */
     bool is_right;   /* set by open_blame: it has the hash that the owner signed */

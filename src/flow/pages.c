@@ -89,8 +89,12 @@ static result ask_pages(void *context, struct session *session, unsigned server,
     return pages_fetch(session, client, asking->path, asking->parse, &asking->of[server]);
 }
 
-result pages_ask(struct session *session, enum session_role role, const char *path,
-                 pages_parse parse, unsigned enough, struct pages_all *out_all) {
+unsigned pages_needed(const struct session *session) {
+    return session_server_count(session, SESSION_STORAGE) - (session->n - session->k);
+}
+
+result pages_ask(struct session *session, enum session_role role, const bool is_asked[],
+                 const char *path, pages_parse parse, unsigned enough, struct pages_all *out_all) {
     unsigned servers = session_server_count(session, role);
     AUTO_PAGES struct pages_all all = {0};
     all.of = calloc(servers, sizeof *all.of);
@@ -99,7 +103,8 @@ result pages_ask(struct session *session, enum session_role role, const char *pa
         return FAIL(NO_MEMORY, "out of memory");
     all.servers = servers;
     struct asking asking = {.path = path, .parse = parse, .of = all.of};
-    TRY(session_ask(session, role, ask_pages, &asking, enough, all.answers, &all.ok));
+    TRY(session_ask_some(session, role, is_asked, ask_pages, &asking, enough, all.answers,
+                         &all.ok));
     for (unsigned i = 0; i < servers; i++)
         if (all.answers[i].code != OK)
             pages_drop(&all.of[i]);

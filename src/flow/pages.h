@@ -30,6 +30,11 @@ void pages_drop(struct pages *pages);
 MUST_CHECK result pages_fetch(struct session *session, struct http_client *client, const char *path,
                               pages_parse parse, struct pages *out_pages);
 
+/* How many storage servers must have answered for a list of images to be complete: all but n - k of
+ * them. Each image that can be read has then been named by k of its holders, or by the image's last
+ * ones where more are away. */
+unsigned pages_needed(const struct session *session);
+
 /* What all servers gave: `of` and `answers` by server. */
 struct pages_all {
     unsigned servers, ok;
@@ -40,9 +45,11 @@ struct pages_all {
 #define AUTO_PAGES __attribute__((cleanup(pages_free)))
 void pages_free(struct pages_all *all);
 
-/* The same from every server of `role`; waits as session_ask with `enough`. Servers that did not
+/* The same from every server of `role` that `is_asked` names, by server (NULL: all); waits as
+ * session_ask with `enough`. Servers that did not
  * give all of their pages have none. INTERNAL, NO_MEMORY. */
-MUST_CHECK result pages_ask(struct session *session, enum session_role role, const char *path,
-                            pages_parse parse, unsigned enough, struct pages_all *out_all);
+MUST_CHECK result pages_ask(struct session *session, enum session_role role, const bool is_asked[],
+                            const char *path, pages_parse parse, unsigned enough,
+                            struct pages_all *out_all);
 
 #endif

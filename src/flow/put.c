@@ -16,8 +16,8 @@ struct putting {
 
     struct image image;
     struct put_slots slots;
-    const char *placed[FORMAT_SERVERS_MAX]; /* a new image's servers */
-    char *const *servers;                   /* by slot */
+    const char *placed[FORMAT_SERVERS_MAX]; /* who has its slots now */
+    char *const *servers;                   /* the same */
     struct content_key_secret *key;
     unsigned copies;         /* of each block; 0: `symbols` */
     struct put_known *known; /* may be NULL */
@@ -86,15 +86,18 @@ static result find_image(struct putting *putting) {
     if (putting->is_new) {
         k = session->k;
         n = placement_slots(&session->description, putting->image.tau_bytes, putting->placed);
-        putting->servers = (char *const *)(uintptr_t)putting->placed; /* read only */
     } else {
         TRY(loaded);
         k = putting->image.envelope->k;
         n = (unsigned)putting->image.envelope->n_servers;
-        putting->servers = putting->image.envelope->servers;
+        if (n == session->n)
+            placement_slots(&session->description, putting->image.tau_bytes, putting->placed);
+        else
+            memcpy(putting->placed, putting->image.envelope->servers, n * sizeof *putting->placed);
         if (!is_known)
             TRY(open_found(putting));
     }
+    putting->servers = (char *const *)(uintptr_t)putting->placed; /* read only */
     return put_slots_take(session, putting->servers, n, k, &putting->slots);
 }
 
@@ -209,13 +212,30 @@ static result put_target(struct session *session, const struct put_options *opti
     }
 }
 
+/* Storage servers refuse a slot that a newer version of the description gives to another. */
+static result put_by_newest(struct session *session, const struct put_options *options,
+                            const struct put_paths *paths, const struct put_image *target,
+                            atomic_uint_least64_t *bytes_done) {
+    char why[ERROR_TEXT_BYTES];
+    bool changed = false;
+    uint64_t before = *bytes_done;
+    result done = put_target(session, options, paths, target, NULL, bytes_done);
+    if (done == OK || !options->is_alone)
+        return done;
+    memcpy(why, error_text(), sizeof why);
+    if (session_catch_up(session, &changed) != OK || !changed)
+        return FAIL(done, "%s", why);
+    *bytes_done = before;
+    return put_target(session, options, paths, target, NULL, bytes_done);
+}
+
 result flow_put(struct session *session, const struct put_options *options,
                 const char *const paths[], size_t count) {
     AUTO_PUT_PATHS struct put_paths sorted = {0};
     TRY(put_paths_sort(options->id, paths, count, &sorted));
     atomic_uint_least64_t bytes_done = 0;
     for (size_t i = 0; i < sorted.image_count; i++) {
-        TRY(put_target(session, options, &sorted, &sorted.images[i], NULL, &bytes_done));
+        TRY(put_by_newest(session, options, &sorted, &sorted.images[i], &bytes_done));
         if (options->done != NULL)
             options->done(options->context, sorted.images[i].id);
     }

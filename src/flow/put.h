@@ -33,6 +33,8 @@ struct put_options {
         PUT_BLOCKS,  /* each block goes to `copies` servers, and they encode */
     } dispersal;
     unsigned copies; /* 0: setup_default_copies */
+    bool is_alone;   /* no other thread uses the session: an image that fails by an old version of
+                        the system description is put again by the new one (session_catch_up) */
 
     /* Each image's ID as soon as it is safe on enough servers; on the thread of flow_put. */
     void (*done)(void *context, const char *id);

@@ -20,7 +20,7 @@ result put_slots_take(struct session *session, char *const names[], unsigned n, 
         struct put_slot *slot = &out_slots->slot[i];
         slot->name = names[i];
         out_slots->n = i + 1;
-        int server = description_find_storage(&session->description, names[i]);
+        int server = session_find_server(session, SESSION_STORAGE, names[i]);
         if (server < 0) {
             failure_keep(&slot->failure, FAIL(NOT_FOUND, "%s: no longer in the system", names[i]));
             continue;

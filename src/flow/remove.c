@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "flow/image.h"
+#include "flow/slot_holders.h"
 #include "flow/tell.h"
 
 static result sign_removal(struct session *session, const struct image *image,
@@ -28,8 +29,11 @@ result flow_remove(struct session *session, const char *id) {
     snprintf(path, sizeof path, "/v1/images/%s", image.hex);
     struct session_answer answers[FORMAT_SERVERS_MAX];
     unsigned ok = 0;
-    TRY(tell_all(session, SESSION_STORAGE, "DELETE", path, record, answers, &ok, NULL));
-    unsigned untold = tell_warn(session, SESSION_STORAGE, "the removal", answers, NOT_FOUND);
+    TRY(tell_all(session, SESSION_STORAGE, NULL, "DELETE", path, record, answers, &ok, NULL));
+    struct slot_holders holders;
+    slot_holders_find(session, image.tau_bytes, NULL, 0, &holders);
+    unsigned untold =
+        tell_warn(session, SESSION_STORAGE, "the removal", holders.is_holder, answers, NOT_FOUND);
     if (untold >= session->k)
         return FAIL(QUORUM,
                     "removing: %u storage servers could not be told, %u are enough to read the "

@@ -3,7 +3,9 @@
 #include <stdio.h>
 
 #include "flow/image.h"
+#include "flow/pages.h"
 #include "flow/serial.h"
+#include "flow/slot_holders.h"
 #include "flow/tell.h"
 
 static result sign_revocation(struct session *session, const struct image *image,
@@ -39,13 +41,14 @@ static result tell_storage(struct session *session, const struct image *image,
     bool is_raised;
     snprintf(path, sizeof path, "/v1/images/%s/forwards/%s", image->hex, recipient);
     TRY(sign_revocation(session, image, recipient, serial_ms, &record));
-    TRY(tell_all(session, SESSION_STORAGE, "DELETE", path, record, answers, out_ok, NULL));
+    TRY(tell_all(session, SESSION_STORAGE, NULL, "DELETE", path, record, answers, out_ok, NULL));
     TRY(serial_learn(session, image, recipient, answers, &serial_ms, &is_raised));
     if (is_raised) {
         format_free(record);
         record = NULL;
         TRY(sign_revocation(session, image, recipient, serial_ms, &record));
-        TRY(tell_all(session, SESSION_STORAGE, "DELETE", path, record, answers, out_ok, NULL));
+        TRY(tell_all(session, SESSION_STORAGE, NULL, "DELETE", path, record, answers, out_ok,
+                     NULL));
     }
     *out_record = record;
     record = NULL;
@@ -74,13 +77,17 @@ result flow_revoke(struct session *session, const char *id, const char *recipien
     struct session_answer storage[FORMAT_SERVERS_MAX], key[FORMAT_SERVERS_MAX];
     unsigned ok = 0, key_ok = 0;
     TRY(tell_storage(session, &image, recipient, storage, &ok, &record));
-    if (ok == 0 && count_code(storage, session->n, NOT_FOUND) >= session->k)
+    unsigned servers = session_server_count(session, SESSION_STORAGE);
+    if (ok == 0 && count_code(storage, servers, NOT_FOUND) >= pages_needed(session))
         return FAIL(NOT_FOUND, "%s has no image '%s' that was forwarded to %s", session->user, id,
                     recipient);
-    TRY(tell_all(session, SESSION_KEY, "POST", "/v1/revocations", record, key, &key_ok, NULL));
-    unsigned storage_untold =
-        tell_warn(session, SESSION_STORAGE, "the revocation", storage, NOT_FOUND);
-    unsigned key_untold = tell_warn(session, SESSION_KEY, "the revocation", key, OK);
+    TRY(tell_all(session, SESSION_KEY, NULL, "POST", "/v1/revocations", record, key, &key_ok,
+                 NULL));
+    struct slot_holders holders;
+    slot_holders_find(session, image.tau_bytes, NULL, 0, &holders);
+    unsigned storage_untold = tell_warn(session, SESSION_STORAGE, "the revocation",
+                                        holders.is_holder, storage, NOT_FOUND);
+    unsigned key_untold = tell_warn(session, SESSION_KEY, "the revocation", NULL, key, OK);
     if (storage_untold >= session->k && key_untold > 0 && may_still_open(session, recipient, key))
         return FAIL(QUORUM,
                     "revoking: %u storage and %u key servers could not be told, so %s may still "

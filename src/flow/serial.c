@@ -82,14 +82,14 @@ result serial_learn(struct session *session, const struct image *image, const ch
                     const struct session_answer answers[], uint64_t *serial_ms, bool *out_raised) {
     bool is_refused = false;
     *out_raised = false;
-    for (unsigned i = 0; i < session->n; i++)
+    for (unsigned i = 0; i < session_server_count(session, SESSION_STORAGE); i++)
         is_refused |= answers[i].code == CONFLICT;
     if (!is_refused)
         return OK;
     char path[48 + IMAGE_HEX];
     snprintf(path, sizeof path, "/v1/images/%s/forwards", image->hex);
     AUTO_PAGES struct pages_all all = {0};
-    TRY(pages_ask(session, SESSION_STORAGE, path, parse_page, session->n, &all));
+    TRY(pages_ask(session, SESSION_STORAGE, NULL, path, parse_page, 0, &all));
     for (unsigned i = 0; i < all.servers; i++) {
         uint64_t there_ms = highest(session, image, recipient, &all.of[i]);
         if (there_ms < *serial_ms)

@@ -14,6 +14,7 @@ static void state_free(struct session_state *state) {
         return;
     session_connections_free(state);
     session_users_free(state);
+    session_past_free(state);
     heads_free(&state->heads);
     for (size_t i = 0; i < state->warning_count; i++)
         free(state->warnings[i]);
@@ -58,14 +59,11 @@ result session_new(struct description *description, struct keystore *keystore,
     const Myelin__System *system = description->system;
     TRY(tls_identity_new(bytes_view(&keystore->certificate), keystore->secrets->identity.seed,
                          format_view(system->ca_certificate), &session->identity));
-    session->n = (unsigned)system->n_storage;
-    session->k = system->k;
-    session->m = (unsigned)system->n_key;
-    session->t = system->t;
     session->description = *description;
     session->keystore = *keystore;
     *description = (struct description){0};
     *keystore = (struct keystore){0};
+    session_take_system(session);
     session->user = session->keystore.user;
     session->a3 = &session->keystore.secrets->a3;
     session->signing = &session->keystore.secrets->identity;
@@ -82,8 +80,7 @@ result session_open(const char *system, const char *user, const struct passphras
     AUTO_KEYSTORE struct keystore keystore = {0};
     TRY(keystore_open(path, user, passphrase, &keystore));
     AUTO_DESCRIPTION struct description description = {0};
-    TRY(description_load(system, &keystore.trust, &description));
-    TRY(description_check_version(&description, home));
+    TRY(description_load_newest(system, home, &keystore.trust, &description));
     TRY(session_new(&description, &keystore, out_session));
     heads_load(*out_session);
     return OK;

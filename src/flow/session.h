@@ -29,12 +29,12 @@ enum session_role { SESSION_STORAGE, SESSION_KEY };
  * Called from any thread, never by two at once, and not from the callback itself. */
 typedef void (*session_progress)(void *context, const char *step, uint64_t done, uint64_t total);
 
-/* What must not change while flows run. Read it, do not write it. */
+/* What must not change while flows run, but by session_catch_up. Read it, do not write it. */
 struct session {
     struct description description;
     struct keystore keystore;       /* user's name, certificate, secrets */
     struct tls_identity *identity;  /* for http_client_options */
-    unsigned n, k;                  /* storage servers; needed */
+    unsigned n, k;                  /* slots of an image; needed */
     unsigned m, t;                  /* key servers; needed, unless a user has reshared */
     const char *user;               /* keystore.user */
     const struct scalar *a3;        /* in secret memory */
@@ -88,9 +88,14 @@ struct http_traffic session_traffic(const struct session *session);
 
 /* ------------------------------------------------------------------ servers */
 
+/* Storage servers are N and may be more than n: those of the description, then those of the version
+ * before that went since, as description_storage has them. */
 unsigned session_server_count(const struct session *session, enum session_role role);
 const Myelin__Server *session_server(const struct session *session, enum session_role role,
                                      unsigned server);
+
+/* The number of the server of that name; -1 where there is none. */
+int session_find_server(const struct session *session, enum session_role role, const char *name);
 
 /* A client of one server, connected before or not, for this thread alone until it is given back.
  * Its answer timeout is http_client's default again. NO_MEMORY, INVALID. */
@@ -102,6 +107,7 @@ void session_client_give(struct session *session, struct http_client *client);
 /* What became of the question to one server. */
 struct session_answer {
     result code;                 /* OK, the server's refusal, or TIMEOUT and so on */
+    bool is_left_out;            /* it was not asked; `code` is NOT_FOUND */
     char text[ERROR_TEXT_BYTES]; /* where not OK; begins with the server's name */
 };
 
@@ -127,11 +133,17 @@ MUST_CHECK result session_ask(struct session *session, enum session_role role,
                               session_question question, void *context, unsigned enough,
                               struct session_answer answers[], unsigned *out_ok);
 
+/* The same of those servers alone that `is_asked` names, by server; NULL: all. */
+MUST_CHECK result session_ask_some(struct session *session, enum session_role role,
+                                   const bool is_asked[], session_question question, void *context,
+                                   unsigned enough, struct session_answer answers[],
+                                   unsigned *out_ok);
+
 /* A warning for each server whose call failed otherwise than by `expected` (OK: no exception). */
 void session_warn_failed(struct session *session, enum session_role role,
                          const struct session_answer answers[], result expected);
 
-/* The error where fewer than `needed` servers gave OK, from their answers: a refusal
+/* The error where fewer than `needed` of the servers asked gave OK, from their answers: a refusal
  * (DENIED, NOT_FOUND, CONFLICT, INVALID), with its server's text, where so many gave the same that
  * those left are too few, or none gave OK and `needed` or more gave the same; else QUORUM:
  * "<what>: 2 of the 3 key servers needed: key-1: connection refused; key-2: ...". */
@@ -142,6 +154,23 @@ result session_fail_quorum(const struct session *session, enum session_role role
 result session_fail_quorum_among(const struct session *session, enum session_role role,
                                  const char *what, const struct session_answer answers[],
                                  const struct holders *among, unsigned needed);
+
+/* ------------------------------------------------------------------ the system's version */
+
+/* The highest version of the system description that a server has named so far. */
+uint64_t session_newest_version(struct session *session);
+
+/*
+ * Where a server named a newer version than the session's, fetches it from whoever has it: verified
+ * by the CA key that the user trusts, kept where description_load_newest finds it again, and in
+ * place for every flow after this; `out_changed` says so. No other thread may use the session
+ * meanwhile; servers have other numbers then. Nobody having it is no error but a warning: it was a
+ * lie. INTERNAL where cancelled, NO_MEMORY.
+ */
+MUST_CHECK result session_catch_up(struct session *session, bool *out_changed);
+
+/* Asks all servers for their version first, for flows that must not work by an old one. */
+MUST_CHECK result session_look_up(struct session *session, bool *out_changed);
 
 /* ------------------------------------------------------------------ users */
 

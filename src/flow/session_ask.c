@@ -23,7 +23,8 @@ struct round {
     enum session_role role;
     session_question question;
     void *context;
-    unsigned count;
+    const bool *is_asked; /* by server; NULL: all */
+    unsigned count, asked_count;
     uint64_t started_ms;
 
     pthread_mutex_t lock; /* of all below and of the asked ones' `client` and `done` */
@@ -118,7 +119,7 @@ static unsigned grace_ok(const struct round *round, uint64_t now) {
 static void set_deadline(const struct round *round, unsigned enough, uint64_t now,
                          uint64_t *deadline) {
     bool only_slow = round->ended + round->slow == round->count;
-    bool all = enough == round->count;
+    bool all = enough == round->asked_count;
     unsigned needed = round->role == SESSION_STORAGE ? round->session->k : round->session->t;
     if (round->answered >= enough)
         earlier(deadline, now + GRACE_ANSWERED_MS);
@@ -144,12 +145,26 @@ static void wait_for_round(struct round *round, unsigned enough) {
     }
 }
 
+/* As if it had answered that it has nothing, and at once. */
+static void leave_out(struct asked *asked) {
+    answer_fail(asked, NOT_FOUND, "it was not asked");
+    asked->answer->is_left_out = true;
+    asked->done = true;
+    pthread_mutex_lock(&asked->round->lock);
+    asked->round->ended++;
+    pthread_mutex_unlock(&asked->round->lock);
+}
+
 static void start_round(struct round *round, struct asked asked[],
                         struct session_answer answers[]) {
     for (unsigned i = 0; i < round->count; i++) {
         answers[i] = (struct session_answer){0};
         asked[i] = (struct asked){
             .round = round, .answer = &answers[i], .server = i, .was_slow = *slow_flag(round, i)};
+        if (round->is_asked != NULL && !round->is_asked[i]) {
+            leave_out(&asked[i]);
+            continue;
+        }
         pthread_mutex_lock(&round->lock);
         round->slow += asked[i].was_slow;
         pthread_mutex_unlock(&round->lock);
@@ -178,17 +193,33 @@ static void end_round(struct round *round, struct asked asked[], unsigned enough
             pthread_join(asked[i].thread, NULL);
 }
 
+static unsigned count_asked(const bool is_asked[], unsigned count) {
+    unsigned asked = 0;
+    for (unsigned i = 0; i < count; i++)
+        asked += is_asked == NULL || is_asked[i];
+    return asked;
+}
+
 result session_ask(struct session *session, enum session_role role, session_question question,
                    void *context, unsigned enough, struct session_answer answers[],
                    unsigned *out_ok) {
+    return session_ask_some(session, role, NULL, question, context, enough, answers, out_ok);
+}
+
+result session_ask_some(struct session *session, enum session_role role, const bool is_asked[],
+                        session_question question, void *context, unsigned enough,
+                        struct session_answer answers[], unsigned *out_ok) {
     TRY(session_check_cancel(session));
     unsigned count = session_server_count(session, role);
+    unsigned asked_count = count_asked(is_asked, count);
     struct round round = {.session = session,
                           .role = role,
                           .question = question,
                           .context = context,
+                          .is_asked = is_asked,
                           .count = count,
                           .started_ms = clock_ms(),
+                          .asked_count = asked_count,
                           .lock = PTHREAD_MUTEX_INITIALIZER};
     struct asked *asked = calloc(count, sizeof *asked);
     if (asked == NULL)
@@ -199,7 +230,7 @@ result session_ask(struct session *session, enum session_role role, session_ques
     pthread_cond_init(&round.changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
     start_round(&round, asked, answers);
-    end_round(&round, asked, enough == 0 || enough > count ? count : enough);
+    end_round(&round, asked, enough == 0 || enough > asked_count ? asked_count : enough);
     pthread_cond_destroy(&round.changed);
     pthread_mutex_destroy(&round.lock);
     free(asked);
@@ -210,7 +241,7 @@ result session_ask(struct session *session, enum session_role role, session_ques
 void session_warn_failed(struct session *session, enum session_role role,
                          const struct session_answer answers[], result expected) {
     for (unsigned i = 0; i < session_server_count(session, role); i++)
-        if (answers[i].code != OK && answers[i].code != expected)
+        if (answers[i].code != OK && answers[i].code != expected && !answers[i].is_left_out)
             session_warn(session, "%s", answers[i].text);
 }
 
@@ -227,13 +258,13 @@ static result commonest_refusal(const struct session_answer answers[], unsigned 
     *out_times = 0;
     for (unsigned i = 0; i < count; i++) {
         result code = answers[i].code;
-        if (!is_refusal(code) || ++times[code] <= *out_times)
+        if (answers[i].is_left_out || !is_refusal(code) || ++times[code] <= *out_times)
             continue;
         *out_times = times[code];
         commonest = code;
     }
     for (unsigned i = count; i-- > 0;)
-        if (answers[i].code == commonest)
+        if (answers[i].code == commonest && !answers[i].is_left_out)
             *out_first = i;
     return commonest;
 }
@@ -251,7 +282,7 @@ result session_fail_quorum_among(const struct session *session, enum session_rol
     struct session_answer asked[FORMAT_SERVERS_MAX];
     unsigned ok = 0, refusals = 0, first = 0, count = 0;
     for (unsigned i = 0; i < session_server_count(session, role); i++)
-        if (holders_has(among, i + 1))
+        if (holders_has(among, i + 1) && !answers[i].is_left_out)
             asked[count++] = answers[i];
     for (unsigned i = 0; i < count; i++)
         ok += asked[i].code == OK;

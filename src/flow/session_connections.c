@@ -7,13 +7,20 @@
 #include "flow/session_state.h"
 
 unsigned session_server_count(const struct session *session, enum session_role role) {
-    return role == SESSION_STORAGE ? session->n : session->m;
+    return role == SESSION_STORAGE ? session->state->storage_count : session->m;
 }
 
 const Myelin__Server *session_server(const struct session *session, enum session_role role,
                                      unsigned server) {
-    const Myelin__System *system = session->description.system;
-    return role == SESSION_STORAGE ? system->storage[server] : system->key[server];
+    return role == SESSION_STORAGE ? session->state->storage[server]
+                                   : session->description.system->key[server];
+}
+
+int session_find_server(const struct session *session, enum session_role role, const char *name) {
+    for (unsigned i = 0; i < session_server_count(session, role); i++)
+        if (strcmp(session_server(session, role, i)->name, name) == 0)
+            return (int)i;
+    return -1;
 }
 
 void session_connections_free(struct session_state *state) {
@@ -87,6 +94,9 @@ void session_client_give(struct session *session, struct http_client *client) {
         if (c->client != client)
             continue;
         c->traffic = http_client_traffic(client);
+        uint64_t version = http_client_system_version(client);
+        if (version > state->newest_version)
+            state->newest_version = version;
         c->busy = false;
     }
     pthread_mutex_unlock(&state->lock);

@@ -24,8 +24,19 @@ struct session_directory_entry {
     struct session_directory_entry *next;
 };
 
+/* A description that was replaced: flows' names and keys may still point into it. */
+struct session_past {
+    struct description description;
+    struct session_past *before;
+};
+
 struct session_state {
-    pthread_mutex_t lock; /* of all below but the progress callback */
+    const Myelin__Server *storage[FORMAT_SERVERS_MAX]; /* N */
+    unsigned storage_count;
+    struct session_past *past;
+    uint64_t newest_version;  /* that a server named; under the lock */
+    uint64_t refused_version; /* nobody had it: it is not looked for again */
+    pthread_mutex_t lock;     /* of all below but the progress callback */
     struct session_connection *connections;
     struct session_directory_entry *users;
     char *warnings[SESSION_WARNINGS_MAX];
@@ -42,8 +53,12 @@ struct session_state {
     void *progress_context;
 };
 
+/* Takes the numbers and servers of session->description. */
+void session_take_system(struct session *session);
+
 /* Parts of session_close. */
 void session_connections_free(struct session_state *state);
 void session_users_free(struct session_state *state);
+void session_past_free(struct session_state *state);
 
 #endif

@@ -84,7 +84,7 @@ static size_t count_names(const struct pages_all *all) {
 result flow_shares_users(struct session *session, struct shares_users *out_users) {
     AUTO_PAGES struct pages_all all = {0};
     AUTO_SHARES_USERS struct shares_users users = {0};
-    TRY(pages_ask(session, SESSION_KEY, "/v1/users", parse_page, 0, &all));
+    TRY(pages_ask(session, SESSION_KEY, NULL, "/v1/users", parse_page, 0, &all));
     if (all.ok < session->t)
         return session_fail_quorum(session, SESSION_KEY, "listing the users", all.answers,
                                    session->t);

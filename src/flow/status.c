@@ -35,7 +35,8 @@ static result ask_role(struct session *session, enum session_role role,
 result flow_status(struct session *session, struct status_server out_servers[]) {
     unsigned storage_ok = 0, key_ok = 0;
     TRY(ask_role(session, SESSION_STORAGE, out_servers, &storage_ok));
-    TRY(ask_role(session, SESSION_KEY, out_servers + session->n, &key_ok));
+    TRY(ask_role(session, SESSION_KEY, out_servers + session_server_count(session, SESSION_STORAGE),
+                 &key_ok));
     if (storage_ok < session->k || key_ok < session->t)
         return FAIL(QUORUM,
                     "%u of the %u storage servers needed and %u of the %u key servers needed are "

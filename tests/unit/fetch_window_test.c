@@ -23,7 +23,7 @@ struct world {
     struct fetch_window *window;
     struct fetch_object objects[OBJECTS];
     size_t object_count;
-    int slot_of[SERVERS];
+    int slots_of[SERVERS][HOLDER_SLOTS];
     enum habit habits[SERVERS];
     enum fetch_standing standing[SERVERS];
     atomic_bool is_cancelled[SERVERS];
@@ -51,10 +51,10 @@ static void note_slow(void *context, unsigned server) {
 static void make_window(struct world *world, size_t count) {
     world->object_count = count;
     for (unsigned i = 0; i < SERVERS; i++)
-        world->slot_of[i] = (int)i;
+        memcpy(world->slots_of[i], (int[HOLDER_SLOTS]){(int)i, -1, -1}, sizeof world->slots_of[i]);
     for (size_t i = 0; i < count; i++) {
         uint64_t segments = i % 4 == 3 ? 30 : 1;
-        world->objects[i] = (struct fetch_object){.k = K, .slot_of = world->slot_of};
+        world->objects[i] = (struct fetch_object){.k = K, .slots_of = world->slots_of};
         assert_int_equal(format_layout_plan(segments * SEGMENT_BYTES, SEGMENT_BYTES, K,
                                             &world->objects[i].layout),
                          OK);
