@@ -31,6 +31,15 @@ const struct option_help option_helps[OPTION_COUNT] = {
     [OPTION_DETACH] = {"--detach", "leave the servers running in the background"},
     [OPTION_ADDRESSES] = {"--addresses LIST",
                           "HOST:PORT of each server, storage first, commas between"},
+    [OPTION_SLOTS] = {"--slots n", "storage servers that each image lies on (all)"},
+    [OPTION_ADDRESS] = {"--address HOST:PORT", "where the server listens (a free loopback port)"},
+    [OPTION_WEIGHT] = {"--weight W", "its part of the slots beside the others' (100)"},
+    [OPTION_DOMAIN] = {"--domain NAME", "what it fails together with: a site, a provider"},
+    [OPTION_IDENTITY] =
+        {"--identity HEX",
+         "the Ed25519 public key that the server made itself; its certificate alone "
+         "is written"},
+    [OPTION_FORCE] = {"--force", "though slots are still on their way, or the server is dead"},
     [OPTION_CHECK] = {"--check", "check these segments of a key server's log, without a server"},
     [OPTION_HEAD] = {"--head FILE|SEQ:HASH", "the log must have this entry: others' heads, or one"},
     [OPTION_HEADS] = {"--heads", "print the newest head seen of each key server's log"},
@@ -71,6 +80,12 @@ static const struct option long_options[] = {
     {"forget", required_argument, NULL, LONG_BASE + OPTION_FORGET},
     {"detach", no_argument, NULL, LONG_BASE + OPTION_DETACH},
     {"addresses", required_argument, NULL, LONG_BASE + OPTION_ADDRESSES},
+    {"slots", required_argument, NULL, LONG_BASE + OPTION_SLOTS},
+    {"address", required_argument, NULL, LONG_BASE + OPTION_ADDRESS},
+    {"weight", required_argument, NULL, LONG_BASE + OPTION_WEIGHT},
+    {"domain", required_argument, NULL, LONG_BASE + OPTION_DOMAIN},
+    {"identity", required_argument, NULL, LONG_BASE + OPTION_IDENTITY},
+    {"force", no_argument, NULL, LONG_BASE + OPTION_FORCE},
     {0},
 };
 

@@ -49,6 +49,7 @@ result command_repair(struct cli *cli);
 result command_status(struct cli *cli);
 result command_audit(struct cli *cli);
 result command_shares(struct cli *cli);
+result command_system(struct cli *cli);
 
 /* The system that --system or MYELIN_SYSTEM names. INVALID where neither does. */
 MUST_CHECK result cli_system(const struct cli *cli, const char **out_system);

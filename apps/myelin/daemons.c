@@ -28,23 +28,21 @@ void daemons_close(struct daemons *daemons) {
     description_free(&daemons->description);
 }
 
-static void add_daemons(struct daemons *daemons, Myelin__Server **servers, size_t count,
-                        bool is_key) {
-    for (size_t i = 0; i < count; i++)
-        daemons->of[daemons->count++] = (struct daemon){.server = servers[i], .is_key = is_key};
-}
-
 result daemons_open(const char *dir, struct daemons *out_daemons) {
     AUTO_DAEMONS struct daemons daemons = {.lock = -1};
     TRY(description_load(dir, NULL, &daemons.description));
     if (realpath(dir, daemons.dir) == NULL)
         return FAIL(IO, "%s: %s", dir, strerror(errno));
     const Myelin__System *system = daemons.description.system;
-    daemons.of = calloc(system->n_storage + system->n_key, sizeof *daemons.of);
+    const Myelin__Server *storage[FORMAT_SERVERS_MAX];
+    unsigned count = description_storage(&daemons.description, storage);
+    daemons.of = calloc(count + system->n_key, sizeof *daemons.of);
     if (daemons.of == NULL)
         return FAIL(NO_MEMORY, "out of memory");
-    add_daemons(&daemons, system->storage, system->n_storage, false);
-    add_daemons(&daemons, system->key, system->n_key, true);
+    for (unsigned i = 0; i < count; i++)
+        daemons.of[daemons.count++] = (struct daemon){.server = storage[i]};
+    for (size_t i = 0; i < system->n_key; i++)
+        daemons.of[daemons.count++] = (struct daemon){.server = system->key[i], .is_key = true};
     *out_daemons = daemons;
     daemons = (struct daemons){.lock = -1};
     return OK;

@@ -12,15 +12,17 @@ enum { ANY = 1 << 20 }; /* words */
 #define BIT(name) OPTION_BIT(OPTION_##name)
 
 static const struct command commands[] = {
-    {"up", "DIR [--storage N] [--k K] [--key M] [--threshold T] [--addresses LIST] [--detach]",
+    {"up",
+     "DIR [--storage N] [--slots n] [--k K] [--key M] [--threshold T] [--addresses LIST] "
+     "[--detach]",
      "make a system in DIR where there is none, and run its servers",
      "The servers listen on loopback; DIR/run has their pid files, DIR their logs. Without\n"
      "--detach they run until Control-C. A second 'up' starts those that do not run.\n"
      "With --addresses each has its own, and only those of this machine are started here: the "
      "others\n"
      "run elsewhere, each with its DIR/config folder and DIR/system.myelin.\n",
-     BIT(STORAGE) | BIT(K) | BIT(KEY) | BIT(THRESHOLD) | BIT(ADDRESSES) | BIT(DETACH), 1, 1,
-     command_up},
+     BIT(STORAGE) | BIT(SLOTS) | BIT(K) | BIT(KEY) | BIT(THRESHOLD) | BIT(ADDRESSES) | BIT(DETACH),
+     1, 1, command_up},
     {"down", "DIR", "stop the servers of the system in DIR", "", 0, 1, 1, command_down},
     {"enroll", "NAME", "become a user: keys, certificate, shares at the key servers",
      "The keystore goes to MYELIN_HOME (~/.myelin), under a passphrase that is asked for or read\n"
@@ -85,6 +87,18 @@ static const struct command commands[] = {
      "learns the key, images and forwards stay as they are. After an interruption the old shares\n"
      "work or the new ones; run it again. T shares kept from before a resharing open as ever.\n",
      BIT(ALL) | BIT(JSON) | BIT(THRESHOLD) | BIT(AMONG), 1, 2, command_shares},
+    {"system",
+     "show | status | add-storage NAME | drain NAME | activate NAME | remove NAME |\n"
+     "       replace OLD NEW | weight NAME W | add-key NAME | settle | publish",
+     "servers come and go: the manager's changes of the system, in its folder",
+     "Each change makes the next version of the system description and brings it to all servers;\n"
+     "clients and servers that were away pick it up by themselves. The storage servers then move\n"
+     "slots to where they belong, while puts and gets go on. 'status' says how many have to; once\n"
+     "none has, 'settle' makes it the end of the move, and the next change can come. A server "
+     "that\n"
+     "has to go is drained, or replaced, first. --force is for servers that are dead.\n",
+     BIT(ADDRESS) | BIT(WEIGHT) | BIT(DOMAIN) | BIT(IDENTITY) | BIT(FORCE) | BIT(JSON), 1, 3,
+     command_system},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -132,7 +146,7 @@ static enum cli_version version_of(const struct command *command) {
     if (command->run == command_verify || command->run == command_status)
         return VERSION_FIRST;
     if (command->run == command_put || command->run == command_audit ||
-        command->run == command_shares)
+        command->run == command_shares || command->run == command_system)
         return VERSION_ANY;
     return VERSION_RETRY;
 }

@@ -18,6 +18,7 @@ static result check_shape(const struct arguments *arguments, const struct daemon
         enum cli_option option;
         unsigned is;
     } numbers[] = {{OPTION_STORAGE, (unsigned)system->n_storage},
+                   {OPTION_SLOTS, description_slots(&daemons->description)},
                    {OPTION_K, system->k},
                    {OPTION_KEY, (unsigned)system->n_key},
                    {OPTION_THRESHOLD, system->t}};
@@ -34,12 +35,19 @@ static result check_shape(const struct arguments *arguments, const struct daemon
 }
 
 static result create(const struct arguments *arguments, const char *dir) {
-    unsigned n, k, m, t;
+    unsigned n, slots, k, m, t;
     TRY(arguments_number(arguments, OPTION_STORAGE, STORAGE, &n));
     TRY(arguments_number(arguments, OPTION_K, n < K ? n : K, &k));
     TRY(arguments_number(arguments, OPTION_KEY, KEY, &m));
     TRY(arguments_number(arguments, OPTION_THRESHOLD, m < THRESHOLD ? m : THRESHOLD, &t));
-    return local_create_at(dir, n, k, m, t, arguments->values[OPTION_ADDRESSES]);
+    TRY(arguments_number(arguments, OPTION_SLOTS, n, &slots));
+    const struct local_shape shape = {.storage = n,
+                                      .slots = slots,
+                                      .k = k,
+                                      .key = m,
+                                      .t = t,
+                                      .addresses = arguments->values[OPTION_ADDRESSES]};
+    return local_create_shape(dir, &shape);
 }
 
 static result open_or_create(const struct arguments *arguments, const char *dir,

@@ -18,8 +18,9 @@
 #include "system/identity.h"
 #include "system/paths.h"
 #include "system/ports.h"
+#include "system/x509.h"
 
-enum { SERVERS_MAX = 2 * FORMAT_SERVERS_MAX };
+enum { SERVERS_MAX = 2 * FORMAT_SERVERS_MAX, PEM_FILE_MAX = 64 << 10 };
 
 /* Says that a creation is under way, or was interrupted, in which case what it left may go. */
 static const char marker_name[] = ".creating";
@@ -100,7 +101,7 @@ static uint64_t now_ms(void) {
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static result describe(const char *dir, const struct ca *ca, const struct setup *setup,
+static result describe(const char *dir, const struct ca *ca, const struct local_shape *shape,
                        Myelin__Server *servers[]) {
     AUTO_DESCRIPTION struct description description = {0};
     char suite[] = "BLS12-381";
@@ -108,12 +109,13 @@ static result describe(const char *dir, const struct ca *ca, const struct setup 
     system.format = 1;
     system.version = 1;
     system.suite = suite;
-    system.k = setup->k;
-    system.t = setup->t;
-    system.n_storage = setup->n;
+    system.n = shape->slots;
+    system.k = shape->k;
+    system.t = shape->t;
+    system.n_storage = shape->storage;
     system.storage = servers;
-    system.n_key = setup->m;
-    system.key = servers + setup->n;
+    system.n_key = shape->key;
+    system.key = servers + shape->storage;
     system.created_ms = now_ms();
     TRY(description_create(ca, &system, &description));
     return description_write(&description, dir);
@@ -148,17 +150,17 @@ static result take_addresses(const char *list, struct member members[], unsigned
     return OK;
 }
 
-static result create_members(const char *dir, const struct ca *ca, const struct setup *setup,
+static result create_members(const char *dir, const struct ca *ca, const struct local_shape *shape,
                              struct member members[]) {
     Myelin__Server *servers[SERVERS_MAX];
-    unsigned count = setup->n + setup->m;
+    unsigned count = shape->storage + shape->key;
     for (unsigned i = 0; i < count; i++) {
-        bool is_storage = i < setup->n;
+        bool is_storage = i < shape->storage;
         TRY(make_member(dir, ca, is_storage ? TLS_ROLE_STORAGE : TLS_ROLE_KEY,
-                        is_storage ? i + 1 : i - setup->n + 1, &members[i]));
+                        is_storage ? i + 1 : i - shape->storage + 1, &members[i]));
         servers[i] = &members[i].server;
     }
-    return describe(dir, ca, setup, servers);
+    return describe(dir, ca, shape, servers);
 }
 
 static bool exists(const char *path) {
@@ -189,7 +191,7 @@ static result make_room(const char *dir, const char *marker) {
     return file_remove_tree(config);
 }
 
-static result create_in(const char *dir, const struct setup *setup, struct member members[]) {
+static result create_in(const char *dir, const struct local_shape *shape, struct member members[]) {
     AUTO_CA struct ca *ca = NULL;
     char marker[PATH_MAX];
     char path[PATH_MAX];
@@ -201,7 +203,7 @@ static result create_in(const char *dir, const struct setup *setup, struct membe
     TRY(ca_create(path, system_id, &ca));
     TRY(local_run_path(dir, path, sizeof path));
     TRY(file_make_folders(path, 0755));
-    TRY(create_members(dir, ca, setup, members));
+    TRY(create_members(dir, ca, shape, members));
     if (unlink(marker) != 0)
         return FAIL(IO, "removing %s: %s", marker, strerror(errno));
     return file_sync_folder(dir);
@@ -213,19 +215,101 @@ result local_create(const char *dir, unsigned n, unsigned k, unsigned m, unsigne
 
 result local_create_at(const char *dir, unsigned n, unsigned k, unsigned m, unsigned t,
                        const char *addresses) {
-    struct setup setup = {.n = n, .k = k, .m = m, .t = t};
-    unsigned count = n + m;
+    const struct local_shape shape = {
+        .storage = n, .slots = n, .k = k, .key = m, .t = t, .addresses = addresses};
+    return local_create_shape(dir, &shape);
+}
+
+static result check_shape(const struct local_shape *shape) {
+    const struct setup setup = {.n = shape->slots, .k = shape->k, .m = shape->key, .t = shape->t};
+    if (shape->storage > FORMAT_SERVERS_MAX)
+        return FAIL(INVALID, "%u storage servers: at most %d", shape->storage, FORMAT_SERVERS_MAX);
     TRY(setup_check(&setup));
+    if (shape->slots > shape->storage)
+        return FAIL(INVALID, "n = %u slots of an image: there are %u storage servers", shape->slots,
+                    shape->storage);
+    return OK;
+}
+
+result local_create_shape(const char *dir, const struct local_shape *shape) {
+    TRY(check_shape(shape));
+    unsigned count = shape->storage + shape->key;
     __attribute__((cleanup(members_free))) struct member *members = calloc(count, sizeof *members);
     if (members == NULL)
         return FAIL(NO_MEMORY, "no memory for %u servers", count);
-    TRY(addresses == NULL ? choose_addresses(members, count)
-                          : take_addresses(addresses, members, count));
+    TRY(shape->addresses == NULL ? choose_addresses(members, count)
+                                 : take_addresses(shape->addresses, members, count));
     TRY(file_make_folders(dir, 0755));
     AUTO_FD int lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0)
         return FAIL(IO, "%s: %s", dir, strerror(errno));
     if (flock(lock, LOCK_EX | LOCK_NB) != 0)
         return FAIL(CONFLICT, "another process is making a system in %s", dir);
-    return create_in(dir, &setup, members);
+    return create_in(dir, shape, members);
+}
+
+/* ------------------------------------------------------------------ a server more */
+
+/* The credentials that are there from a change that was broken off. */
+static result take_again(const char *dir, const struct ca *ca, const struct local_server *server,
+                         uint8_t out_identity[FORMAT_IDENTITY_BYTES]) {
+    char config[PATH_MAX], path[PATH_MAX];
+    AUTO_BYTES struct bytes pem = {0};
+    AUTO_BYTES struct bytes certificate = {0};
+    AUTO_BYTES struct bytes renewed = {0};
+    TRY(local_config_path(dir, server->name, config, sizeof config));
+    TRY(path_join(config, "certificate.pem", path, sizeof path));
+    TRY(file_read(path, PEM_FILE_MAX, &pem));
+    TRY(x509_pem_to_der(bytes_view(&pem), &certificate));
+    TRY(x509_identity(bytes_view(&certificate), out_identity));
+    return ca_issue_server(ca, server->name, server->is_key ? TLS_ROLE_KEY : TLS_ROLE_STORAGE,
+                           out_identity, 0, &renewed);
+}
+
+/* A certificate alone, for a key that is elsewhere. */
+static result certify_elsewhere(const char *dir, const struct ca *ca,
+                                const struct local_server *server) {
+    char config[PATH_MAX], path[PATH_MAX];
+    AUTO_BYTES struct bytes certificate = {0};
+    AUTO_BYTES struct bytes pem = {0};
+    TRY(ca_issue_server(ca, server->name, server->is_key ? TLS_ROLE_KEY : TLS_ROLE_STORAGE,
+                        server->identity, 0, &certificate));
+    TRY(x509_pem_from_der(bytes_view(&certificate), &pem));
+    TRY(local_config_path(dir, server->name, config, sizeof config));
+    TRY(file_make_folders(config, 0700));
+    TRY(path_join(config, "certificate.pem", path, sizeof path));
+    return file_write_atomic(path, bytes_view(&pem), 0644);
+}
+
+static result make_here(const char *dir, const struct ca *ca, const struct local_server *server,
+                        uint8_t out_identity[FORMAT_IDENTITY_BYTES]) {
+    struct member member = {0};
+    char store[PATH_MAX];
+    snprintf(member.name, sizeof member.name, "%s", server->name);
+    TRY(make_credentials(dir, ca, server->is_key ? TLS_ROLE_KEY : TLS_ROLE_STORAGE, &member));
+    memcpy(out_identity, member.identity, FORMAT_IDENTITY_BYTES);
+    TRY(local_store_path(dir, server->name, store, sizeof store));
+    return file_make_folders(store, 0700);
+}
+
+result local_add_server(const char *dir, const struct ca *ca, const struct local_server *server,
+                        char out_address[FORMAT_ADDRESS_MAX + 1],
+                        uint8_t out_identity[FORMAT_IDENTITY_BYTES]) {
+    uint16_t port = 0;
+    if (!format_is_name(server->name))
+        return FAIL(INVALID, "'%.64s' is not a name ([a-z0-9][a-z0-9._-]*)", server->name);
+    if (server->address != NULL && !format_is_address(server->address))
+        return FAIL(INVALID, "'%.64s' is no address: expected HOST:PORT", server->address);
+    if (server->address == NULL)
+        TRY(ports_choose(1, &port));
+    if (server->address != NULL)
+        snprintf(out_address, FORMAT_ADDRESS_MAX + 1, "%s", server->address);
+    else
+        snprintf(out_address, FORMAT_ADDRESS_MAX + 1, "127.0.0.1:%u", port);
+    if (server->identity != NULL) {
+        memcpy(out_identity, server->identity, FORMAT_IDENTITY_BYTES);
+        return certify_elsewhere(dir, ca, server);
+    }
+    result taken = take_again(dir, ca, server, out_identity);
+    return taken == NOT_FOUND ? make_here(dir, ca, server, out_identity) : taken;
 }

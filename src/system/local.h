@@ -12,6 +12,7 @@
 #define MYELIN_SYSTEM_LOCAL_H
 
 #include "base/result.h"
+#include "system/ca.h"
 #include "system/description.h"
 
 enum { LOCAL_SEAL_KEY_BYTES = 32 }; /* of seal.key: raw bytes, mode 0600 */
@@ -39,5 +40,28 @@ MUST_CHECK result local_create(const char *dir, unsigned n, unsigned k, unsigned
  * or one is none. */
 MUST_CHECK result local_create_at(const char *dir, unsigned n, unsigned k, unsigned m, unsigned t,
                                   const char *addresses);
+
+/* The same of what a shape says. `slots` of an image (n) may be fewer than storage servers. */
+struct local_shape {
+    unsigned storage, slots, k, key, t;
+    const char *addresses;
+};
+MUST_CHECK result local_create_shape(const char *dir, const struct local_shape *shape);
+
+/* A server more in the system's folder: credentials that the manager certifies, and a store for one
+ * that runs here. `address` NULL: a free loopback port. With `identity` (32 bytes) the server has
+ * made its key itself, elsewhere: only its certificate is written. What was made for the same name
+ * before is taken again, so that a broken-off change can be done again. `out_address` has room for
+ * FORMAT_ADDRESS_MAX characters. CONFLICT where the name was given to another key; INVALID, IO. */
+struct local_server {
+    const char *name;
+    bool is_key;
+    const char *address;
+    const uint8_t *identity;
+};
+MUST_CHECK result local_add_server(const char *dir, const struct ca *ca,
+                                   const struct local_server *server,
+                                   char out_address[FORMAT_ADDRESS_MAX + 1],
+                                   uint8_t out_identity[FORMAT_IDENTITY_BYTES]);
 
 #endif
