@@ -73,21 +73,21 @@ def collusion():
     for s in range(n + 1):
         parts.append(text(left + (s + 0.5) * cell, top - 10, str(s), 12))
         for j in range(m + 1):
-            reads = s >= k and j >= t
-            keys = j >= t and not reads
-            fill = "#f6c9ad" if reads else "#fdf0d5" if keys else "#d8efe6"
+            kind = 0 if j < t else 1 if s == 0 else 2 if s < k else 3
+            fill = ("#d8efe6", "#fdf0d5", "#fadfb8", "#f6c9ad")[kind]
             parts += [box(left + s * cell, top + j * cell * 0.62, cell - 3, cell * 0.62 - 3, fill=fill, stroke="white"),
                       text(left + (s + 0.48) * cell, top + (j + 0.6) * cell * 0.62,
-                           "all" if reads else "keys" if keys else "–", 12)]
+                           ("–", "keys", "asks", "all")[kind], 12)]
     for j in range(m + 1):
         parts.append(text(left - 14, top + (j + 0.6) * cell * 0.62, str(j), 12))
     bottom = top + (m + 1) * cell * 0.62 + 22
     for i, (fill, words) in enumerate((("#d8efe6", "nothing of the content: sizes, times, names"),
-                                       ("#fdf0d5", "users' keys, content keys and IDs, fewer than k slices of the bulk"),
+                                       ("#fdf0d5", "users' keys, content keys and IDs, nothing of the bulk"),
+                                       ("#fadfb8", "every image, by asking honest storage servers for slices, as if to mend"),
                                        ("#f6c9ad", "every image; but no signature: nothing can be altered or forwarded"))):
         parts += [box(left, bottom + 22 * i - 12, 16, 16, fill=fill, stroke=GREY),
                   text(left + 26, bottom + 22 * i, words, 12, "start")]
-    figure("collusion.svg", left + (n + 1) * cell + 20, int(bottom + 66), parts)
+    figure("collusion.svg", left + (n + 1) * cell + 32, int(bottom + 88), parts)
 
 
 if __name__ == "__main__":
