@@ -15,6 +15,7 @@ from cluster import BIN, Cluster  # noqa: E402
 from network import TOOLS, Network  # noqa: E402
 
 PORT = 4750
+IDLE_S = 35  # a server ends a kept connection that is idle for 30 s
 HOUR = 3600
 PAST = 60 * 24 * HOUR  # so long ago the system was made: clocks may go back, certificates stay valid
 
@@ -90,6 +91,7 @@ class Fleet(Cluster):
         self.network = Network([*self.servers, "client"], seed)
         self.shims = {name: Shim(self.folder / f"{name}.shim") for name in [*self.servers, "client"]}
         self.processes = {}
+        self.idle_s = IDLE_S
         self.faults = {}  # server: the fault's name
         self.rng = random.Random(seed)
 
@@ -155,6 +157,10 @@ class Fleet(Cluster):
         for server in servers:
             self.processes[server].kill()
             self.processes[server].wait()
+
+    @staticmethod
+    def descriptors(pid):
+        return len(os.listdir(f"/proc/{pid}/fd"))
 
     def alive(self):
         """Every server that should run does; else the end of its log."""

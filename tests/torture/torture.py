@@ -1,9 +1,13 @@
 #!/usr/bin/python3
-"""Hundreds of rounds of operations on a network that fails. See docs/FAULTS.md.
+"""Operations on a network that fails, in namespaces that this program makes; needs root. See docs/FAULTS.md.
 
-    torture.py [--rounds N] [--minutes M] [--seed S] [--settle N] [--keep] [-v]
+    torture.py [history] [--rounds N] [--minutes M]    random operations under random faults, checked
+    torture.py matrix [--repeats N] [--write FILE]     each fault by itself: what becomes of each operation
+    torture.py load [--clients N] [--minutes M]        many clients at once; latencies, memory, descriptors
 """
 import argparse
+import collections
+import os
 import pathlib
 import secrets
 import shutil
@@ -13,6 +17,8 @@ import time
 
 from fleet import Fleet
 from history import USERS, History
+from load import Load
+from matrix import Matrix, write_section
 from model import Wrong
 
 
@@ -31,35 +37,78 @@ def torture(history, rounds, minutes, settle_every):
     return done
 
 
+def run_history(fleet, arguments):
+    fleet.up().enroll(*USERS)
+    history = History(fleet, arguments.seed, verbose=arguments.verbose)
+    rounds = torture(history, arguments.rounds, arguments.minutes, arguments.settle)
+    verbs = collections.defaultdict(collections.Counter)
+    for step in history.steps:
+        verbs[step.verb][step.code] += 1
+    lines = ["| operation | runs | done | not found | denied | too few servers | other |", "|---|---|---|---|---|---|---|"]
+    for verb, codes in sorted(verbs.items()):
+        runs = sum(codes.values())
+        named = [codes[code] for code in (0, 3, 4, 5)]
+        lines.append(f"| {verb} | {runs} | " + " | ".join(map(str, named)) + f" | {runs - sum(named)} |")
+    return "history", (f"{rounds} rounds, {len(history.steps)} operations, seed {arguments.seed}: every answer was "
+                       "one that the model allows.\n\n" + "\n".join(lines))
+
+
+def run_matrix(fleet, arguments):
+    fleet.up().enroll("alice", "bob")
+    matrix = Matrix(fleet, say=print if arguments.verbose else lambda line: None)
+    matrix.all(arguments.repeats)
+    return "matrix", matrix.text()
+
+
+def run_load(fleet, arguments):
+    fleet.up().enroll(*[f"user{number}" for number in range(arguments.clients)])
+    load = Load(fleet, arguments.clients, arguments.seed)
+    try:
+        load.run(arguments.minutes)
+    except Wrong:
+        print(load.latency_table() + "\n\n" + load.memory_table(), flush=True)
+        raise
+    return "load", load.text(arguments.minutes)
+
+
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", choices=["history", "matrix", "load"], default="history")
     parser.add_argument("--rounds", type=int, default=1_000_000)
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each fault")
+    parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32))
     parser.add_argument("--settle", type=int, default=10, help="rounds from one full check to the next")
+    parser.add_argument("--write", metavar="FILE", help="put the tables into FILE's section of that name")
     parser.add_argument("--keep", action="store_true", help="leave the system's folder")
     parser.add_argument("-v", "--verbose", action="store_true")
     arguments = parser.parse_args()
-    print(f"torture: seed {arguments.seed}", flush=True)
+    if os.geteuid() != 0:
+        print("torture: network namespaces need root", file=sys.stderr)
+        return 1
+    print(f"torture: {arguments.what}, seed {arguments.seed}", flush=True)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="myelin-torture-"))
     fleet = Fleet(folder, seed=arguments.seed)
-    history = None
     try:
-        fleet.up().enroll(*USERS)
-        history = History(fleet, arguments.seed, verbose=arguments.verbose)
-        rounds = torture(history, arguments.rounds, arguments.minutes, arguments.settle)
-        print(f"torture: {rounds} rounds, {len(history.steps)} operations, nothing wrong")
+        section, text = {"history": run_history, "matrix": run_matrix, "load": run_load}[arguments.what](fleet, arguments)
+        print(text)
+        if arguments.write:
+            write_section(arguments.write, section, text)
     except Wrong as wrong:
         print(f"torture: WRONG (seed {arguments.seed}): {wrong}", file=sys.stderr)
         arguments.keep = True
         return 1
     finally:
-        fleet.end()
+        codes = fleet.end()
         if arguments.keep:
             print(f"torture: the servers' logs and stores are in {folder}", file=sys.stderr)
         else:
             shutil.rmtree(folder, ignore_errors=True)
-    return 0
+    failed = {server: code for server, code in codes.items() if code != 0}
+    if failed:
+        print(f"torture: servers did not stop in order: {failed}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
