@@ -75,3 +75,18 @@ def test_a_certificate_is_renewed(shared):
     shared.kill("key-1", "key-2")  # so that it is needed
     shared.get("alice", "one")
     shared.up()
+
+
+def test_every_command_in_the_documents_is_one(shared):
+    """`myelin WORD ...` in code of the documents names a command that there is, and what follows
+    `shares` and `system` stands in their help."""
+    known = set(re.findall(r"^  ([a-z]+)  ", shared.must("--help").out, re.M))
+    assert "audit" in known
+    parts = {name: shared.must(name, "--help").out for name in ("shares", "system")}
+    root = DOCUMENT.parents[1]
+    for path in [root / "README.md", *sorted(root.glob("docs/*.md"))]:
+        for command, part in re.findall(r"(?:`|^    )myelin (?:--user \w+ )?([a-z]+)\b(?: ([a-z-]+)\b)?",
+                                        path.read_text(), re.M):
+            assert command in known, f"{path.name}: myelin {command}"
+            if part and command in parts:
+                assert re.search(rf"\b{part}\b", parts[command]), f"{path.name}: myelin {command} {part}"
