@@ -127,36 +127,37 @@ static result allow_where(scmp_filter_ctx filter, const char *name, struct scmp_
     return add_rule(filter, SCMP_ACT_ALLOW, name, 1, &argument);
 }
 
-/* libseccomp's macros leave the last field out, which clang warns of. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+/* An argument, counted from 0, that is `value`; or of which the bits of `mask` are. */
+static struct scmp_arg_cmp masked(unsigned argument, scmp_datum_t mask, scmp_datum_t value) {
+    return (struct scmp_arg_cmp){argument, SCMP_CMP_MASKED_EQ, mask, value};
+}
+
+static struct scmp_arg_cmp equal(unsigned argument, scmp_datum_t value) {
+    return (struct scmp_arg_cmp){argument, SCMP_CMP_EQ, value, 0};
+}
 
 /* Calls of which some uses are right. */
 static result add_partial(scmp_filter_ctx filter) {
     const int families[] = {AF_INET, AF_INET6};
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
-        TRY(allow_where(filter, "socket", SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i])));
-    TRY(allow_where(filter, "ioctl", SCMP_A1(SCMP_CMP_EQ, FIONBIO)));
-    TRY(allow_where(filter, "ioctl", SCMP_A1(SCMP_CMP_EQ, FIONREAD)));
-    TRY(allow_where(filter, "socketpair", SCMP_A0(SCMP_CMP_EQ, AF_UNIX)));
-    TRY(allow_where(filter, "mmap", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, 0)));
-    TRY(allow_where(filter, "mmap",
-                    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, PROT_WRITE)));
+        TRY(allow_where(filter, "socket", equal(0, (scmp_datum_t)families[i])));
+    TRY(allow_where(filter, "ioctl", equal(1, FIONBIO)));
+    TRY(allow_where(filter, "ioctl", equal(1, FIONREAD)));
+    TRY(allow_where(filter, "socketpair", equal(0, AF_UNIX)));
+    TRY(allow_where(filter, "mmap", masked(2, PROT_WRITE | PROT_EXEC, 0)));
+    TRY(allow_where(filter, "mmap", masked(2, PROT_WRITE | PROT_EXEC, PROT_WRITE)));
     /* code of a shared object that the name service or gconv loads late */
-    TRY(allow_where(filter, "mmap",
-                    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, PROT_EXEC)));
-    TRY(allow_where(filter, "mprotect", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)));
-    TRY(allow_where(filter, "clone", SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)));
+    TRY(allow_where(filter, "mmap", masked(2, PROT_WRITE | PROT_EXEC, PROT_EXEC)));
+    TRY(allow_where(filter, "mprotect", masked(2, PROT_EXEC, 0)));
+    TRY(allow_where(filter, "clone", masked(0, CLONE_THREAD, CLONE_THREAD)));
 #ifndef UNDER_SANITIZER
     /* Its flags lie in memory, where a filter cannot look; without it glibc takes clone. */
     TRY(add_rule(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL));
 #endif
-    TRY(allow_where(filter, "prctl", SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)));
-    TRY(allow_where(filter, "tgkill", SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid())));
-    return allow_where(filter, "prlimit64", SCMP_A2(SCMP_CMP_EQ, 0)); /* asks, sets nothing */
+    TRY(allow_where(filter, "prctl", equal(0, PR_SET_NAME)));
+    TRY(allow_where(filter, "tgkill", equal(0, (scmp_datum_t)getpid())));
+    return allow_where(filter, "prlimit64", equal(2, 0)); /* asks, sets nothing */
 }
-
-#pragma GCC diagnostic pop
 
 static result fill(scmp_filter_ctx filter) {
     TRY(add_all(filter, SCMP_ACT_ALLOW, allowed, sizeof allowed / sizeof allowed[0]));

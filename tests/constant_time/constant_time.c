@@ -4,7 +4,8 @@
  * one (the method of A. Langley's ctgrind).
  *
  *     valgrind --error-exitcode=9 --suppressions=constant_time.supp constant-time
- *     constant-time --leak     branches on a secret on purpose: valgrind must report it
+ *     constant-time --leak          branches on a secret on purpose: valgrind must report it
+ *     constant-time --leak-address  reads where a secret says: so must it that
  *
  * What is published (points, proofs, ciphertexts) is marked as defined again as soon as it is made.
  */
@@ -14,8 +15,10 @@
 #include <valgrind/memcheck.h>
 
 #include "base/secret.h"
+#include "scheme/combine.h"
 #include "scheme/content_key.h"
 #include "scheme/enc.h"
+#include "scheme/encode.h"
 #include "scheme/key_recover.h"
 #include "scheme/share_dec.h"
 #include "scheme/share_refresh.h"
@@ -79,11 +82,18 @@ static void run_keygen(struct user *user) {
     require(share_check(&user->public_key, &user->commitments, T, M, &user->shares[0]));
 }
 
-static void run_enc(const struct user *owner, struct g2 *out_tau) {
+/* What is published of an envelope. */
+struct envelope {
+    struct g2 tau;
+    struct ciphertext ciphertexts[K];
+    uint8_t commitment[KEY_COMMITMENT_BYTES];
+};
+
+static void run_enc(const struct user *owner, struct envelope *out) {
     struct scalar s[K], r[K];
     struct gt messages[K], product;
-    struct ciphertext ciphertexts[K];
-    uint8_t key[CONTENT_KEY_BYTES], commitment[KEY_COMMITMENT_BYTES];
+    uint8_t key[CONTENT_KEY_BYTES];
+    struct g2 *out_tau = &out->tau;
     require(token(&owner->secret.a3, view_of_string("1.2.3"), out_tau));
     PUBLIC(*out_tau);
     for (size_t i = 0; i < K; i++) {
@@ -91,12 +101,41 @@ static void run_enc(const struct user *owner, struct g2 *out_tau) {
         secret_scalar(&r[i]);
         enc_message(&s[i], &messages[i]);
     }
-    enc_with_randomness(&owner->public_key, out_tau, messages, r, K, ciphertexts);
+    enc_with_randomness(&owner->public_key, out_tau, messages, r, K, out->ciphertexts);
+    PUBLIC(out->ciphertexts);
     content_key_product(messages, K, &product);
     content_key(&product, out_tau, key);
-    content_key_commitment(key, commitment);
-    PUBLIC(commitment);
-    require(content_key_check(key, commitment));
+    content_key_commitment(key, out->commitment);
+    PUBLIC(out->commitment);
+    require(content_key_check(key, out->commitment));
+}
+
+/* What t key servers answer opens the envelope: their partials, D and what comes of them are the
+ * reader's secrets, the symbols are not. */
+static void run_combine(const struct user *owner, const struct envelope *envelope) {
+    struct partial partials[T];
+    struct codeword_symbol symbols[K];
+    const struct codeword_symbol *chosen[K];
+    struct g2 d;
+    struct gt product, messages[K];
+    uint8_t key[CONTENT_KEY_BYTES];
+    for (size_t i = 0; i < T; i++)
+        require(share_dec(&owner->shares[i], 0, &envelope->tau, &partials[i]));
+    for (size_t i = 0; i < T; i++)
+        SECRET(partials[i].d);
+    for (size_t i = 0; i < K; i++) {
+        struct scalar row[K] = {0};
+        scalar_from_u64(1, &row[i]);
+        require(encode(envelope->ciphertexts, row, K, &symbols[i]));
+        chosen[i] = &symbols[i];
+    }
+    require(combine_partials(partials, T, T, &d));
+    require(combine_product(chosen, K, &d, &product));
+    require(combine_messages(chosen, K, &d, messages));
+    content_key(&product, &envelope->tau, key);
+    require(content_key_check(key, envelope->commitment));
+    for (size_t i = 0; i < K; i++)
+        codeword_symbol_free(&symbols[i]);
 }
 
 static void run_rekeygen(const struct user *owner, const struct user *recipient) {
@@ -191,17 +230,31 @@ static int leak(void) {
     return 0;
 }
 
+static int leak_address(void) {
+    static const uint8_t table[256] = {1, 2, 3};
+    struct scalar s;
+    uint8_t bytes[SCALAR_BYTES];
+    secret_scalar(&s);
+    scalar_to_bytes(&s, bytes);
+    volatile uint8_t looked_up = table[bytes[0]];
+    (void)looked_up;
+    return 0;
+}
+
 int main(int argc, char **argv) {
     require(secret_start());
+    if (argc == 2 && strcmp(argv[1], "--leak-address") == 0)
+        return leak_address();
     if (argc == 2 && strcmp(argv[1], "--leak") == 0)
         return leak();
     struct user owner, recipient;
-    struct g2 tau;
+    struct envelope envelope;
     run_keygen(&owner);
     run_keygen(&recipient);
-    run_enc(&owner, &tau);
+    run_enc(&owner, &envelope);
     run_rekeygen(&owner, &recipient);
-    run_share_dec(&owner, &tau);
+    run_share_dec(&owner, &envelope.tau);
+    run_combine(&owner, &envelope);
     run_new_shares(&owner);
     run_replacement(&owner);
     share_commitments_free(&owner.commitments);

@@ -1,6 +1,6 @@
-/* What a key server deals, as it comes from the network: its purpose, t, the dealer, the receiver or
- * lost one, a sub-share, then the commitments. What is accepted has no other bytes and goes through
- * the point that its purpose prescribes. */
+/* What a key server deals, as it comes from the network: its purpose, t, the dealer, the receiver
+ * or lost one, a sub-share, then the commitments. What is accepted has no other bytes and goes
+ * through the point that its purpose prescribes. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,8 +45,7 @@ static void start(void) {
 
 static bool read_input(struct view bytes, struct input *out) {
     struct view head;
-    if (!view_take(&bytes, HEAD_BYTES, &head) ||
-        !view_take(&bytes, SUBSHARE_BYTES, &out->subshare))
+    if (!view_take(&bytes, HEAD_BYTES, &head) || !view_take(&bytes, SUBSHARE_BYTES, &out->subshare))
         return false;
     out->purpose = (enum purpose)(head.data[0] % PURPOSES);
     out->t = head.data[1] % (T_MAX + 1); /* 0 too: refused */

@@ -324,18 +324,24 @@ static inline void draft_make(struct draft *draft, const struct person *owner, c
 
 /* ------------------------------------------------------------------ its requests */
 
-static inline result ask_begin(struct fixture *fixture, const struct person *who,
-                               const struct draft *draft) {
-    AUTO_BYTES struct bytes body = {0};
+static inline void draft_begin_body(const struct draft *draft, struct bytes *out_body) {
+    uint8_t tau[G2_BYTES];
     ProtobufCBinaryData ids[FIXTURE_OBJECTS];
     for (size_t i = 0; i < draft->object_count; i++)
         ids[i] = format_bytes(view_of(draft->objects[i].id.bytes, FORMAT_ID_BYTES));
+    memcpy(tau, draft->tau, sizeof tau);
     Myelin__BeginPut begin = MYELIN__BEGIN_PUT__INIT;
-    begin.tau = format_bytes(view_of(draft->tau, G2_BYTES));
+    begin.tau = format_bytes(view_of(tau, sizeof tau));
     begin.creates = draft->creates;
     begin.object = ids;
     begin.n_object = draft->object_count;
-    assert_int_equal(format_pack(&begin, &body), OK);
+    assert_int_equal(format_pack(&begin, out_body), OK);
+}
+
+static inline result ask_begin(struct fixture *fixture, const struct person *who,
+                               const struct draft *draft) {
+    AUTO_BYTES struct bytes body = {0};
+    draft_begin_body(draft, &body);
     return put_begin(fixture->storage, &who->caller, &draft->image, &draft->put, bytes_view(&body));
 }
 
