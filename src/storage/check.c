@@ -290,7 +290,7 @@ result image_check(struct storage *storage, const struct storage_caller *caller,
     {
         AUTO_IMAGE_LOCK struct image_lock lock = {0};
         TRY(image_lock_read(storage, image, &lock));
-        TRY(image_authorise(storage, caller, image, IMAGE_OWNER | IMAGE_RECIPIENT | IMAGE_PEER,
+        TRY(image_authorise(storage, caller, image, IMAGE_OWNER | IMAGE_RECIPIENT | IMAGE_SERVER,
                             &owner));
         TRY(list_objects(storage, image, &list));
     }

@@ -362,8 +362,10 @@ static result answer_symbol(struct storage *storage, const struct storage_caller
         return FAIL(INVALID, "?for= is missing, or not a user's name");
     TRY(image_lock_read(storage, image, &lock));
     TRY(image_owner(storage, image, &owner));
-    if (is_peer)
+    if (is_peer) {
+        TRY(image_authorise(storage, caller, image, IMAGE_PEER, &owner));
         return answer_original(storage, wanted, out_answer);
+    }
     bool himself = caller->role == STORAGE_ROLE_USER && strcmp(caller->name, user) == 0;
     if (!himself && caller->role != STORAGE_ROLE_KEY_SERVER)
         return FAIL(DENIED, "%s: only key servers ask for somebody else", storage->server);

@@ -226,7 +226,9 @@ result image_authorise(struct storage *storage, const struct storage_caller *cal
     TRY(image_owner(storage, image, out_owner));
     if (caller->role == STORAGE_ROLE_KEY_SERVER && (rights & IMAGE_KEY_SERVER))
         return OK;
-    if (caller->role == STORAGE_ROLE_PEER && (rights & IMAGE_PEER))
+    if (caller->role == STORAGE_ROLE_PEER &&
+        ((rights & IMAGE_SERVER) ||
+         ((rights & IMAGE_PEER) && slots_concern(storage, image, caller->name))))
         return OK;
     if (caller->role == STORAGE_ROLE_USER) {
         if ((rights & IMAGE_OWNER) && strcmp(caller->name, out_owner->name) == 0)

@@ -65,7 +65,8 @@ enum image_right {
     IMAGE_OWNER = 1,
     IMAGE_RECIPIENT = 2,
     IMAGE_KEY_SERVER = 4,
-    IMAGE_PEER = 8, /* another storage server: to mend its own store */
+    IMAGE_PEER = 8,    /* a storage server with a slot of the image: to mend its own store */
+    IMAGE_SERVER = 16, /* any storage server of the system */
 };
 
 /* Whether `caller` has one of `rights`. Under the image's lock. */

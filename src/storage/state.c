@@ -183,8 +183,9 @@ result state_coefficients(struct storage *storage, const struct storage_caller *
                           const struct image_id *image, struct bytes *out_coefficients) {
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
     AUTO_FORMAT Myelin__Envelope *envelope = NULL;
-    TRY(check_caller(storage, caller));
+    struct image_owner owner;
     TRY(image_lock_read(storage, image, &lock));
+    TRY(image_authorise(storage, caller, image, IMAGE_PEER, &owner));
     TRY(image_envelope(storage, image, NULL, &envelope));
     return image_coefficients(storage, image, envelope, out_coefficients);
 }

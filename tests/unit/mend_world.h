@@ -1,0 +1,616 @@
+/*
+ * Five storage servers in one process, each with a store and a mender of its own, and between them
+ * no network but this file: it stands in the place of src/storage/peers.c, and lies as a test tells
+ * it.
+ */
+#ifndef MYELIN_TESTS_MEND_WORLD_H
+#define MYELIN_TESTS_MEND_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "code/code.h"
+#include "format/hash.h"
+#include "format/layout.h"
+#include "format/symbol.h"
+#include "scheme/enc.h"
+#include "scheme/encode.h"
+#include "scheme/rekeygen.h"
+#include "scheme/token.h"
+#include "storage/check.h"
+#include "storage/forward.h"
+#include "storage/image.h"
+#include "storage/listing.h"
+#include "storage/mend.h"
+#include "storage/put.h"
+#include "storage/removal.h"
+#include "storage/state.h"
+#include "system/local.h"
+#include "system/placement.h"
+
+enum { N = 5, K = 2, OBJECTS = 2, SEGMENT = 4096 };
+
+struct person {
+    char name[16];
+    struct sign_key key;
+    struct public_key public_key;
+    struct secret_key secret;
+    struct storage_caller caller;
+};
+
+/* How a server misbehaves towards its peers. */
+enum lie { HONEST, DOWN, LIES_ON_SLICES, LIES_ON_HASHES, LIES_ON_SYMBOLS, SHOWS_NO_OBJECTS };
+
+struct host {
+    char folder[128];
+    struct store *store;
+    struct storage *storage;
+    struct sign_key key;
+    struct peers *peers;
+    struct mender *mender;
+    enum lie lie;
+    unsigned slices_served;
+};
+
+static struct {
+    char root[64], dir[96];
+    struct description description;
+    struct host hosts[N];
+    struct person alice, bob, mallory;
+    uint64_t now_ms;
+} world;
+
+static inline uint64_t world_clock(void) {
+    return world.now_ms;
+}
+
+/* ------------------------------------------------------------------ the network */
+
+struct peers {
+    struct peer_group group;
+};
+
+static inline const char *host_name(unsigned host) {
+    return world.description.system->storage[host]->name;
+}
+
+static inline int host_of(const char *name) {
+    return description_find_storage(&world.description, name);
+}
+
+result peers_new(const struct description *description, const struct tls_identity *identity,
+                 const char *self, struct peers **out_peers) {
+    struct peers *peers = calloc(1, sizeof *peers);
+    assert_non_null(peers);
+    peers->group.description = *description; /* borrowed here */
+    TRY(storage_fleet_new(description, identity, &peers->group.fleet));
+    peers->group.self = storage_fleet_find(peers->group.fleet, self);
+    *out_peers = peers;
+    return OK;
+}
+
+void peers_free(struct peers *peers) {
+    if (peers != NULL)
+        storage_fleet_free(peers->group.fleet);
+    free(peers);
+}
+
+result peers_set_description(struct peers *peers, const struct description *description) {
+    peers->group.description = *description;
+    return OK;
+}
+
+struct peer_group *peers_hold(struct peers *peers) {
+    return &peers->group;
+}
+
+void peers_release(struct peers *peers, struct peer_group *group) {
+    (void)peers;
+    (void)group;
+}
+
+/* A path's parts: "/v1/images/IMAGE/WHAT/ID/LAST?slot=S". */
+struct asked {
+    struct image_id image;
+    char what[32], id[80], last[32];
+    uint32_t slot;
+    char after[80];
+};
+
+static inline void read_path(const char *path, struct asked *asked) {
+    char text[512], hex[80] = "";
+    *asked = (struct asked){.slot = SLOT_ANY};
+    snprintf(text, sizeof text, "%s", path);
+    char *query = strchr(text, '?');
+    if (query != NULL) {
+        *query++ = '\0';
+        (void)sscanf(query, "slot=%u", &asked->slot);
+        (void)sscanf(query, "after=%79s", asked->after);
+    }
+    assert_true(sscanf(text, "/v1/images/%79[^/]/%31[^/]/%79[^/]/%31s", hex, asked->what, asked->id,
+                       asked->last) >= 1);
+    assert_int_equal(image_id_parse(hex, &asked->image), OK);
+}
+
+static inline result serve(struct host *host, const struct storage_caller *caller,
+                           const struct asked *asked, struct bytes *out) {
+    struct short_id id;
+    const struct image_id *image = &asked->image;
+    if (strcmp(asked->what, "state") == 0)
+        return state_answer(host->storage, caller, image, out);
+    if (strcmp(asked->what, "coefficients") == 0)
+        return state_coefficients(host->storage, caller, image, out);
+    if (strcmp(asked->what, "forwards") == 0)
+        return listing_forwards(host->storage, caller, image, asked->after, out);
+    if (strcmp(asked->what, "symbol") == 0)
+        return forward_symbol(host->storage, caller, image, NULL, asked->slot, out);
+    if (strcmp(asked->what, "check") == 0)
+        return image_check(host->storage, caller, image, asked->slot, out);
+    if (strcmp(asked->what, "objects") == 0 && asked->id[0] == '\0')
+        return host->lie == SHOWS_NO_OBJECTS
+                   ? OK /* a page without entries has no bytes */
+                   : listing_objects(host->storage, caller, image, asked->after, out);
+    TRY(short_id_parse("an id", asked->id, &id));
+    if (strcmp(asked->what, "puts") == 0)
+        return put_read_commit(host->storage, caller, image, &id, out);
+    assert_string_equal(asked->last, "hashes");
+    return image_hashes(host->storage, caller, image, &id, asked->slot, out);
+}
+
+static inline result ask_host(struct peer_group *group, unsigned server, const char *path,
+                              struct bytes *out) {
+    struct host *host = &world.hosts[server];
+    const struct storage_caller caller = {.name = host_name((unsigned)group->self),
+                                          .role = STORAGE_ROLE_PEER};
+    struct asked asked;
+    if (host->lie == DOWN)
+        return FAIL(TIMEOUT, "%s: connection refused", host_name(server));
+    read_path(path, &asked);
+    TRY(serve(host, &caller, &asked, out));
+    bool is_lie = (host->lie == LIES_ON_HASHES && strcmp(asked.last, "hashes") == 0) ||
+                  (host->lie == LIES_ON_SYMBOLS && strcmp(asked.what, "symbol") == 0);
+    if (is_lie)
+        out->data[out->len - 1] ^= 1;
+    return OK;
+}
+
+result peers_call(struct peer_group *group, unsigned server, const char *method, const char *path,
+                  uint32_t patience_ms, size_t limit, struct bytes *out_answer) {
+    (void)method;
+    (void)patience_ms;
+    TRY(ask_host(group, server, path, out_answer));
+    assert_in_range(out_answer->len, 0, limit);
+    return OK;
+}
+
+result peers_download(struct peer_group *group, unsigned server, const char *path, uint64_t offset,
+                      uint64_t length, struct bytes *out_bytes) {
+    struct host *host = &world.hosts[server];
+    const struct storage_caller caller = {.name = host_name((unsigned)group->self),
+                                          .role = STORAGE_ROLE_PEER};
+    struct asked asked;
+    struct short_id object;
+    struct image_range range;
+    if (host->lie == DOWN)
+        return FAIL(TIMEOUT, "%s: connection refused", host_name(server));
+    read_path(path, &asked);
+    TRY(short_id_parse("an object", asked.id, &object));
+    TRY(image_open_symbol(host->storage, &caller, &asked.image, &object, asked.slot, &range));
+    AUTO_FD int fd = range.fd;
+    assert_in_range(offset + length, 0, range.length);
+    TRY(bytes_reserve(out_bytes, out_bytes->len + length));
+    assert_int_equal(
+        pread(fd, out_bytes->data + out_bytes->len, length, (off_t)(range.offset + offset)),
+        length);
+    out_bytes->len += length;
+    host->slices_served++;
+    if (host->lie == LIES_ON_SLICES)
+        out_bytes->data[out_bytes->len - 1] ^= 1;
+    return OK;
+}
+
+/* A certificate is "a certificate of NAME" here. */
+result peers_identify(const struct peer_group *group, struct view certificate,
+                      char out_name[FORMAT_NAME_MAX + 1], uint8_t out_identity[SIGN_PUBLIC_BYTES]) {
+    const struct person *people[] = {&world.alice, &world.bob, &world.mallory};
+    (void)group;
+    for (size_t i = 0; i < 3; i++)
+        if (view_equal(certificate, people[i]->caller.certificate)) {
+            snprintf(out_name, FORMAT_NAME_MAX + 1, "%s", people[i]->name);
+            memcpy(out_identity, people[i]->key.public_key, SIGN_PUBLIC_BYTES);
+            return OK;
+        }
+    return FAIL(DENIED, "no certificate of the CA");
+}
+
+void peers_each(const bool is_wanted[], unsigned count, peers_work work, void *context) {
+    for (unsigned i = 0; i < count; i++)
+        if (is_wanted[i])
+            work(context, i);
+}
+
+/* ------------------------------------------------------------------ its life */
+
+static inline void person_make(struct person *person, const char *name) {
+    static char certificates[3][48];
+    static unsigned next;
+    char *certificate = certificates[next++ % 3];
+    snprintf(person->name, sizeof person->name, "%s", name);
+    snprintf(certificate, sizeof certificates[0], "a certificate of %s", name);
+    sign_key_random(&person->key);
+    keygen(&person->secret, &person->public_key);
+    person->caller = (struct storage_caller){person->name, STORAGE_ROLE_USER,
+                                             person->key.public_key, view_of_string(certificate)};
+}
+
+static inline void host_start(unsigned number) {
+    struct host *host = &world.hosts[number];
+    struct storage_options options = {.server = host_name(number),
+                                      .key = &host->key,
+                                      .now_ms = world_clock,
+                                      .description = &world.description};
+    assert_int_equal(store_open(host->folder, &host->store), OK);
+    assert_int_equal(storage_open(host->store, &options, &host->storage), OK);
+    assert_int_equal(peers_new(&world.description, NULL, options.server, &host->peers), OK);
+    assert_int_equal(mender_new(host->storage, host->peers, &host->mender), OK);
+}
+
+static inline void host_stop(unsigned number) {
+    struct host *host = &world.hosts[number];
+    mender_free(host->mender);
+    peers_free(host->peers);
+    storage_close(host->storage);
+    store_close(host->store);
+}
+
+static inline int world_setup(void **state) {
+    (void)state;
+    memset(&world, 0, sizeof world);
+    world.now_ms = 1700000000000;
+    snprintf(world.root, sizeof world.root, "%s/myelin-mend-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    if (secret_start() != OK || mkdtemp(world.root) == NULL)
+        return -1;
+    log_set_level(LOG_ERROR + 1);
+    snprintf(world.dir, sizeof world.dir, "%s/system", world.root);
+    assert_int_equal(local_create(world.dir, N, K, 2, 2), OK);
+    assert_int_equal(description_load(world.dir, NULL, &world.description), OK);
+    person_make(&world.alice, "alice");
+    person_make(&world.bob, "bob");
+    person_make(&world.mallory, "mallory");
+    for (unsigned i = 0; i < N; i++) {
+        sign_key_random(&world.hosts[i].key);
+        snprintf(world.hosts[i].folder, sizeof world.hosts[i].folder, "%s/%u", world.root, i);
+        host_start(i);
+    }
+    return 0;
+}
+
+static inline int world_teardown(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < N; i++)
+        host_stop(i);
+    description_free(&world.description);
+    return file_remove_tree(world.root) == OK ? 0 : -1;
+}
+
+/* ------------------------------------------------------------------ an image */
+
+struct object {
+    struct short_id id;
+    struct format_layout layout;
+    uint8_t *slices[N]; /* by slot */
+    Myelin__Signed *manifest;
+};
+
+struct drawn {
+    const struct person *owner;
+    uint8_t tau[G2_BYTES];
+    struct image_id image;
+    struct short_id put;
+    char names[N][16]; /* by slot */
+    unsigned host[N];  /* by slot */
+    Myelin__Signed *envelope;
+    struct bytes symbols[N], coefficients;
+    struct object objects[OBJECTS];
+    struct bytes commit;
+};
+
+static inline void drawn_free(struct drawn *drawn) {
+    format_free(drawn->envelope);
+    bytes_free(&drawn->coefficients);
+    bytes_free(&drawn->commit);
+    for (unsigned i = 0; i < N; i++)
+        bytes_free(&drawn->symbols[i]);
+    for (unsigned i = 0; i < OBJECTS; i++) {
+        format_free(drawn->objects[i].manifest);
+        for (unsigned slot = 0; slot < N; slot++)
+            free(drawn->objects[i].slices[slot]);
+    }
+}
+#define AUTO_DRAWN __attribute__((cleanup(drawn_free)))
+
+static inline void random_id(struct short_id *id) {
+    uint8_t bytes[FORMAT_ID_BYTES];
+    secret_random(bytes, sizeof bytes);
+    assert_int_equal(short_id_from(view_of(bytes, sizeof bytes), id), OK);
+}
+
+static inline void draw_envelope(struct drawn *d, const struct g2 *tau) {
+    struct gt messages[K];
+    struct ciphertext ciphertexts[K];
+    uint8_t hashes[N][DIGEST_BYTES], table[DIGEST_BYTES], commitment[DIGEST_BYTES] = {1};
+    ProtobufCBinaryData fields[N];
+    char *servers[N], owner[16];
+    enc_random_messages(K, messages);
+    enc(&d->owner->public_key, tau, messages, K, ciphertexts);
+    for (unsigned slot = 0; slot < N; slot++) {
+        struct scalar row[K];
+        uint8_t bytes[SCALAR_BYTES];
+        AUTO_SYMBOL struct codeword_symbol symbol = {0};
+        encode_coefficients(NULL, K, row);
+        assert_int_equal(encode(ciphertexts, row, K, &symbol), OK);
+        assert_int_equal(format_symbol_pack(slot, &symbol, &d->symbols[slot], hashes[slot]), OK);
+        for (unsigned i = 0; i < K; i++) {
+            scalar_to_bytes(&row[i], bytes);
+            assert_int_equal(bytes_append(&d->coefficients, view_of(bytes, sizeof bytes)), OK);
+        }
+        fields[slot] = format_bytes(view_of(hashes[slot], DIGEST_BYTES));
+        servers[slot] = d->names[slot];
+    }
+    digest_sha256(bytes_view(&d->coefficients), table);
+    memcpy(owner, d->owner->name, sizeof owner);
+    Myelin__Envelope envelope = MYELIN__ENVELOPE__INIT;
+    envelope.format = 1;
+    envelope.owner = owner;
+    envelope.tau = format_bytes(view_of(d->tau, G2_BYTES));
+    envelope.k = K;
+    envelope.servers = servers;
+    envelope.symbol_hash = fields;
+    envelope.n_servers = envelope.n_symbol_hash = N;
+    envelope.key_commitment = format_bytes(view_of(commitment, sizeof commitment));
+    envelope.owner_label = format_bytes(view_of("label", 5));
+    envelope.sealed_id = format_bytes(view_of("sealed", 6));
+    envelope.put = format_bytes(view_of(d->put.bytes, FORMAT_ID_BYTES));
+    envelope.created_ms = world.now_ms;
+    envelope.coefficients_hash = format_bytes(view_of(table, sizeof table));
+    assert_int_equal(format_sign(&d->owner->key, &envelope, &d->envelope), OK);
+}
+
+static inline void draw_slices(struct object *object, uint8_t rows[N][K]) {
+    AUTO_CODE_MAP struct code_map encoder = {0};
+    for (unsigned slot = 0; slot < N; slot++) {
+        assert_int_equal(code_cauchy_row(K, slot, rows[slot]), OK);
+        object->slices[slot] = malloc(object->layout.symbol_bytes);
+        assert_non_null(object->slices[slot]);
+    }
+    assert_int_equal(code_encoder_init(N, K, rows[0], &encoder), OK);
+    for (uint64_t i = 0; i < object->layout.segments; i++) {
+        size_t len = format_slice_len(&object->layout, i);
+        uint8_t segment[K * (SEGMENT + 16)], *out[N];
+        const uint8_t *blocks[K];
+        secret_random(segment, K * len);
+        for (unsigned b = 0; b < K; b++)
+            blocks[b] = segment + b * len;
+        for (unsigned slot = 0; slot < N; slot++)
+            out[slot] = object->slices[slot] + format_slice_offset(&object->layout, i);
+        code_apply(&encoder, blocks, len, out);
+    }
+}
+
+static inline void draw_root(const struct object *object, unsigned slot,
+                             uint8_t root[DIGEST_BYTES]) {
+    struct format_slice_table table;
+    format_slice_table_start(&table);
+    for (uint64_t i = 0; i < object->layout.segments; i++) {
+        uint8_t hash[DIGEST_BYTES];
+        digest_sha256(view_of(object->slices[slot] + format_slice_offset(&object->layout, i),
+                              format_slice_len(&object->layout, i)),
+                      hash);
+        format_slice_table_add(&table, hash);
+    }
+    format_slice_table_finish(&table, root);
+}
+
+static inline void draw_object(struct drawn *d, struct object *object, uint64_t bytes) {
+    uint8_t rows[N][K], roots[N][DIGEST_BYTES], salt[FORMAT_SALT_BYTES] = {1};
+    ProtobufCBinaryData row_fields[N], root_fields[N];
+    char *servers[N], owner[16];
+    random_id(&object->id);
+    assert_int_equal(format_layout_plan(bytes, SEGMENT, K, &object->layout), OK);
+    draw_slices(object, rows);
+    for (unsigned slot = 0; slot < N; slot++) {
+        draw_root(object, slot, roots[slot]);
+        root_fields[slot] = format_bytes(view_of(roots[slot], DIGEST_BYTES));
+        row_fields[slot] = format_bytes(view_of(rows[slot], K));
+        servers[slot] = d->names[slot];
+    }
+    memcpy(owner, d->owner->name, sizeof owner);
+    Myelin__Manifest manifest = MYELIN__MANIFEST__INIT;
+    manifest.format = 1;
+    manifest.owner = owner;
+    manifest.tau = format_bytes(view_of(d->tau, G2_BYTES));
+    manifest.object = format_bytes(view_of(object->id.bytes, FORMAT_ID_BYTES));
+    manifest.put = format_bytes(view_of(d->put.bytes, FORMAT_ID_BYTES));
+    manifest.salt = format_bytes(view_of(salt, sizeof salt));
+    manifest.sealed_meta = format_bytes(view_of("meta", 4));
+    manifest.sealed_bytes = object->layout.sealed_bytes;
+    manifest.segment_bytes = SEGMENT;
+    manifest.segments = object->layout.segments;
+    manifest.k = K;
+    manifest.servers = servers;
+    manifest.symbol_root = root_fields;
+    manifest.row = row_fields;
+    manifest.n_servers = manifest.n_symbol_root = manifest.n_row = N;
+    manifest.created_ms = world.now_ms;
+    assert_int_equal(format_sign(&d->owner->key, &manifest, &object->manifest), OK);
+}
+
+static inline void draw_commit(struct drawn *d) {
+    Myelin__Signed *manifests[OBJECTS];
+    AUTO_FORMAT Myelin__Signed *record = NULL;
+    uint8_t contents[DIGEST_BYTES];
+    char owner[16];
+    for (unsigned i = 0; i < OBJECTS; i++)
+        manifests[i] = d->objects[i].manifest;
+    assert_int_equal(format_commit_contents(d->envelope, manifests, OBJECTS, contents), OK);
+    memcpy(owner, d->owner->name, sizeof owner);
+    Myelin__Commit commit = MYELIN__COMMIT__INIT;
+    commit.owner = owner;
+    commit.tau = format_bytes(view_of(d->tau, G2_BYTES));
+    commit.put = format_bytes(view_of(d->put.bytes, FORMAT_ID_BYTES));
+    commit.contents = format_bytes(view_of(contents, sizeof contents));
+    assert_int_equal(format_sign(&d->owner->key, &commit, &record), OK);
+    assert_int_equal(format_pack(record, &d->commit), OK);
+}
+
+/* An image of `owner`'s under the token of `id`, which is the same whoever the owner is: so a
+ * stranger can claim it. */
+static inline void image_draw(struct drawn *d, const struct person *owner, const char *id) {
+    struct scalar a3;
+    struct g2 tau;
+    const char *names[FORMAT_SERVERS_MAX];
+    *d = (struct drawn){.owner = owner};
+    scalar_from_u64(12345, &a3);
+    assert_int_equal(token(&a3, view_of_string(id), &tau), OK);
+    g2_to_bytes(&tau, d->tau);
+    image_id_of_tau(view_of(d->tau, G2_BYTES), &d->image);
+    random_id(&d->put);
+    assert_int_equal(placement_slots(&world.description, d->tau, names), N);
+    for (unsigned slot = 0; slot < N; slot++) {
+        snprintf(d->names[slot], sizeof d->names[slot], "%s", names[slot]);
+        d->host[slot] = (unsigned)host_of(names[slot]);
+    }
+    draw_envelope(d, &tau);
+    draw_object(d, &d->objects[0], 20000); /* five segments */
+    draw_object(d, &d->objects[1], 100);
+    draw_commit(d);
+}
+
+static inline result put_object(struct drawn *d, unsigned slot, struct object *object) {
+    struct host *host = &world.hosts[d->host[slot]];
+    struct upload_options options = {
+        .object = object->id, .slot = slot, .slice_bytes = object->layout.slice_len};
+    struct upload *upload = NULL;
+    AUTO_BYTES struct bytes receipt = {0};
+    TRY(upload_open(host->storage, &d->owner->caller, &d->image, &d->put, &options, &upload));
+    assert_int_equal(
+        upload_append(upload, view_of(object->slices[slot], object->layout.symbol_bytes)), OK);
+    return upload_finish(upload, &receipt);
+}
+
+/* The whole put at the holder of one slot; without its commit where `commit` is not set. */
+static inline result image_put(struct drawn *d, unsigned slot, bool commit) {
+    struct host *host = &world.hosts[d->host[slot]];
+    const struct storage_caller *owner = &d->owner->caller;
+    ProtobufCBinaryData ids[OBJECTS];
+    Myelin__Signed *manifests[OBJECTS];
+    AUTO_BYTES struct bytes body = {0};
+    AUTO_FORMAT Myelin__Symbol *symbol = NULL;
+    Myelin__BeginPut begin = MYELIN__BEGIN_PUT__INIT;
+    Myelin__PreparePut prepare = MYELIN__PREPARE_PUT__INIT;
+    for (unsigned i = 0; i < OBJECTS; i++) {
+        ids[i] = format_bytes(view_of(d->objects[i].id.bytes, FORMAT_ID_BYTES));
+        manifests[i] = d->objects[i].manifest;
+    }
+    begin.tau = prepare.tau = format_bytes(view_of(d->tau, G2_BYTES));
+    begin.creates = 1;
+    begin.object = ids;
+    begin.n_object = prepare.n_manifest = OBJECTS;
+    assert_int_equal(format_pack(&begin, &body), OK);
+    TRY(put_begin(host->storage, owner, &d->image, &d->put, bytes_view(&body)));
+    for (unsigned i = 0; i < OBJECTS; i++)
+        TRY(put_object(d, slot, &d->objects[i]));
+    assert_int_equal(format_parse_symbol(bytes_view(&d->symbols[slot]), &symbol), OK);
+    prepare.envelope = d->envelope;
+    prepare.symbol = symbol;
+    prepare.coefficients = format_bytes(bytes_view(&d->coefficients));
+    prepare.manifest = manifests;
+    body.len = 0;
+    assert_int_equal(format_pack(&prepare, &body), OK);
+    TRY(put_prepare(host->storage, owner, &d->image, &d->put, bytes_view(&body)));
+    return commit ? put_commit(host->storage, owner, &d->image, &d->put, bytes_view(&d->commit))
+                  : OK;
+}
+
+static inline void image_put_all(struct drawn *d) {
+    for (unsigned slot = 0; slot < N; slot++)
+        assert_int_equal(image_put(d, slot, true), OK);
+}
+
+/* All that the holder of a slot has of the image is lost. */
+static inline void image_lose(struct drawn *d, unsigned slot) {
+    assert_int_equal(store_delete_all(world.hosts[d->host[slot]].store, place_image(&d->image).key),
+                     OK);
+}
+
+static inline result image_mend(struct drawn *d, unsigned slot, const struct storage_caller *caller,
+                                struct mend_report *report) {
+    const struct mend_options options = {.caller = caller};
+    mend_report_free(report);
+    return mend_image(world.hosts[d->host[slot]].mender, &d->image, &options, report);
+}
+
+/* What the holder of a slot has is what was put there. */
+static inline void image_expect(struct drawn *d, unsigned slot) {
+    struct host *host = &world.hosts[d->host[slot]];
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_FORMAT Myelin__CheckAnswer *answer = NULL;
+    AUTO_FORMAT Myelin__Symbol *symbol = NULL;
+    assert_int_equal(image_check(host->storage, &d->owner->caller, &d->image, slot, &wire), OK);
+    assert_int_equal(format_parse_check_answer(bytes_view(&wire), &answer), OK);
+    assert_true(answer->envelope_good);
+    assert_int_equal(answer->n_object, OBJECTS);
+    for (unsigned i = 0; i < OBJECTS; i++) {
+        uint8_t bytes[32768];
+        struct image_range range;
+        assert_true(answer->object[i]->good);
+        assert_int_equal(image_open_symbol(host->storage, &d->owner->caller, &d->image,
+                                           &d->objects[i].id, slot, &range),
+                         OK);
+        AUTO_FD int fd = range.fd;
+        assert_int_equal(pread(fd, bytes, range.length, (off_t)range.offset), range.length);
+        assert_memory_equal(bytes, d->objects[i].slices[slot], range.length);
+    }
+    wire.len = 0;
+    assert_int_equal(image_symbol(host->storage, &d->image, slot, &symbol), OK);
+    assert_int_equal(format_pack(symbol, &wire), OK);
+    assert_true(view_equal(bytes_view(&wire), bytes_view(&d->symbols[slot])));
+}
+
+static inline void image_expect_none(struct drawn *d, unsigned slot) {
+    struct image_owner owner;
+    assert_int_equal(image_owner(world.hosts[d->host[slot]].storage, &d->image, &owner), NOT_FOUND);
+}
+
+/* A removal by `who`, signed now. */
+static inline void removal_sign(struct drawn *d, const struct person *who, struct bytes *out_body) {
+    char owner[16];
+    AUTO_FORMAT Myelin__Signed *record = NULL;
+    Myelin__Removal removal = MYELIN__REMOVAL__INIT;
+    memcpy(owner, who->name, sizeof owner);
+    removal.owner = owner;
+    removal.tau = format_bytes(view_of(d->tau, G2_BYTES));
+    removal.serial_ms = world.now_ms;
+    assert_int_equal(format_sign(&who->key, &removal, &record), OK);
+    assert_int_equal(format_pack(record, out_body), OK);
+}
+
+static inline result image_remove(struct drawn *d, unsigned slot, const struct person *who) {
+    AUTO_BYTES struct bytes body = {0};
+    removal_sign(d, who, &body);
+    return removal_take(world.hosts[d->host[slot]].storage, &who->caller, &d->image,
+                        bytes_view(&body));
+}
+
+#endif
