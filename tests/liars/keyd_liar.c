@@ -1,13 +1,14 @@
 /*
  * myelin-keyd with another mouth. The lies:
  *
- *     open    partial       another valid point           partial-of user=  another user's partial
- *             proof         a proof that does not hold    index             answers as the next one
- *             beta          another point than tau, rk1   symbols           alters what storage
- * said few           one symbol only               forward           a forged forward user unknown
- * does not know anybody         swapped user=     gives another's entry commitments   others, of a
- * polynomial with the same constant term both    framing       commitments and partial rekey rekey
- * another valid point all     nonsense      no message                    refuse            403
+ * - open: `partial` another valid point, `partial-of user=` another user's partial, `proof` a proof
+ *   that does not hold, `index` answers as the next one, `beta` another point than tau or rk1,
+ *   `symbols` alters what storage said, `few` one symbol only, `forward` a forged forward
+ * - user: `unknown` does not know anybody, `swapped user=` gives another's entry, `commitments` of
+ *   another polynomial with the same constant term
+ * - rekey: `rekey` another valid point
+ * - several: `framing` commitments and partial, `threshold` one key server is enough; all:
+ *   `nonsense` no message, `refuse` 403
  */
 #include "group/g2.h"
 #include "keys/caller.h"
@@ -85,6 +86,8 @@ static result lie_open(struct key_service *service, const struct lie *lie,
         return alter_symbols(answer);
     if (lie_is(lie, "few"))
         answer->n_symbol = 1; /* the others stay allocated with the answer, in one piece */
+    if (lie_is(lie, "threshold"))
+        answer->t = 1;
     if (lie_is(lie, "forward") && answer->forward != NULL)
         flip(&answer->forward->signature);
     return OK;
@@ -110,6 +113,15 @@ WRAP(result, service_open, struct key_service *service, const struct tls_peer *p
     return OK;
 }
 
+/* As if each key server had the key itself: the first commitments fit every public key. */
+static result say_one_opens(Myelin__UserAnswer *answer, struct bytes *out_answer) {
+    size_t t = answer->n_commitment1;
+    answer->n_commitment1 = answer->n_commitment2 = 1;
+    result packed = lie_pack(answer, out_answer);
+    answer->n_commitment1 = answer->n_commitment2 = t;
+    return packed;
+}
+
 WRAP(result, service_user, struct key_service *service, const struct tls_peer *peer,
      const char *user, struct bytes *out_answer) {
     AUTO_FORMAT Myelin__UserAnswer *answer = NULL;
@@ -125,9 +137,11 @@ WRAP(result, service_user, struct key_service *service, const struct tls_peer *p
                             out_answer));
     if (lie_is(&lie, "nonsense"))
         return lie_nonsense(out_answer);
-    if (!lie_is(&lie, "commitments") && !lie_is(&lie, "framing"))
+    if (!lie_is(&lie, "commitments") && !lie_is(&lie, "framing") && !lie_is(&lie, "threshold"))
         return OK;
     TRY(format_parse_user_answer(bytes_view(out_answer), &answer));
+    if (lie_is(&lie, "threshold"))
+        return say_one_opens(answer, out_answer);
     TRY(move_g1(&answer->commitment1[1]));
     TRY(move_point(&answer->commitment2[1]));
     return lie_pack(answer, out_answer);
@@ -146,6 +160,8 @@ WRAP(result, service_rekey, struct key_service *service, const struct tls_peer *
     TRY(format_parse_rekey_answer(bytes_view(out_answer), &answer));
     if (lie_is(&lie, "rekey"))
         TRY(move_point(&answer->p));
+    if (lie_is(&lie, "threshold"))
+        answer->t = 1;
     if (lie_is(&lie, "index"))
         answer->index = answer->index % (uint32_t)service->description->system->n_key + 1;
     return lie_pack(answer, out_answer);

@@ -225,7 +225,7 @@ def test_servers_that_do_not_commit(world):
 
 @pytest.mark.parametrize("reader, owner", READERS)
 @pytest.mark.parametrize("lie", ["partial", "partial-of user=carol", "partial unproven", "framing", "symbols", "index",
-                                 "beta", "nonsense", "refuse"])
+                                 "beta", "threshold", "nonsense", "refuse"])
 def test_lies_at_an_opening(world, lie, reader, owner):
     world.expect(reader, owner, dict.fromkeys(KEYS, lie), rounds=1)
 
@@ -253,7 +253,7 @@ def test_a_key_server_that_knows_few_symbols(world):
     world.expect("alice", None, dict.fromkeys(KEYS, "few"), to_blame=[], rounds=1)
 
 
-@pytest.mark.parametrize("lie", ["swapped user=carol", "unknown", "commitments", "nonsense", "refuse"])
+@pytest.mark.parametrize("lie", ["swapped user=carol", "unknown", "commitments", "threshold", "nonsense", "refuse"])
 def test_wrong_entries_of_users(world, lie):
     world.c.tell(dict.fromkeys(KEYS, lie))
     answer = world.c.must("forward", "scan", "--to", "bob", user="alice")
@@ -271,7 +271,7 @@ def test_a_user_whom_nobody_knows_is_not_made_up(world):
     assert "dora" in answer.err
 
 
-@pytest.mark.parametrize("lie", ["rekey", "index", "nonsense", "refuse"])
+@pytest.mark.parametrize("lie", ["rekey", "threshold", "index", "nonsense", "refuse"])
 def test_wrong_parts_of_a_forward(world, lie):
     world.c.tell(dict.fromkeys(KEYS, lie))
     answer = world.c.must("forward", "scan", "--to", "bob", user="alice")
