@@ -115,9 +115,9 @@ static result answer_user(struct server_exchange *exchange) {
     const struct person *person = is_alice ? &world.alice : &world.bob;
     const struct share_commitments *commitments =
         self->lie == OWN_COMMITMENTS ? &person->made_up : &person->commitments;
-    uint8_t f1[T][G1_BYTES], f2[T][G2_BYTES];
-    ProtobufCBinaryData fields1[T], fields2[T];
-    for (unsigned i = 0; i < T; i++) {
+    uint8_t f1[M][G1_BYTES], f2[M][G2_BYTES];
+    ProtobufCBinaryData fields1[M], fields2[M];
+    for (unsigned i = 0; i < commitments->t; i++) {
         g1_to_bytes(&commitments->f1[i], f1[i]);
         g2_to_bytes(&commitments->f2[i], f2[i]);
         fields1[i] = format_bytes(view_of(f1[i], G1_BYTES));
@@ -125,7 +125,7 @@ static result answer_user(struct server_exchange *exchange) {
     }
     Myelin__UserAnswer answer = MYELIN__USER_ANSWER__INIT;
     answer.certificate = format_bytes(bytes_view(&person->certificate));
-    answer.n_commitment1 = answer.n_commitment2 = T;
+    answer.n_commitment1 = answer.n_commitment2 = commitments->t;
     answer.commitment1 = fields1;
     answer.commitment2 = fields2;
     answer.enrolled_ms = 1;
@@ -188,6 +188,7 @@ static result send_answer(struct server_exchange *exchange, struct key_server *s
     answer.beta = format_bytes(view_of(beta, sizeof beta));
     answer.partial = format_bytes(view_of(d, sizeof d));
     answer.proof = format_bytes(view_of(proof, sizeof proof));
+    answer.t = caller_of(exchange)->commitments.t;
     answer.n_symbol = self->lie == FEW_SYMBOLS ? 1 : N;
     answer.symbol = list;
     if (b)
@@ -330,6 +331,18 @@ static void make_person(struct person *person, const char *name) {
     assert_int_equal(ca_issue_user(ca, &request, 0, &keystore.certificate), OK);
     assert_int_equal(bytes_append(&person->certificate, bytes_view(&keystore.certificate)), OK);
     open_session_of(person, &keystore);
+}
+
+/* Other polynomials for a person's key, which t key servers open, as after a resharing; what stood
+ * before goes to `shares` and `commitments`, and comes back from there. */
+static inline void swap_shares(struct person *person, struct key_share **shares,
+                               struct share_commitments *commitments) {
+    struct key_share *other = *shares;
+    struct share_commitments others = *commitments;
+    *shares = person->shares;
+    *commitments = person->commitments;
+    person->shares = other;
+    person->commitments = others;
 }
 
 static void make_image(void) {

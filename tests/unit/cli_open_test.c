@@ -231,6 +231,23 @@ static void a_cancelled_session_opens_nothing(void **state) {
     assert_int_equal(open_as(&world.alice, &warnings), OK);
 }
 
+/* The t of the answers counts, whatever the system's is. */
+static void a_resharing_is_found_out(void **state) {
+    (void)state;
+    for (unsigned t = 1; t <= M; t++) {
+        struct lines warnings = {0};
+        AUTO_SECRET struct key_share *shares = NULL;
+        AUTO_COMMITMENTS struct share_commitments commitments = {0};
+        assert_int_equal(secret_new(M * sizeof *shares, (void **)&shares), OK);
+        assert_int_equal(share_keygen(world.alice.secret, t, M, shares, &commitments), OK);
+        swap_shares(&world.alice, &shares, &commitments);
+        result opened = open_as(&world.alice, &warnings);
+        swap_shares(&world.alice, &shares, &commitments);
+        assert_int_equal(opened, OK);
+        assert_string_equal(warnings.text, "");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(honest_servers_open_in_silence, all_honest),
@@ -247,6 +264,7 @@ int main(void) {
         cmocka_unit_test_setup(refusals_are_handed_on, all_honest),
         cmocka_unit_test_setup(a_hung_server_is_done_without, all_honest),
         cmocka_unit_test_setup(a_cancelled_session_opens_nothing, all_honest),
+        cmocka_unit_test_setup(a_resharing_is_found_out, all_honest),
     };
     return cmocka_run_group_tests(tests, start_world, end_world);
 }

@@ -109,12 +109,36 @@ static void one_that_hangs_is_not_waited_for(void **state) {
     assert_names(&warnings, "no answer in time");
 }
 
+/* What the session was told of the user is of before the resharing: it asks again. */
+static void a_resharing_is_found_out(void **state) {
+    struct lines warnings = {0};
+    const struct session_user *before = NULL, *after = NULL;
+    (void)state;
+    assert_int_equal(session_find_user(world.alice.session, "alice", &before), OK);
+    for (unsigned t = 1; t <= M; t++) {
+        AUTO_SECRET struct key_share *shares = NULL;
+        AUTO_COMMITMENTS struct share_commitments commitments = {0};
+        assert_int_equal(secret_new(M * sizeof *shares, (void **)&shares), OK);
+        assert_int_equal(share_keygen(world.alice.secret, t, M, shares, &commitments), OK);
+        swap_shares(&world.alice, &shares, &commitments);
+        result recovered = recover(&warnings);
+        swap_shares(&world.alice, &shares, &commitments);
+        assert_int_equal(recovered, OK);
+        assert_string_equal(warnings.text, "");
+        assert_int_equal(session_find_user(world.alice.session, "alice", &after), OK);
+        assert_int_equal(after->shares.commitments.t, t);
+    }
+    assert_int_equal(before->shares.commitments.t, T); /* whoever holds it still can */
+    assert_int_equal(recover(&warnings), OK);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(honest_servers_recover_in_silence, all_honest),
         cmocka_unit_test_setup(up_to_m_minus_t_liars_are_named_and_done_without, all_honest),
         cmocka_unit_test_setup(too_many_liars_leave_nothing, all_honest),
         cmocka_unit_test_setup(one_that_hangs_is_not_waited_for, all_honest),
+        cmocka_unit_test_setup(a_resharing_is_found_out, all_honest),
     };
     return cmocka_run_group_tests(tests, start_world, end_world);
 }
