@@ -2,7 +2,7 @@
 """Measures Myelin beside what bounds it and beside what a user would pick instead, in one run.
 
 Usage: ./run bench [NAME...] [--runs N] [--small]
-NAMES: group, cluster, alternatives, forward, study, memory. Without a name, all of them. Figures are
+NAMES: group, cluster, alternatives, forward, study, memory, repair. Without a name, all of them. Figures are
 medians; a ratio is taken between figures of this run. --small divides the sizes by 16: a trial of
 the bench itself, not a measurement."""
 import argparse
@@ -24,6 +24,7 @@ os.environ.setdefault("MYELIN_BIN", str(ROOT / "build/bin"))
 os.environ.setdefault("MYELIN_CORPORA", str(ROOT / "build/corpora"))
 sys.path[:0] = [str(ROOT / "tests/system"), str(ROOT / "demo")]
 import ct_study  # noqa: E402
+import repair  # noqa: E402
 from cluster import CORPORA, Cluster  # noqa: E402
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -349,8 +350,26 @@ def bench_memory(options):
     table(rows)
 
 
+# ------------------------------------------------------------------ repair
+
+def bench_repair(options):
+    size = options.gib // 4
+    heading(f"repair of one server's slices of an image of {size / MIB:.0f} MiB, n = {N}, k = {K}")
+    with work_folder(ROOT / "build") as folder, running(folder / "c", "alice") as cluster:
+        source = random_file(folder / "image.bin", size)
+        cluster.must("put", "--id", "i", "--compress", "none", source, user="alice")
+        image = next(cluster.store("storage-2").glob("images/*/*")).name
+        sources = [f"storage-{i}" for i in (1, 3, 4)][:K]
+        (took, read, written), fetched = repair.measure(cluster, "storage-2", sources, image, options.runs)
+    ratio = read / written
+    table([("", "repair", "optimum", "ratio", ""),
+           ("bytes read per byte written", f"{ratio:.3f}", f"{K}", f"{ratio / K:.3f}",
+            verdict(ratio <= 1.01 * K, "repair traffic")),
+           ("seconds, beside fetching k slices alone", f"{took:.2f}", f"{fetched:.2f}", f"{took / fetched:.2f}", "")])
+
+
 BENCHES = {"group": bench_group, "cluster": bench_cluster, "alternatives": bench_alternatives,
-           "forward": bench_forward, "study": bench_study, "memory": bench_memory}
+           "forward": bench_forward, "study": bench_study, "memory": bench_memory, "repair": bench_repair}
 
 
 def main():
