@@ -63,7 +63,7 @@ static result serve(const struct daemon_program *program, const struct options *
     TRY(program->start(options));
     if (!options->no_sandbox)
         TRY(sandbox_enter());
-    log_event(LOG_INFO, "guarded", "sandbox=%s memory_mib=%u", options->no_sandbox ? "off" : "on",
+    log_event(LOG_INFO, "limits", "sandbox=%s memory_mib=%u", options->no_sandbox ? "off" : "on",
               options->memory_mib);
     log_event(LOG_INFO, "stopping", "signal=%d", wait_for_signal(program, &stop));
     return OK;

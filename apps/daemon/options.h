@@ -32,7 +32,7 @@ struct options {
     "  --user-connections N, --user-requests N\n"                                                  \
     "                      one user's connections (a quarter of all) and costly requests (16)\n"   \
     "                      at one time\n"                                                          \
-    "  --user-rate N       one user's costly requests a second, in tokens (200), five seconds'\n"  \
+    "  --user-rate N       one user's costly requests a second, in tokens (500), five seconds'\n"  \
     "                      worth at once; docs/PROTOCOL.md says what costs how many\n"             \
     "  --no-sandbox        no seccomp filter: any system call is allowed\n"
 

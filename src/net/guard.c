@@ -1,14 +1,16 @@
 /* Connections: their phases, who is over his bound, who goes when another comes. */
 #include "net/guard.h"
 
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/log.h"
 #include "net/guard_private.h"
 
-enum { LOOK_MS = 250, ACCOUNTS_LOOK_MS = 10000 };
+enum { LOOK_MS = 250, REPORT_MS = 10000 };
 
 int64_t guard_now_ms(void) {
     struct timespec now;
@@ -61,16 +63,34 @@ static void cut_overdue(struct guard *guard, int64_t now_ms) {
         }
 }
 
+/* One line for all that was refused or cut since the last one, where there is something. */
+static void report(const struct guard *guard, struct guard_counters *last) {
+    const struct guard_counters *now = &guard->counters;
+    if (memcmp(now, last, sizeof *now) == 0)
+        return;
+    log_event(LOG_INFO, "guarded",
+              "connections=%" PRIu64 " evicted=%" PRIu64 " slow=%" PRIu64
+              " user_connections=%" PRIu64 " user_rate=%" PRIu64 " user_running=%" PRIu64
+              " user_memory=%" PRIu64,
+              now->refused_connections - last->refused_connections, now->evicted - last->evicted,
+              now->cut_slow - last->cut_slow, now->refused_users - last->refused_users,
+              now->refused_rate - last->refused_rate, now->refused_running - last->refused_running,
+              now->refused_memory - last->refused_memory);
+    *last = *now;
+}
+
 static void *keep(void *guard_pointer) {
     struct guard *guard = guard_pointer;
-    int64_t accounts_ms = guard_now_ms();
+    struct guard_counters reported = {0};
+    int64_t reported_ms = guard_now_ms();
     pthread_mutex_lock(&guard->lock);
     while (!guard->is_stopping) {
         int64_t now = guard_now_ms(), next = now + LOOK_MS;
         cut_overdue(guard, now);
-        if (now - accounts_ms > ACCOUNTS_LOOK_MS) {
+        if (now - reported_ms > REPORT_MS) {
             guard_drop_accounts(guard, now);
-            accounts_ms = now;
+            report(guard, &reported);
+            reported_ms = now;
         }
         const struct timespec until = {(time_t)(next / 1000), (long)(next % 1000) * 1000000};
         pthread_cond_timedwait(&guard->stopped, &guard->lock, &until);
@@ -225,8 +245,8 @@ static void fill_limits(struct server_limits *limits) {
     set_default(&limits->address_strangers, limits->connections / 2 + 1);
     set_default(&limits->user_connections, limits->connections / 4 + 1);
     set_default(&limits->user_running, 16);
-    set_default(&limits->user_rate, 200);
-    set_default(&limits->user_burst, 1000);
+    set_default(&limits->user_rate, 500);
+    set_default(&limits->user_burst, 2500);
     set_default(&limits->handshake_ms, 10000);
     set_default(&limits->header_ms, 10000);
     set_default(&limits->idle_ms, 30000);

@@ -66,8 +66,8 @@ struct server_limits {
     unsigned address_strangers; /* half of them: whose nobody knows yet, from one address */
     unsigned user_connections;  /* a quarter of them */
     unsigned user_running;      /* 16 costly requests at one time */
-    unsigned user_rate;         /* 200 tokens a second */
-    unsigned user_burst;        /* 1000 tokens */
+    unsigned user_rate;         /* 500 tokens a second */
+    unsigned user_burst;        /* 2500 tokens */
     unsigned handshake_ms;      /* 10 s until the first request's headers are there */
     unsigned header_ms;         /* 10 s for the headers of a later one */
     unsigned idle_ms;           /* 30 s without a byte, in whole seconds */
