@@ -143,7 +143,8 @@ static bool may_be_outdated(result code) {
 
 /* By what a command does: no table of commands need say it of each. */
 static enum cli_version version_of(const struct command *command) {
-    if (command->run == command_verify || command->run == command_status)
+    if (command->run == command_verify || command->run == command_repair ||
+        command->run == command_status)
         return VERSION_FIRST;
     if (command->run == command_put || command->run == command_audit ||
         command->run == command_shares || command->run == command_system)

@@ -306,15 +306,26 @@ static uint64_t first_pass_ns(const struct scrub *scrub) {
     return (tenth_ms + 9 * tenth_ms * (random % 1000) / 1000) * 1000000;
 }
 
+/* Whether the manager's last change is not carried out yet: old holders wait for new ones. */
+static bool is_moving(struct scrub *scrub) {
+    struct peer_group *group = peers_hold(scrub->peers);
+    const Myelin__System *system = group->description.system;
+    bool moving = system->previous != NULL && scrub->settled_version < system->version;
+    peers_release(scrub->peers, group);
+    return moving;
+}
+
 static void *run(void *argument) {
     struct scrub *scrub = argument;
     const uint64_t look_ns = scrub->options.look_ms * 1000000;
+    const uint64_t most_ns = (uint64_t)SCRUB_MOVING_LOOK_MS * 1000000;
+    const uint64_t moving_ns = look_ns < most_ns ? look_ns : most_ns;
     uint64_t next_look = monotonic_ns() + (uint64_t)FIRST_LOOK_MS * 1000000;
     uint64_t next_pass =
         scrub->options.interval_ms == 0 ? UINT64_MAX : monotonic_ns() + first_pass_ns(scrub);
     while (wait_for_work(scrub, next_look < next_pass ? next_look : next_pass)) {
         look(scrub);
-        next_look = monotonic_ns() + look_ns;
+        next_look = monotonic_ns() + (is_moving(scrub) ? moving_ns : look_ns);
         if (monotonic_ns() < next_pass)
             continue;
         pass(scrub);

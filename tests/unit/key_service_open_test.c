@@ -80,7 +80,8 @@ static void test_symbols_are_signed(void **state) {
     assert_int_equal(open_as(&world.bob, N, &proven), OK);
     for (size_t i = 0; i < proven->n_symbol; i++) {
         const Myelin__ServedSymbol *served = proven->symbol[i];
-        const uint8_t *identity = world.storage[served->symbol->slot].identity.key->public_key;
+        int server = description_find_storage(&world.description, served->server);
+        const uint8_t *identity = world.storage[server].identity.key->public_key;
         struct format_statement statement = {served->server, "bob", image, served->symbol};
         assert_int_equal(
             format_statement_verify(identity, &statement, format_view(served->signature)), OK);

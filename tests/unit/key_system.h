@@ -20,6 +20,7 @@
 #include "system/ca.h"
 #include "system/identity.h"
 #include "system/local.h"
+#include "system/placement.h"
 
 enum { N = 6, K = 3, M = 5, T = 3, J = 1 };
 
@@ -279,22 +280,29 @@ static const struct server_route storage_routes[] = {
     {"GET", "/v1/images/{image}/symbol", .end = storage_answer},
 };
 
-static inline void storage_start(unsigned slot) {
-    struct storage *storage = &world.storage[slot];
+/* Each server has the slot of the image that placement gives it. */
+static inline void storage_place(void) {
+    const char *names[FORMAT_SERVERS_MAX];
+    unsigned n = placement_slots(&world.description, world.tau_bytes, names);
+    for (unsigned slot = 0; slot < n; slot++)
+        world.storage[description_find_storage(&world.description, names[slot])].slot = slot;
+}
+
+static inline void storage_start(unsigned server) {
+    struct storage *storage = &world.storage[server];
     struct server_options options = {
-        .listen = world.description.system->storage[slot]->address,
+        .listen = world.description.system->storage[server]->address,
         .identity = storage->identity.tls,
         .routes = storage_routes,
         .route_count = 1,
         .context = storage,
     };
-    storage->slot = slot;
     assert_int_equal(server_start(&options, &storage->server), OK);
 }
 
-static inline void storage_stop(unsigned slot) {
-    server_stop(world.storage[slot].server, 0);
-    world.storage[slot].server = NULL;
+static inline void storage_stop(unsigned server) {
+    server_stop(world.storage[server].server, 0);
+    world.storage[server].server = NULL;
 }
 
 static inline void all_storage(enum behaviour behaviour) {
@@ -336,6 +344,7 @@ static inline int world_setup(void **state) {
     person_make("bob", &world.bob);
     person_make("mallory", &world.mallory);
     image_make();
+    storage_place();
     return 0;
 }
 
