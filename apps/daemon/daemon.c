@@ -39,6 +39,12 @@ static int wait_for_signal(const struct daemon_program *program, const sigset_t 
     }
 }
 
+static pthread_t waiting_thread;
+
+void daemon_stop(void) {
+    pthread_kill(waiting_thread, SIGTERM);
+}
+
 static result report(const struct daemon_program *program, result failed) {
     fprintf(stderr, "%s: %s\n", program->name, error_text());
     return failed;
@@ -56,6 +62,7 @@ static void raise_file_limit(void) {
 
 static result serve(const struct daemon_program *program, const struct options *options) {
     sigset_t stop;
+    waiting_thread = pthread_self();
     block_signals(program, &stop);
     TRY(secret_start());
     raise_file_limit();

@@ -20,6 +20,10 @@ struct daemon_program {
     void (*close)(void);
 };
 
+/* Ends the daemon as a signal would: for one that learns that it is no longer wanted. From any
+ * thread, once it serves. */
+void daemon_stop(void);
+
 /* Parses, starts, serves until SIGTERM or SIGINT, stops in order. Gives the exit code. Signals are
  * blocked before any thread is made, so that this thread alone gets them. */
 int daemon_run(const struct daemon_program *program, int argc, char *argv[]);

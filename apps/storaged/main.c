@@ -72,6 +72,11 @@ static void take_newer(void *context, const struct description *description) {
     if (peers_set_description(storaged.peers, description) != OK)
         log_event(LOG_ERROR, "peers", "reason=\"%s\"", error_text());
     scrub_wake(storaged.scrub);
+    if (description_storage_server(description, storaged.identity.name) != NULL)
+        return;
+    log_event(LOG_WARNING, "removed", "version=%llu text=\"the system has no %s any more\"",
+              (unsigned long long)description->system->version, storaged.identity.name);
+    daemon_stop();
 }
 
 static void doubt(void *context, const struct image_id *image) {

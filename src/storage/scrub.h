@@ -26,7 +26,7 @@ enum {
     SCRUB_RATE_BYTES = 20 << 20,
     SCRUB_INTERVAL_MS = 24 * 3600 * 1000,
     SCRUB_LOOK_MS = 5 * 60 * 1000,
-    SCRUB_MOVING_LOOK_MS = 5 * 1000, /* while slots are on their way: at most */
+    SCRUB_MOVING_LOOK_MS = 2 * 1000, /* while slots are on their way: at most */
 };
 
 /* Starts the thread; all are borrowed. NO_MEMORY. */

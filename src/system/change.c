@@ -227,13 +227,10 @@ result change_replace(struct change *change, const char *old, const struct chang
     if (replaced->state != ACTIVE)
         return FAIL(CONFLICT, "%s gives its slots away already: remove it when it has", old);
     TRY(move_slots(change));
-    struct change_server heir = *server;
-    heir.weight = replaced->weight;
-    heir.domain = replaced->domain;
     Myelin__Seat *seat = seat_of(change, old);
-    fill_server(&heir, replaced);
-    /* What fails with a server is the server itself where it names no domain, by its seat. */
-    seat->server = replaced->name;
+    replaced->name = seat->server = text_of(server->name);
+    replaced->address = text_of(server->address);
+    replaced->identity = format_bytes(view_of(server->identity, sizeof server->identity));
     return OK;
 }
 
