@@ -161,9 +161,10 @@ static result write_batch_to_disk(struct access_log *log, struct view batch, boo
 static result rotate(struct access_log *log) {
     struct chain_head before = log->durable;
     int fd = -1;
+    bool unknown = false;
     log->writing = true;
     pthread_mutex_unlock(&log->lock);
-    result made = access_segments_next(&log->segments, &before, &fd);
+    result made = access_segments_next(&log->segments, &before, &fd, &unknown);
     pthread_mutex_lock(&log->lock);
     log->writing = false;
     if (made == OK) {
@@ -177,7 +178,9 @@ static result rotate(struct access_log *log) {
                   log->segments.last, (unsigned long long)before.sequence);
     } else {
         log->rotate_at = log->durable_end + RETRY_BYTES;
-        log_event(LOG_WARNING, "access-log-not-rotated", "error=\"%s\"", error_text());
+        log->broken = log->broken || unknown;
+        log_event(LOG_WARNING, "access-log-not-rotated", "broken=%d error=\"%s\"", log->broken,
+                  error_text());
     }
     pthread_cond_broadcast(&log->settled);
     return made;

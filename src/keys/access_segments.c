@@ -276,19 +276,28 @@ result access_segments_verify_older(const struct access_segments *segments, cons
     return OK;
 }
 
+/* Whether a segment that could not be made is gone, for good. */
+static bool undo_segment(const struct access_segments *segments, const char *path) {
+    if (unlink(path) != 0)
+        return errno == ENOENT;
+    return file_sync_folder(segments->folder) == OK;
+}
+
 result access_segments_next(const struct access_segments *segments, const struct chain_head *head,
-                            int *out_fd) {
-    char path[PATH_MAX];
+                            int *out_fd, bool *out_unknown) {
+    char path[PATH_MAX], why[ERROR_TEXT_BYTES];
+    *out_unknown = false;
     if (segments->last >= SEGMENT_NUMBER_MAX)
         return FAIL(INVALID, "the access log has no number left for a segment");
     TRY(segment_path(segments->folder, segments->last + 1, path, sizeof path));
     result made = make_segment(path, head);
     if (made == OK && (*out_fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC)) < 0)
         made = FAIL(IO, "opening %s: %s", path, strerror(errno));
-    /* At the next start, one that the log did not go on in would say that entries are gone. */
-    if (made != OK && made != CONFLICT)
-        unlink(path);
-    return made;
+    if (made == OK || made == CONFLICT)
+        return made;
+    snprintf(why, sizeof why, "%s", error_text());
+    *out_unknown = !undo_segment(segments, path);
+    return FAIL(made, "%s", why);
 }
 
 void access_segments_switch(struct access_segments *segments, int fd) {

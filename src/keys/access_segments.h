@@ -43,9 +43,12 @@ MUST_CHECK result access_segments_verify_older(const struct access_segments *seg
                                                struct chain_head *out_before, bool *out_damaged);
 
 /* Makes the segment after the last one, which ends with `head`; it is used from
- * access_segments_switch on. Nothing is there on failure. IO, INVALID. */
+ * access_segments_switch on. On failure nothing is there, or `out_unknown` says that nobody knows:
+ * then nothing may be appended to the last one until the log is opened again, since the next
+ * segment would say that it continues `head`. IO, INVALID; CONFLICT where there is such a file. */
 MUST_CHECK result access_segments_next(const struct access_segments *segments,
-                                       const struct chain_head *head, int *out_fd);
+                                       const struct chain_head *head, int *out_fd,
+                                       bool *out_unknown);
 void access_segments_switch(struct access_segments *segments, int fd);
 
 /* Reads the record at `place` and checks its hash. NOT_FOUND where its segment is gone; INTEGRITY,

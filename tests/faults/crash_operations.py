@@ -133,6 +133,20 @@ class Open(Operation):
         assert at or not acked, f"an opening without its entry: {entries}"
 
 
+class Rotate(Operation):
+    """A new segment of the access log, and an opening that goes there: nothing of the log is lost or damaged."""
+    name, target = "rotation of the log", "key-1"
+
+    def run(self, w):
+        w.hang_up(self.target)
+        return Open.run(self, w)
+
+    def check(self, w, acked):
+        Open.check(self, w, acked)
+        w.must("audit", "--check", w.store(self.target))
+        assert "access-log-damaged" not in w.daemon_log(self.target)
+
+
 class Refresh(Operation):
     name, target = "shares refresh", "key-1"
 
@@ -156,6 +170,7 @@ OPERATIONS = [
     Remove(),
     Enroll(),
     Open(),
+    Rotate(),
     Revoke("key-1"),
     Refresh(),
 ]

@@ -119,6 +119,18 @@ class World(Cluster):
             self.start_daemon(server, faults.get(server.replace("-", "_")))
         self.wait_ready(*SERVERS)
 
+    def hang_up(self, server):
+        """SIGHUP to the daemon itself, which may run under the fault injector; waits for what it does."""
+        process = self.daemons[server]
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        before = len(self.daemon_log(server))
+        os.kill(int(children[0]) if children else process.pid, signal.SIGHUP)
+        deadline = time.monotonic() + 10 * SLOW
+        while process.poll() is None and "rotated" not in self.daemon_log(server)[before:]:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.005)
+
     def stop_all(self, number=signal.SIGTERM):
         for server, process in self.daemons.items():
             with contextlib.suppress(ProcessLookupError):
