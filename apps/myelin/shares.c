@@ -54,10 +54,12 @@ static void print_server(const struct session *session, const struct shares_done
     printf("  %-12s ", session_server(session, SESSION_KEY, i)->name);
     if (server->is_new)
         fputs("new share, the old one is gone", stdout);
+    else if (!holders_has(&done->holders, i + 1))
+        fputs("holds no share", stdout);
     else if (server->answer.code != OK)
         print_safe(stdout, server->answer.text);
     else
-        fputs(holders_has(&done->holders, i + 1) ? "left out" : "holds no share", stdout);
+        fputs("left out", stdout);
     putchar('\n');
 }
 

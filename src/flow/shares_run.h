@@ -40,6 +40,10 @@ struct shares_run {
 #define AUTO_SHARES_RUN __attribute__((cleanup(shares_run_free)))
 void shares_run_free(struct shares_run *run);
 
+/* One question to those in `to`; the others' last answers stay. Errors as shares_look. */
+MUST_CHECK result shares_ask(struct shares_run *run, session_question question, void *context,
+                             const bool to[], unsigned *out_ok);
+
 /* Asks all key servers for their states, and for nothing more. INTERNAL where cancelled, NO_MEMORY.
  */
 MUST_CHECK result shares_look(struct shares_run *run);

@@ -1,9 +1,10 @@
 """Resharing on real servers: other thresholds, other key servers, and whatever dies on the way."""
+import hashlib
 import shutil
 
 import pytest
 
-from cluster import DONE, NOT_FOUND, TOO_FEW, USAGE
+from cluster import DONE, INTEGRITY, NOT_FOUND, TOO_FEW, USAGE
 from shares_test import CONTENT, KEYS, Watch, all_opens, share, start_again
 
 
@@ -170,6 +171,24 @@ def test_servers_that_know_nobody_can_be_given_shares(c):
     without(c, ["key-1", "key-2", "key-3"], DONE)
     for key in ("key-4", "key-5"):
         c.must("shares", "replace", key, user="bob")
+
+
+def test_a_key_server_that_the_manager_adds(make_cluster):
+    """Who enrolled before has no share there until he reshares; who enrols later has one."""
+    c = make_cluster().enroll("alice")
+    c.put("alice", "hers", c.make("one.bin", 5000))
+    c.must("system", "add-key", "key-6")
+    start_again(c)
+    assert shown(c) == (3, KEYS)
+    reshare(c, 3, "key-1", "key-2", "key-6")
+    without(c, ["key-3", "key-4", "key-5"], DONE)
+    without(c, ["key-6"], TOO_FEW)
+    c.enroll("bob")
+    assert shown(c, "bob") == (3, KEYS + ["key-6"])
+    seen, = c.home.glob("*.seen")
+    seen.write_text(f"9 {hashlib.sha256(b'9').hexdigest()}\n")  # a later version than there is
+    answer = c.must("enroll", "carol", user="carol", code=INTEGRITY)
+    assert "version 9" in answer.err, answer.err
 
 
 def test_too_few_change_nothing(c):

@@ -19,6 +19,8 @@ enum behaviour_of_key {
     IS_DEAD_AT_FINISH,   /* 500, its disk as it was */
     BLINDS_WRONGLY,      /* well signed */
     PROMISES_THE_FUTURE, /* a ballot that none can be above */
+    DISK_IS_FULL,        /* 507 to what it was to keep */
+    FINDS_IT_INVALID,    /* 400 */
 };
 
 struct keyd {
@@ -147,6 +149,10 @@ static inline result answer_blind(struct server_exchange *exchange) {
 
 static inline result answer_restore(struct server_exchange *exchange) {
     AUTO_BYTES struct bytes wire = {0};
+    if (keyd_of(exchange)->behaviour == DISK_IS_FULL)
+        return FAIL(IO, "no space left on device");
+    if (keyd_of(exchange)->behaviour == FINDS_IT_INVALID)
+        return FAIL(INVALID, "no");
     TRY(call(exchange, service_care_restore, &wire));
     return exchange_answer(exchange, "application/protobuf", &wire);
 }

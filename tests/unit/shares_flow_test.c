@@ -156,6 +156,19 @@ static void test_replacing(void **state) {
     assert_int_equal(replace("key-6", &done), NOT_FOUND);
 }
 
+/* It is not the caller's disk that is full, nor his command that is wrong. */
+static void test_what_the_lost_one_lacks_is_its_own(void **state) {
+    struct shares_done done;
+    (void)state;
+    lose(3);
+    keyds[3].behaviour = DISK_IS_FULL;
+    assert_int_equal(replace("key-4", &done), QUORUM);
+    keyds[3].behaviour = FINDS_IT_INVALID;
+    assert_int_equal(replace("key-4", &done), PROTOCOL);
+    keyds[3].behaviour = HONEST;
+    assert_int_equal(replace("key-4", &done), OK);
+}
+
 /* A share lost while a run is broken off comes back as what the run made. */
 static void test_replacing_completes_what_was_broken_off(void **state) {
     struct shares_done done;
@@ -182,6 +195,7 @@ int main(void) {
         FLOW_TEST(test_all_stop_before_the_end),
         FLOW_TEST(test_a_ballot_from_the_future),
         FLOW_TEST(test_replacing),
+        FLOW_TEST(test_what_the_lost_one_lacks_is_its_own),
         FLOW_TEST(test_replacing_completes_what_was_broken_off),
     };
     return cmocka_run_group_tests(tests, world_setup, world_teardown);
