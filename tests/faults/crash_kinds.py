@@ -27,8 +27,11 @@ KINDS = [
     ("put", rf"system/{STORAGE}/images/../{HEX}+/{HEX}+\.put", FAILS),
     ("forward", rf"system/{STORAGE}/images/../{HEX}+/[a-z]+(\.\d+)?\.forward", FAILS),
     ("staged", rf"system/{STORAGE}/staging/{HEX}+/.*", FINE),
+    ("mending", rf"system/{STORAGE}/mending/{HEX}+/.*", FINE),
     ("removal", rf"system/{STORAGE}/removed/../{HEX}+\.[a-z]+", FINE),
     ("index", rf"system/{STORAGE}/by-(owner|recipient)/[a-z]+/{HEX}+", FINE),
+    ("claim", rf"system/{STORAGE}/claims/../{HEX}+", FINE),
+    ("user", rf"system/{STORAGE}/users/[a-z]+", FINE),
     ("share", r"system/key-\d/shares/[a-z]+\.share", FAILS),
     ("revocation", rf"system/key-\d/revocations/{HEX}+\.revocation", FINE),
     ("access log", r"system/key-\d/access\.log(\.\d+)?", FINE),
@@ -38,6 +41,7 @@ KINDS = [
     ("identity key", r"system/config/[a-z0-9-]+/key\.pem", FAILS),
     ("seal key", r"system/config/key-\d/seal\.key", FAILS),
     ("system description", r"system/system\.myelin", FAILS),
+    ("newer description", rf"(system/({STORAGE}|key-\d)|home)/({HEX}+|system)\.myelin", FAILS),
     ("manager's CA", r"system/manager/ca\.(crt|key)\.pem", FINE),
     ("issued certificate", r"system/manager/issued/[a-z0-9-]+\.pem", FINE),
     ("keystore", r"home/[a-z]+\.keystore", FAILS),
@@ -147,6 +151,40 @@ def damage_round(world, path, how, rng, fails):
     if kind_of(path)[0] in ("access log", "staged", "log of a daemon", "tail of a log"):
         return  # goes on elsewhere, or was given up
     target.write_bytes(before)
+    world.start_all()
+    try:
+        look(world, False)
+    finally:
+        world.stop_all()
+
+
+# ------------------------------------------------------------------ disks that cannot be read
+
+def count_reads(world, server):
+    """How often a server reads its store, from its start on, for what look() asks."""
+    world.load("rich")
+    world.start_all(**{server.replace("-", "_"): world.fault_arguments(world.store(server), "--reads")})
+    try:
+        look(world, False)
+    finally:
+        world.stop_all()
+    return len(world.report()[0])
+
+
+def read_round(world, server, number, lasting):
+    """The number-th reading fails, or all from there on: right bytes or an error, never wrong bytes; and where
+    it was one alone, the same server is right again at once."""
+    world.load("rich")
+    refused = world.start_under_fault(server, ("--reads", "--at", str(number), "--do", "eio",
+                                               *(["--on"] if lasting else [])), journal=False)
+    try:
+        if refused is None:
+            look(world, True)
+            assert world.daemons[server].poll() is None, f"{server} died of it"
+        if refused is None and not lasting and len(world.report()[0]) >= number:
+            look(world, server in KEYS or "damaged" in world.daemon_log(server))
+    finally:
+        world.stop_all()
     world.start_all()
     try:
         look(world, False)

@@ -179,11 +179,11 @@ class World(Cluster):
         calls, end = self.report()
         return Outcome(answer, calls, end, disk, journal.read_bytes(), answered_at)
 
-    def start_under_fault(self, server, extra):
+    def start_under_fault(self, server, extra, journal=True):
         """None, or what to say where the fault kept the server from starting, which ended with a reason."""
         try:
             self.start_all(**{server.replace("-", "_"): self.fault_arguments(self.store(server), *extra,
-                                                                              journal=True)})
+                                                                              journal=journal)})
         except AssertionError:
             if not extra or self.daemons[server].poll() is None or not self.daemon_log(server):
                 raise
