@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Faults at every system call: `crash.py [--share PART] [--seed N] [--only TEXT] [--table FILE]`.
+"""Crashes and disks that fail, on the real programs: `./run torture crash`. See docs/FAULTS.md.
 
 For every operation of crash_operations.py the server that it hangs on is killed before and after each call that
 changes its store, and in the middle of each write; its calls fail, once or from then on, as on a failing or a
 full disk; and the power goes: what was not synced is lost as power_cut.py says. Then the servers are started
-again, and World.assert_sound looks at everything."""
+again, and World.assert_sound looks at everything. Then a bit of every file is flipped, its end is lost, it is
+empty or gone, and readings of it fail (crash_kinds.py)."""
 import argparse
 import collections
 import pathlib
@@ -16,9 +17,12 @@ import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE.parent / "torture"))
+import crash_kinds  # noqa: E402
 from crash_client import CLIENT_OPERATIONS  # noqa: E402
 from crash_operations import OPERATIONS  # noqa: E402
-from crash_world import World  # noqa: E402
+from crash_world import KEYS, STORAGE, World  # noqa: E402
+from matrix import write_section  # noqa: E402
 from power_cut import read_tree  # noqa: E402
 
 TAKES_SPACE = ("create", "write", "mkdir", "link")
@@ -161,26 +165,108 @@ def sample(world, tally, rng, count):
                                                    [rng.choice([0, 1, rng.randrange(2, 1 << 32)])])
 
 
+def run_kinds(world, tally, share, rng, only=""):
+    """Damage of files of every kind."""
+    crash_kinds.enrich(world)
+    found = crash_kinds.files(world)
+    for kind in sorted({name for name, _ in found.values()}):
+        paths = [path for path, (name, _) in sorted(found.items()) if name == kind]
+        for how in ("flip", "flip", "truncate", "empty", "remove"):
+            if rng.random() >= share or only not in kind:
+                continue
+            path = rng.choice(paths)
+            tally.count(how, f"file: {kind}", 0)
+            try:
+                crash_kinds.damage_round(world, path, how, rng, found[path][1])
+            except AssertionError as error:
+                tally.fail(how, f"file: {kind}", path, error)
+                world.end()
+
+
+def run_reads(world, tally, share, rng):
+    """Readings that fail; needs the state that run_kinds makes."""
+    for server in (STORAGE, KEYS[0]):
+        for number in range(1, crash_kinds.count_reads(world, server) + 1):
+            for lasting in (False, True):
+                if rng.random() >= share / 4:
+                    continue
+                fault = "EIO from then on" if lasting else "EIO once"
+                tally.count(fault, f"reading: {server}", 0)
+                try:
+                    crash_kinds.read_round(world, server, number, lasting)
+                except AssertionError as error:
+                    tally.fail(fault, f"reading: {server}", str(number), error)
+                    world.end()
+
+
+def table(tally, operations, faults, acked):
+    """Rounds and, of them, how many commands said done, as Markdown."""
+    lines = ["| | " + " | ".join(faults) + " |", "|---|" + "---|" * len(faults)]
+    for operation in operations:
+        cells = []
+        for fault in faults:
+            rounds = tally.rounds[fault, operation]
+            done = f" ({tally.acked[fault, operation]} done)" if acked and rounds else ""
+            cells.append(f"{rounds}{done}" if rounds else "")
+        lines.append(f"| {operation} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def report(tally, options):
+    """What the page says of this run."""
+    names = {operation for _, operation in tally.rounds}
+    commands = [o.name for o in OPERATIONS + CLIENT_OPERATIONS if o.name in names]
+    kinds = sorted(n for n in names if n.startswith("file: "))
+    readings = sorted(n for n in names if n.startswith("reading: "))
+    share = "all faults" if options.share == 1 else f"a random {100 * options.share:.0f} % of all faults"
+    return f"""{sum(tally.rounds.values())} rounds, {share}, seed {options.seed}: {len(tally.failures)} broke what must \
+hold. Rounds by fault, and in how many the command said done in spite of it:
+
+{table(tally, commands, ["SIGKILL", "power cut", "EIO once", "EIO from then on", "ENOSPC once", "ENOSPC from then on",
+                         "short write"], True)}
+
+Damaged files, rounds by kind of file:
+
+{table(tally, kinds, ["flip", "truncate", "empty", "remove"], False)}
+
+Readings that fail, by server:
+
+{table(tally, readings, ["EIO once", "EIO from then on"], False)}"""
+
+
+def run_all(world, tally, options, rng):
+    for operation in OPERATIONS + CLIENT_OPERATIONS:
+        if options.only not in operation.name:
+            continue
+        start = time.monotonic()
+        run_operation(world, operation, tally, options.share, rng)
+        rounds = sum(n for (_, o), n in tally.rounds.items() if o == operation.name)
+        print(f"{operation.name}: {rounds} rounds, {time.monotonic() - start:.0f} s", flush=True)
+    if not options.only or options.only == "file":
+        run_kinds(world, tally, options.share, rng)
+        run_reads(world, tally, options.share, rng)
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--share", type=float, default=1, help="of all faults, a random part (1)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--only", default="", help="operations whose name holds this")
+    parser.add_argument("--only", default="", help="operations whose name holds this; `file`: damaged files alone")
     parser.add_argument("--rounds", type=int, help="so many faults of any operations, instead of all")
+    parser.add_argument("--write", metavar="FILE", help="put the tables into FILE's section `crash`")
     options = parser.parse_args()
-    print(f"seed {options.seed}")
+    print(f"seed {options.seed}", flush=True)
     tally, rng = Tally(), random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="myelin-crash-") as folder:
         world = World(folder)
         if options.rounds:
             sample(world, tally, rng, options.rounds)
-        for operation in OPERATIONS + CLIENT_OPERATIONS:
-            if options.rounds or options.only not in operation.name:
-                continue
-            start = time.monotonic()
-            run_operation(world, operation, tally, options.share, rng)
-            print(f"{operation.name}: {sum(n for (_, o), n in tally.rounds.items() if o == operation.name)} rounds, "
-                  f"{time.monotonic() - start:.0f} s", flush=True)
+        else:
+            run_all(world, tally, options, rng)
+    text = report(tally, options)
+    print(text)
+    if options.write:
+        write_section(options.write, "crash", text)
     for failure in tally.failures:
         print("FAILED", failure)
     return 1 if tally.failures else 0

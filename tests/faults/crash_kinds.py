@@ -49,6 +49,9 @@ KINDS = [
     ("log of a daemon", r"system/[a-z0-9-]+\.log", FINE),
 ]
 
+# Kinds that are there for a moment, or only after the system has changed.
+PASSING = {"mending", "newer description"}
+
 
 def kind_of(path):
     """The one kind that a path is of."""
