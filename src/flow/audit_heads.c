@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Of one server, as known before it was asked; the index of both lists is the same. */
@@ -19,9 +20,10 @@ struct asking {
     Myelin__Signed *now[FORMAT_SERVERS_MAX];
 };
 
-static void asking_free(struct asking *asking) {
-    for (unsigned i = 0; i < FORMAT_SERVERS_MAX; i++)
-        format_free(asking->now[i]);
+static void asking_free(struct asking **asking) {
+    for (unsigned i = 0; *asking != NULL && i < FORMAT_SERVERS_MAX; i++)
+        format_free((*asking)->now[i]);
+    free(*asking);
 }
 
 static result fetch_head(struct session *session, unsigned server, struct http_client *client,
@@ -108,20 +110,23 @@ static result conclude(struct session *session, const struct asking *asking, uns
 
 result audit_check_heads(struct session *session, const struct heads *others,
                          unsigned *out_broken) {
-    __attribute__((cleanup(asking_free))) struct asking asking = {0};
+    /* Not on the stack: threads of those who use the library may have little. */
+    __attribute__((cleanup(asking_free))) struct asking *asking = calloc(1, sizeof *asking);
+    if (asking == NULL)
+        return FAIL(NO_MEMORY, "out of memory");
     struct session_answer answers[FORMAT_SERVERS_MAX];
     AUTO_HEADS struct heads seen = {0};
     unsigned ok = 0, broken = 0;
     TRY(heads_copy(session, &seen));
     for (unsigned i = 0; i < session->m; i++) {
         const char *name = session_server(session, SESSION_KEY, i)->name;
-        asking.claims[i][SEEN].head = heads_find(&seen, name);
-        asking.claims[i][OTHERS].head = claim_of_others(session, i, others);
+        asking->claims[i][SEEN].head = heads_find(&seen, name);
+        asking->claims[i][OTHERS].head = claim_of_others(session, i, others);
     }
-    TRY(session_ask(session, SESSION_KEY, ask_heads, &asking, 0, answers, &ok));
+    TRY(session_ask(session, SESSION_KEY, ask_heads, asking, 0, answers, &ok));
     session_warn_failed(session, SESSION_KEY, answers, OK);
     for (unsigned i = 0; i < session->m; i++)
-        TRY(conclude(session, &asking, i, &broken));
+        TRY(conclude(session, asking, i, &broken));
     *out_broken = broken;
     return OK;
 }
