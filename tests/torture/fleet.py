@@ -15,6 +15,8 @@ from cluster import BIN, Cluster  # noqa: E402
 from network import TOOLS, Network  # noqa: E402
 
 PORT = 4750
+SPARES = 2
+SCRUB_LOOK_S = 5  # between two looks at what other servers have: an hour of these is a day of others
 IDLE_S = 35  # a server ends a kept connection that is idle for 30 s
 HOUR = 3600
 PAST = 60 * 24 * HOUR  # so long ago the system was made: clocks may go back, certificates stay valid
@@ -87,13 +89,18 @@ class Fleet(Cluster):
         self.m, self.t = numbers["--key"], numbers["--threshold"]
         self.storage = [f"storage-{j + 1}" for j in range(self.n)]
         self.keys = [f"key-{j + 1}" for j in range(self.m)]
-        self.servers = self.storage + self.keys
-        self.network = Network([*self.servers, "client"], seed)
-        self.shims = {name: Shim(self.folder / f"{name}.shim") for name in [*self.servers, "client"]}
+        self.spares = [f"storage-{self.n + j + 1}" for j in range(SPARES)]  # that may join later
+        names = [*self.storage, *self.keys, *self.spares, "client"]
+        self.network = Network(names, seed)
+        self.shims = {name: Shim(self.folder / f"{name}.shim") for name in names}
         self.processes = {}
         self.idle_s = IDLE_S
         self.faults = {}  # server: the fault's name
         self.rng = random.Random(seed)
+
+    @property
+    def servers(self):
+        return self.storage + self.keys
 
     # -------------------------------------------------------------- life
 
@@ -134,6 +141,8 @@ class Fleet(Cluster):
         command = ["setpriv", "--pdeathsig", "KILL", *self.network.inside(server), str(BIN / program),
                    "--config", self.system / "config" / server, "--system", self.system / "system.myelin",
                    "--store", self.system / server]
+        if program == "myelin-storaged":
+            command += ["--scrub-look", SCRUB_LOOK_S]
         environment = {**Cluster.environment(self), **self.shims[server].environment()}
         self.processes[server] = subprocess.Popen(list(map(str, command)), env=environment, cwd=self.folder,
                                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -181,6 +190,26 @@ class Fleet(Cluster):
                 process.wait()
         self.network.close()
         return {server: process.returncode for server, process in self.processes.items()}
+
+    # -------------------------------------------------------------- servers come and go
+
+    def join(self):
+        """The next spare becomes a storage server; its name."""
+        server = self.spares.pop(0)
+        self.shims["client"].set(clock_s=-PAST)  # its certificate is as old as the others'
+        self.must("system", "add-storage", server, "--address", f"{self.network.addresses[server]}:{PORT}")
+        self.shims["client"].set()
+        self.storage.append(server)
+        self.start_server(server)
+        return server
+
+    def leave(self, server):
+        """Of a server that is drained: it goes for good."""
+        self.must("system", "remove", server)
+        self.storage.remove(server)
+        process = self.processes.pop(server)
+        process.terminate()
+        process.wait(timeout=30)
 
     # -------------------------------------------------------------- faults
 

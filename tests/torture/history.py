@@ -10,7 +10,7 @@ import threading
 import time
 
 from fleet import FAULTS, HOUR
-from model import (DONE, MUST, MUST_NOT, NOT_FOUND, TOO_FEW, Image, Limits, Troubles, Wrong)
+from model import (DONE, INTEGRITY, MUST, MUST_NOT, NOT_FOUND, OTHER, TOO_FEW, Image, Limits, Troubles, Wrong)
 
 USERS = ("alice", "bob", "carol")
 LANES = 3  # operations at a time, on different images
@@ -22,7 +22,7 @@ class Step:
     lane: int
     verb: str
     image: str
-    user: str
+    user: str  # None: the manager
     faults: str
     code: int
     seconds: float
@@ -45,6 +45,9 @@ class History:
         self.lock = threading.Lock()
         self.broken = set()  # servers in trouble at any time of this round
         self.numbers = collections.Counter()
+        self.keys_borne = dict.fromkeys(USERS, self.limits.keys)
+        self.changes = []  # of the servers, as the manager made them
+        self.moving = False  # the last change is not settled yet
 
     # -------------------------------------------------------------- faults
 
@@ -53,7 +56,7 @@ class History:
         faults = {}
         harmful = [name for name, fault in FAULTS.items() if not fault.harmless]
         harmless = [name for name, fault in FAULTS.items() if fault.harmless]
-        for servers, most in ((self.fleet.storage, self.limits.storage_after_put),
+        for servers, most in ((self.fleet.storage, self.limits.n - self.limits.k),
                               (self.fleet.keys, self.limits.keys)):
             count = self.rng.randint(0, most + (self.rng.random() < 0.15))
             for server in self.rng.sample(servers, count):
@@ -62,8 +65,13 @@ class History:
                 faults.setdefault(server, self.rng.choice(harmless))
         return faults
 
-    def troubles(self):
-        return Troubles(frozenset(self.broken & set(self.fleet.storage)), frozenset(self.broken & set(self.fleet.keys)))
+    def troubles(self, user=None):
+        return Troubles(frozenset(self.broken & set(self.fleet.storage)), frozenset(self.broken & set(self.fleet.keys)),
+                        self.keys_borne.get(user, self.limits.keys))
+
+    def keys_suffice(self, user):
+        troubles = self.troubles(user)
+        return len(troubles.keys) <= troubles.keys_borne
 
     # -------------------------------------------------------------- operations
 
@@ -75,7 +83,7 @@ class History:
             faults = "+".join(sorted(set(self.fleet.faults.values()))) or "none"
             self.steps.append(Step(lane, verb, image, user, faults, answer.code, took))
             if self.verbose:
-                print(f"  {verb:8s} {image:12s} {user:6s} exit {answer.code} {took:6.2f} s  [{faults}]"
+                print(f"  {verb:8s} {image:12s} {user or '-':6s} exit {answer.code} {took:6.2f} s  [{faults}]"
                       f" {answer.err.strip()[:150] if answer.code else ''}", flush=True)
         return answer
 
@@ -97,7 +105,7 @@ class History:
         for path in paths:
             path.unlink()
         failing = self.troubles().storage | image.lacking
-        can_open = image.certain == {} or len(self.troubles().keys) <= self.limits.keys  # to add to an image
+        can_open = image.certain == {} or self.keys_suffice(image.owner)  # to add to an image
         if answer.code != DONE and len(failing) <= self.limits.n - self.limits.quorum and can_open:
             raise Wrong(f"put {image.id}: exit {answer.code} with {sorted(failing)} in trouble: {answer.err}")
         image.put(objects, answer.code)
@@ -114,15 +122,15 @@ class History:
         shutil.rmtree(into, ignore_errors=True)
         if answer.code != DONE and objects:
             raise Wrong(f"get {image.id}: a get that failed left {sorted(objects)}")
-        image.check_read(user, answer.code, objects, self.troubles(), answer.err.strip())
+        image.check_read(user, answer.code, objects, self.troubles(user), answer.err.strip())
         return answer.code, objects
 
     def forward(self, lane, rng, image):
         recipient = rng.choice([user for user in USERS if user != image.owner])
         answer = self.run(lane, "forward", image.id, image.owner, "forward", image.id, "--to", recipient, "--json")
         troubles = self.troubles()
-        is_easy = (len(troubles.storage) <= self.limits.storage_after_put and
-                   len(troubles.keys) <= self.limits.keys and image.removed is None)
+        is_easy = (len(troubles.storage | image.lacking) <= self.limits.n - self.limits.k and
+                   self.keys_suffice(image.owner) and image.removed is None)
         if answer.code != DONE and is_easy:
             raise Wrong(f"forward {image.id}: exit {answer.code}: {answer.err}")
         servers = answer.json()[0]["servers"] if answer.code == DONE else 0
@@ -132,8 +140,8 @@ class History:
         recipient = rng.choice(sorted(image.readers))
         answer = self.run(lane, "revoke", image.id, image.owner, "revoke", image.id, "--from", recipient)
         troubles = self.troubles()
-        is_easy = (len(troubles.storage) <= self.limits.storage_after_put or
-                   len(troubles.keys) <= self.limits.keys)
+        is_easy = (len(troubles.storage | image.lacking) < self.limits.k or
+                   len(troubles.keys) < self.limits.t)
         code = answer.code
         if code == NOT_FOUND and image.readers[recipient][0] != MUST:
             code = DONE  # it was never forwarded, or revoked already
@@ -143,12 +151,26 @@ class History:
 
     def remove(self, lane, rng, image):
         answer = self.run(lane, "rm", image.id, image.owner, "rm", image.id)
-        is_easy = len(self.troubles().storage) <= self.limits.storage_after_put and image.removed is None
+        is_easy = len(self.troubles().storage | image.lacking) < self.limits.k and image.removed is None
         if answer.code != DONE and is_easy:
             raise Wrong(f"rm {image.id}: exit {answer.code}: {answer.err}")
         code = TOO_FEW if answer.code == NOT_FOUND else answer.code
         image.removed_with(code)
         image.lacking |= named(answer.err)
+
+    def mend(self, lane, rng, image):
+        """Verify or repair: whatever fails meanwhile, they say what they know and break nothing."""
+        verb = rng.choice(["verify", "repair"])
+        answer = self.run(lane, verb, image.id, image.owner, verb, image.id)
+        if answer.code not in (DONE, TOO_FEW, INTEGRITY):
+            raise Wrong(f"{verb} {image.id}: exit {answer.code}: {answer.err}")
+
+    def refresh(self, lane, user):
+        """New shares. Broken off, the old ones work or the new ones, at enough key servers."""
+        self.keys_borne[user] = min(self.keys_borne[user], (self.limits.m - self.limits.t) // 2)
+        answer = self.run(lane, "refresh", "-", user, "shares", "refresh")
+        if answer.code not in (DONE, OTHER, TOO_FEW):
+            raise Wrong(f"shares refresh of {user}: exit {answer.code}: {answer.err}")
 
     def operate(self, lane, rng):
         """One operation that makes sense for the lane's images as they are."""
@@ -171,6 +193,10 @@ class History:
             return self.revoke(lane, rng, image)
         if chance < 0.58:
             return self.remove(lane, rng, image)
+        if chance < 0.64:
+            return self.mend(lane, rng, image)
+        if chance < 0.67:
+            return self.refresh(lane, USERS[lane])
         return self.get(lane, rng, rng.choice(sorted(images.values(), key=lambda i: i.id)))
 
     def lane_run(self, lane, rng, operations):
@@ -232,7 +258,63 @@ class History:
                         if word[0] not in (MUST, MUST_NOT):
                             self.revoke_surely(lane, image, user)
         for user in USERS:
+            self.make_whole(user)
             self.check_lists(user)
+        self.change_servers()
+
+    def make_whole(self, user):
+        """Repair makes good what faults cost; then every slice is there, and every share."""
+        if self.keys_borne[user] < self.limits.keys:
+            answer = self.run(0, "refresh", "-", user, "shares", "refresh")
+            if answer.code != DONE:
+                raise Wrong(f"shares refresh of {user} with all servers well: exit {answer.code}: {answer.err}")
+            if not answer.err.strip():
+                self.keys_borne[user] = self.limits.keys
+        for verb in ("repair", "verify"):
+            answer = self.run(0, verb, "-", user, verb)
+            if answer.code != DONE:
+                raise Wrong(f"{verb} of {user} with all servers well: exit {answer.code}: {answer.out}{answer.err}")
+        for images in self.images:
+            for image in images.values():
+                if image.owner == user and image.is_there():
+                    image.repaired()
+
+    def change_servers(self):
+        """The manager settles the last change of the storage servers, and makes the next: slots move while
+        the coming rounds go on."""
+        if self.moving:
+            self.wait_settled()
+        fleet, rng = self.fleet, self.rng
+        drained = [name for verb, name in self.changes if verb == "drain"]
+        gone = [name for verb, name in self.changes if verb == "remove"]
+        active = [name for name in fleet.storage if name not in drained]
+        leaving = [name for name in drained if name not in gone]
+        if fleet.spares and len(active) <= fleet.n:
+            change = ("add", fleet.join())
+        elif leaving:
+            change = ("remove", leaving[0])
+            fleet.leave(leaving[0])
+        elif len(active) > fleet.n:
+            change = ("drain", rng.choice(active))
+            fleet.must("system", "drain", change[1])
+        else:
+            change = ("weight", rng.choice(active))
+            fleet.must("system", "weight", change[1], str(rng.choice([50, 100, 200])))
+        self.changes.append(change)
+        self.moving = True
+        if self.verbose:
+            print(f" the manager: {' '.join(change)}", flush=True)
+
+    def wait_settled(self, patience=120):
+        deadline = time.monotonic() + patience * self.slow
+        while True:
+            answer = self.run(0, "settle", "-", None, "system", "settle")
+            if answer.code == DONE:
+                break
+            if time.monotonic() > deadline:
+                raise Wrong(f"after {self.changes[-1]} slots do not come to rest: {answer.err}")
+            time.sleep(1)
+        self.moving = False
 
     def revoke_surely(self, lane, image, user):
         """What a failed forward or revocation left open is closed."""

@@ -39,6 +39,7 @@ class Troubles:
     """Which servers were in trouble at any time during an operation."""
     storage: frozenset = frozenset()
     keys: frozenset = frozenset()
+    keys_borne: int = 2  # key servers that this user can do without at the moment
 
 
 class Image:
@@ -94,14 +95,14 @@ class Image:
     def expects(self, user, troubles):
         """MUST, MAY or MUST_NOT: whether this user's get succeeds."""
         limits = self.limits
-        storage, keys = len(troubles.storage), len(troubles.keys)
-        word, spare = MUST, limits.storage_after_put
+        storage, keys = len(troubles.storage | self.lacking), len(troubles.keys)
+        word, spare = MUST, limits.n - limits.k
         if user != self.owner:
             word, servers = self.readers.get(user, [MUST_NOT, 0])
-            spare = min(spare, servers - limits.k)
+            storage += limits.n - servers
         if word == MUST_NOT or not (self.certain or self.possible):
             return MUST_NOT
-        if self.removed is not None or not self.certain or storage > spare or keys > limits.keys:
+        if self.removed is not None or not self.certain or storage > spare or keys > troubles.keys_borne:
             return MAY
         return word
 
@@ -132,6 +133,13 @@ class Image:
                 del left[name]
         if left:
             raise Wrong(f"{where}: nobody put {sorted(left)}")
+
+    def repaired(self):
+        """Every server has all that it should have."""
+        self.lacking = set()
+        for reader in self.readers.values():
+            if reader[0] == MUST:
+                reader[1] = self.limits.n
 
     def settle(self, code, objects):
         """What the owner's get says once all servers are well is how it is from then on."""
