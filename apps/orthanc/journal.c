@@ -16,10 +16,13 @@
 
 static const char MAGIC[] = "MYELINMP";
 static const char PURPOSE[] = "MYELIN-V1-ORTHANC-MAP";
+static const char CHECK_PURPOSE[] = "MYELIN-V1-ORTHANC-MAP-CHECK";
+static const char CHECK[] = "map"; /* opens with the right key alone */
 
 enum {
     ID_BYTES = 16,
-    HEAD_BYTES = 8 + ID_BYTES,
+    CHECK_BYTES = 3 + SEAL_TEXT_OVERHEAD,
+    HEAD_BYTES = 8 + ID_BYTES + CHECK_BYTES,
     CONTEXT_BYTES = ID_BYTES + 8,
     BOX_MAX = RECORD_TEXT_MAX + SEAL_TEXT_OVERHEAD,
     TORN_MAX = 64 << 10, /* more behind the last whole record is damage, not a crash */
@@ -73,6 +76,11 @@ static result replay_all(struct journal *journal, struct view file, journal_repl
         return OK;
     }
     memcpy(journal->id, head.data + 8, ID_BYTES);
+    AUTO_BYTES struct bytes check = {0};
+    if (seal_open_text(journal->key, CHECK_PURPOSE, view_of(journal->id, ID_BYTES),
+                       view_of(head.data + 8 + ID_BYTES, CHECK_BYTES), &check) != OK)
+        return FAIL(DENIED, "%s is another user's, or its head is damaged: put it aside",
+                    journal->path);
     struct record record;
     while (cursor.len > 0 && take_record(journal, &cursor, &record)) {
         journal->records++;
@@ -158,14 +166,17 @@ uint64_t journal_records(struct journal *journal) {
 /* ------------------------------------------------------------------ a new file */
 
 static result begin_file(struct journal *journal, const char *path) {
-    uint8_t head[HEAD_BYTES];
-    memcpy(head, MAGIC, 8);
-    secret_random(head + 8, ID_BYTES);
+    AUTO_BYTES struct bytes head = {0};
+    uint8_t id[ID_BYTES];
+    secret_random(id, sizeof id);
+    TRY(bytes_append(&head, view_of(MAGIC, 8)));
+    TRY(bytes_append(&head, view_of(id, sizeof id)));
+    TRY(seal_text(journal->key, CHECK_PURPOSE, view_of(id, sizeof id), view_of(CHECK, 3), &head));
     AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0)
         return FAIL(IO, "%s: %s", path, strerror(errno));
-    TRY(file_write_all(fd, view_of(head, sizeof head), path));
-    memcpy(journal->id, head + 8, ID_BYTES);
+    TRY(file_write_all(fd, bytes_view(&head), path));
+    memcpy(journal->id, id, ID_BYTES);
     journal->fd = fd;
     journal->records = 0;
     journal->bytes = HEAD_BYTES;

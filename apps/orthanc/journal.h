@@ -1,7 +1,8 @@
 /*
  * The map's file: sealed records, only ever appended to, replaced whole when most of it is history.
  *
- *   file     "MYELINMP", 16 random bytes (the file's id), then records
+ *   file     "MYELINMP", 16 random bytes (the file's id), the sealed text "map" by which a wrong
+ *            key shows, then records
  *   record   length (4), then a sealed text (seal/seal.h) under the map's key; associated data: the
  *            file's id and the record's number, so that none can be moved, left out or taken from
  *            another file
@@ -29,7 +30,8 @@ struct journal_found {
     bool is_damaged;    /* it is more than a crash can leave: a file map.damaged was kept */
 };
 
-/* Opens or makes `path`; the key is copied. IO, NO_MEMORY; what `replay` fails with. */
+/* Opens or makes `path`; the key is copied. DENIED where it is another key's; IO, NO_MEMORY; what
+ * `replay` fails with. */
 MUST_CHECK result journal_open(const char *path, const uint8_t key[JOURNAL_KEY_BYTES],
                                journal_replay replay, void *context,
                                struct journal_found *out_found, struct journal **out_journal);
