@@ -18,7 +18,8 @@ enum {
     PATH_BYTES = 4096,
     TICK_MS = 500,
     PACE_BURST_MS = 100,
-    FIRST_LOOK_MS = 1000
+    FIRST_LOOK_MS = 1000,
+    LOOK_AGAIN_MS = 2000,
 };
 
 struct scrub {
@@ -33,7 +34,8 @@ struct scrub {
     bool stopping, is_woken;
     struct image_id doubts[DOUBTS_MAX];
     unsigned doubt_count;
-    uint64_t paced_until_ns; /* the thread's own */
+    uint64_t paced_until_ns; /* the thread's own, and the next */
+    unsigned lacking; /* images that others have and that could not be mended, by this look */
 
     /* What metrics show. */
     _Atomic uint64_t images, bytes, found, repaired, failed, dropped, read, written;
@@ -184,6 +186,13 @@ static bool is_different(struct scrub *scrub, const struct image_id *image,
            !view_equal(format_view(entry->digest), view_of(own, sizeof own));
 }
 
+static bool is_here(struct scrub *scrub, const struct image_id *image) {
+    AUTO_IMAGE_LOCK struct image_lock lock = {0};
+    struct image_owner owner;
+    return image_lock_read(scrub->storage, image, &lock) == OK &&
+           image_owner(scrub->storage, image, &owner) == OK;
+}
+
 /* Whether what one server shows lets this one believe that something is missing; that server's
  * images, page by page. */
 static result look_at_peer(struct scrub *scrub, struct peer_group *group, unsigned server) {
@@ -205,8 +214,11 @@ static result look_at_peer(struct scrub *scrub, struct peer_group *group, unsign
             memcpy(last, hex, sizeof last);
             if (!wait_out_pause(scrub))
                 return OK;
-            if (is_different(scrub, &image, page->entry[i]))
-                mend_one(scrub, &image);
+            if (!is_different(scrub, &image, page->entry[i]))
+                continue;
+            mend_one(scrub, &image);
+            scrub->lacking +=
+                is_different(scrub, &image, page->entry[i]) && !is_here(scrub, &image);
         }
         more = page->more;
     }
@@ -245,19 +257,22 @@ static void look_at_doubts(struct scrub *scrub) {
         mend_one(scrub, &image);
 }
 
-/* Settled: every other server was asked what there is, and no slot is under way. */
-static void look(struct scrub *scrub) {
+/* Whether all is settled: every other server was asked what there is, and no slot is under way. */
+static bool look(struct scrub *scrub) {
     struct peer_group *group = peers_hold(scrub->peers);
     uint64_t version = group->description.system->version;
     look_at_doubts(scrub);
+    scrub->lacking = 0;
     unsigned missed = look_at_peers(scrub, group);
     scrub->moving = 0;
     if (each_image(scrub, look_at_slots) != OK)
         log_event(LOG_ERROR, "scrub", "reason=\"%s\"", error_text());
-    if (missed == 0 && scrub->moving == 0 && !is_stopping(scrub))
+    bool is_settled = missed == 0 && scrub->moving == 0 && scrub->lacking == 0;
+    if (is_settled && !is_stopping(scrub))
         scrub->settled_version = version;
     scrub->looks++;
     peers_release(scrub->peers, group);
+    return is_settled;
 }
 
 /* ------------------------------------------------------------------ a pass */
@@ -285,13 +300,14 @@ static void pass(struct scrub *scrub) {
 /* ------------------------------------------------------------------ the thread */
 
 /* Until the next look or pass is due, or somebody asks for one. */
-static bool wait_for_work(struct scrub *scrub, uint64_t until_ns) {
+static bool wait_for_work(struct scrub *scrub, uint64_t until_ns, bool *out_is_woken) {
     struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000),
                              .tv_nsec = (long)(until_ns % 1000000000)};
     pthread_mutex_lock(&scrub->lock);
     int waited = 0;
     while (!scrub->stopping && !scrub->is_woken && scrub->doubt_count == 0 && waited != ETIMEDOUT)
         waited = pthread_cond_timedwait(&scrub->change, &scrub->lock, &until);
+    *out_is_woken = scrub->is_woken;
     scrub->is_woken = false;
     bool go_on = !scrub->stopping;
     pthread_mutex_unlock(&scrub->lock);
@@ -315,17 +331,23 @@ static bool is_moving(struct scrub *scrub) {
     return moving;
 }
 
+/* While something is under way, or somebody did not answer, the next look comes sooner: after 2 s,
+ * 4 s, and so on up to the usual time. */
 static void *run(void *argument) {
     struct scrub *scrub = argument;
-    const uint64_t look_ns = scrub->options.look_ms * 1000000;
-    const uint64_t most_ns = (uint64_t)SCRUB_MOVING_LOOK_MS * 1000000;
-    const uint64_t moving_ns = look_ns < most_ns ? look_ns : most_ns;
+    uint64_t sooner_ms = LOOK_AGAIN_MS;
     uint64_t next_look = monotonic_ns() + (uint64_t)FIRST_LOOK_MS * 1000000;
     uint64_t next_pass =
         scrub->options.interval_ms == 0 ? UINT64_MAX : monotonic_ns() + first_pass_ns(scrub);
-    while (wait_for_work(scrub, next_look < next_pass ? next_look : next_pass)) {
-        look(scrub);
-        next_look = monotonic_ns() + (is_moving(scrub) ? moving_ns : look_ns);
+    bool is_woken;
+    while (wait_for_work(scrub, next_look < next_pass ? next_look : next_pass, &is_woken)) {
+        bool is_settled = look(scrub);
+        uint64_t usual_ms = scrub->options.look_ms;
+        if (is_moving(scrub) && usual_ms > SCRUB_MOVING_LOOK_MS)
+            usual_ms = SCRUB_MOVING_LOOK_MS;
+        sooner_ms = is_settled || is_woken ? LOOK_AGAIN_MS : 2 * sooner_ms;
+        next_look =
+            monotonic_ns() + (is_settled || sooner_ms > usual_ms ? usual_ms : sooner_ms) * 1000000;
         if (monotonic_ns() < next_pass)
             continue;
         pass(scrub);
