@@ -10,7 +10,11 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "flow/clock.h"
 #include "flow/session_state.h"
+
+/* Sessions of a gateway live for months: what they saw must outlive a crash. */
+enum { SAVE_EVERY_MS = 60 * 1000 };
 
 result heads_path(const char *system_id, char *out_path, size_t size) {
     char home[PATH_MAX];
@@ -36,6 +40,7 @@ result head_verify(const struct description *description, unsigned server,
 void heads_load(struct session *session) {
     struct session_state *state = session->state;
     AUTO_HEADS struct heads file = {0};
+    state->heads_saved_ms = clock_ms();
     if (heads_path(session->description.id, state->heads_path, sizeof state->heads_path) != OK) {
         state->heads_path[0] = '\0';
         return;
@@ -73,7 +78,12 @@ result heads_note(struct session *session, const Myelin__Signed *record) {
     pthread_mutex_lock(&state->lock);
     result kept = heads_keep(&state->heads, record);
     state->heads_changed = true;
+    bool is_due = clock_ms() - state->heads_saved_ms > SAVE_EVERY_MS;
+    if (is_due)
+        state->heads_saved_ms = clock_ms();
     pthread_mutex_unlock(&state->lock);
+    if (is_due)
+        heads_save(session);
     return kept;
 }
 
@@ -147,12 +157,11 @@ void heads_save(struct session *session) {
     if (state->heads_path[0] == '\0' || !state->heads_changed)
         return;
     AUTO_HEADS struct heads known = {0};
+    state->heads_changed = false;
     result saved = heads_copy(session, &known);
     if (saved == OK)
         saved = save(state->heads_path, &known);
-    if (saved == OK)
-        state->heads_changed = false;
-    else
+    if (saved != OK)
         session_warn(session, "the heads of access logs are not kept: %s", error_text());
 }
 

@@ -29,7 +29,8 @@ uint64_t heads_newest(struct session *session, unsigned server);
 void heads_take(struct session *session, unsigned server, uint64_t before,
                 const Myelin__Signed *record);
 
-/* Keeps a head that was compared by other means. From any thread. NO_MEMORY, PROTOCOL. */
+/* Keeps a head that was compared by other means, on disk within a minute or at the session's end.
+ * From any thread. NO_MEMORY, PROTOCOL. */
 MUST_CHECK result heads_note(struct session *session, const Myelin__Signed *record);
 
 /* Everything known now, copied. NO_MEMORY. */

@@ -45,7 +45,8 @@ struct session_state {
     atomic_bool slow[2][FORMAT_SERVERS_MAX]; /* by role: gave no answer the last time */
 
     struct heads heads; /* of access logs, the newest of each key server */
-    bool heads_changed;
+    atomic_bool heads_changed;
+    uint64_t heads_saved_ms; /* clock_ms() */
     char heads_path[4096]; /* "": kept nowhere */
 
     pthread_mutex_t progress_lock;

@@ -151,10 +151,19 @@ def test_heads_are_kept_printed_and_signed(clinic):
     assert len(lines) == len(heads) and f"{heads[0]['sequence']}:{heads[0]['hash']}" in "\n".join(lines)
     forged = clinic.folder / "forged.heads"
     data = bytearray(heads_file(clinic).read_bytes())
-    data[data.index(b"key-2") + 8] ^= 1  # in the sequence or hash
+    data[data.index(b"key-2") + 16] ^= 1  # in the hash
     forged.write_bytes(data)
     clinic.must("audit", "--check", clinic.store("key-2"), "--head", forged, "--server", "key-2", code=INTEGRITY)
+    heads_file(clinic).write_bytes(data)  # on her own disk it does not count, which she is told
+    out = clinic.folder / "with-forged-heads"
+    answer = clinic.must("get", STUDY, "-o", out, user="alice")
+    assert "key-2: what it showed of its access log before does not count" in answer.err
+    clinic.must("audit", "--forget", "key-2")
     forged.write_bytes(b"no heads")
+    shutil.copy(forged, heads_file(clinic))
+    answer = clinic.must("audit", user="alice")
+    assert "cannot be read" in answer.err
+    assert len(clinic.must("audit", "--heads", "--json").json()) == 3 and "cannot" not in clinic.must("audit", user="alice").err
     clinic.must("audit", "--head", forged, user="alice", code=INTEGRITY)
 
 
