@@ -77,6 +77,21 @@ def test_a_certificate_is_renewed(shared):
     shared.up()
 
 
+def test_the_archive_takes_all_but_the_newest_segment(tmp_path):
+    """The document's line for it, with more than nine segments and other files beside them."""
+    line = re.search(r"^    cd STORE && (ls -v .*)$", DOCUMENT.read_text(), re.M).group(1)
+    store, archive = tmp_path / "store", tmp_path / "archive"
+    store.mkdir()
+    archive.mkdir()
+    names = ["access.log", *(f"access.log.{i}" for i in range(1, 13))]
+    others = ["access.log.cut-7", "access.log.3.cut-70", "lock"]
+    for name in names + others:
+        (store / name).write_text(name)
+    subprocess.run(line.replace("ARCHIVE", str(archive)), shell=True, cwd=store, check=True)
+    assert {p.name for p in archive.iterdir()} == set(names[:-1])
+    assert {p.name for p in store.iterdir()} == {names[-1], *others}
+
+
 def test_every_command_in_the_documents_is_one(shared):
     """`myelin WORD ...` in code of the documents names a command that there is, and what follows
     `shares` and `system` stands in their help."""
