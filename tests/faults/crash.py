@@ -152,11 +152,28 @@ def client_dry_run(world, operation):
             world.tracers.pop().communicate(timeout=60)
 
 
-def sample(world, tally, rng, count):
+class Worlds:
+    """One of each size, made when it is needed first."""
+
+    def __init__(self, folder):
+        self.folder, self.made = pathlib.Path(folder), {}
+
+    def of(self, storage=1):
+        if storage not in self.made:
+            self.made[storage] = World(self.folder / f"storage{storage}", storage)
+        return self.made[storage]
+
+    def end(self):
+        for world in self.made.values():
+            world.end()
+
+
+def sample(worlds, tally, rng, count):
     """`count` faults, each of an operation chosen at random."""
     plans = {}
     for _ in range(count):
         operation = rng.choice(OPERATIONS + CLIENT_OPERATIONS)
+        world = worlds.of(operation.storage)
         is_client = operation in CLIENT_OPERATIONS
         if operation not in plans:
             plans[operation] = list(plan((client_dry_run if is_client else dry_run)(world, operation)))
@@ -234,17 +251,17 @@ Readings that fail, by server:
 {table(tally, readings, ["EIO once", "EIO from then on"], False)}"""
 
 
-def run_all(world, tally, options, rng):
+def run_all(worlds, tally, options, rng):
     for operation in OPERATIONS + CLIENT_OPERATIONS:
         if options.only not in operation.name:
             continue
         start = time.monotonic()
-        run_operation(world, operation, tally, options.share, rng)
+        run_operation(worlds.of(operation.storage), operation, tally, options.share, rng)
         rounds = sum(n for (_, o), n in tally.rounds.items() if o == operation.name)
         print(f"{operation.name}: {rounds} rounds, {time.monotonic() - start:.0f} s", flush=True)
     if not options.only or options.only == "file":
-        run_kinds(world, tally, options.share, rng)
-        run_reads(world, tally, options.share, rng)
+        run_kinds(worlds.of(), tally, options.share, rng)
+        run_reads(worlds.of(), tally, options.share, rng)
 
 
 def main():
@@ -258,11 +275,11 @@ def main():
     print(f"seed {options.seed}", flush=True)
     tally, rng = Tally(), random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="myelin-crash-") as folder:
-        world = World(folder)
+        worlds = Worlds(folder)
         if options.rounds:
-            sample(world, tally, rng, options.rounds)
+            sample(worlds, tally, rng, options.rounds)
         else:
-            run_all(world, tally, options, rng)
+            run_all(worlds, tally, options, rng)
     text = report(tally, options)
     print(text)
     if options.write:

@@ -9,6 +9,7 @@ from power_cut import Disk, write_tree
 
 class ClientOperation:
     """A command that runs under a fault itself, where it changes what lies in root(w)."""
+    storage = 1
 
     def root(self, w):
         raise NotImplementedError

@@ -8,7 +8,7 @@ import re
 
 
 from crash_operations import Put, Revoke
-from crash_world import DONE, KEYS, SERVERS, STORAGE
+from crash_world import DONE, KEYS, STORAGE
 
 
 # (kind, pattern of the path in the folder of the system or of keystores, may a command fail with it?)
@@ -107,9 +107,9 @@ def damage(path, how, rng):
 
 def start_what_can(world):
     """Servers start, but for one that finds its own credentials or the description damaged, which says so."""
-    for server in SERVERS:
+    for server in world.servers:
         world.start_daemon(server)
-    for server in SERVERS:
+    for server in world.servers:
         try:
             world.wait_ready(server)
         except AssertionError:

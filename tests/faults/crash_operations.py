@@ -3,7 +3,9 @@ from crash_world import DONE, NOT_FOUND, OTHER
 
 
 class Operation:
-    """`name`, the server `target` that fails, run() and check(); `acked`: the command said done."""
+    """`name`, the server `target` that fails, run() and check(); `acked`: the command said done. `storage`: how
+    many storage servers the system has; `start`: the state that it begins from."""
+    storage, start = 1, "start"
 
     def run(self, w):
         raise NotImplementedError
@@ -160,6 +162,24 @@ class Refresh(Operation):
         w.assert_whole("base", "bob", owner="alice")
 
 
+class Repair(Operation):
+    """What was made again is good without the server that it was made from; killed at any point, `repair` once
+    more completes it."""
+    name, target, storage, start = "repair", "storage-1", 2, "lost"
+
+    def run(self, w):
+        return w.run("repair", "base", user="alice")
+
+    def check(self, w, acked):
+        if not acked:
+            w.must("repair", "base", user="alice")
+        w.stop_one("storage-2")
+        w.assert_whole("base")
+        w.assert_whole("base", "bob", owner="alice")
+        w.start_daemon("storage-2")
+        w.wait_ready("storage-2")
+
+
 OPERATIONS = [
     Put("put", [60_000, 5000]),
     Put("put of many objects", [2000] * 6),
@@ -168,6 +188,7 @@ OPERATIONS = [
     Forward(),
     Revoke("storage-1"),
     Remove(),
+    Repair(),
     Enroll(),
     Open(),
     Rotate(),

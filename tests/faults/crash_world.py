@@ -17,7 +17,6 @@ from power_cut import Disk, write_tree  # noqa: E402
 
 FAULT = BIN.parent / "tests/myelin-fault"
 STORAGE, KEYS = "storage-1", ("key-1", "key-2")
-SERVERS = (STORAGE, *KEYS)
 SLOW = 4 if os.environ.get("ASAN_OPTIONS") else 1
 
 
@@ -46,8 +45,9 @@ class Outcome:
 class World(Cluster):
     """The system with its users, its images and saved states to go back to."""
 
-    def __init__(self, folder):
-        super().__init__(folder, storage=1, k=1, key=2, threshold=2)
+    def __init__(self, folder, storage=1):
+        super().__init__(folder, storage=storage, k=1, key=2, threshold=2)
+        self.servers = (*(f"storage-{i + 1}" for i in range(storage)), *KEYS)
         self.daemons, self.tracers = {}, []
         self.could_unlink = True
         self.images = {
@@ -60,14 +60,23 @@ class World(Cluster):
             self.put("alice", image, *files)
         self.must("forward", "base", "--to", "bob", user="alice")
         self.must("forward", "shown", "--to", "carol", user="alice")
-        self.arguments = {s: self._arguments(s) for s in SERVERS}
+        self.arguments = {s: self._arguments(s) for s in self.servers}
         self.down()
         self.save("start")
+        self.lose_base()
+        self.save("lost")
 
     def _arguments(self, server):
         """How `myelin up` started it."""
         line = pathlib.Path(f"/proc/{self.pid(server)}/cmdline").read_bytes()
         return [part.decode() for part in line.split(b"\0")[:-1]]
+
+    def lose_base(self):
+        """The first storage server's disk has lost most of what it had of the image `base`."""
+        largest = max((p for p in self.store(STORAGE).rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+        for path in largest.parent.iterdir():
+            if path.name not in ("owner", "envelope"):
+                path.unlink()
 
     def contents(self, image):
         return {p.name: p.read_bytes() for p in self.images[image]}
@@ -115,9 +124,9 @@ class World(Cluster):
 
     def start_all(self, **faults):
         """Every daemon; by name the arguments of those that run under a fault."""
-        for server in SERVERS:
+        for server in self.servers:
             self.start_daemon(server, faults.get(server.replace("-", "_")))
-        self.wait_ready(*SERVERS)
+        self.wait_ready(*self.servers)
 
     def hang_up(self, server):
         """SIGHUP to the daemon itself, which may run under the fault injector; waits for what it does."""
@@ -144,6 +153,11 @@ class World(Cluster):
                 raise AssertionError(f"{server} does not stop: {self.daemon_log(server)}")
         self.daemons = {}
 
+    def stop_one(self, server):
+        process = self.daemons.pop(server)
+        process.terminate()
+        process.wait(20 * SLOW)
+
     def end(self):
         with contextlib.suppress(AssertionError):
             self.stop_all(signal.SIGKILL)
@@ -165,9 +179,9 @@ class World(Cluster):
         return lines, None
 
     def under_fault(self, operation, *extra, goes_on=False):
-        """The operation from the saved state "start" while its target server is under a fault. Afterwards all
-        servers are stopped, unless they are to go on."""
-        self.load("start")
+        """The operation from its saved state while its target server is under a fault. Afterwards all servers are
+        stopped, unless they are to go on."""
+        self.load(operation.start)
         server, journal = operation.target, self.folder / "fault.journal"
         disk = Disk(self.store(server))
         try:
@@ -216,7 +230,7 @@ class World(Cluster):
         if not self.daemons:
             self.start_all()
         try:
-            for server in SERVERS:
+            for server in self.servers:
                 log = self.daemon_log(server)
                 assert "damaged" not in log, f"what a crash leaves looks damaged: {log}"
             self.assert_whole("base", "bob", owner="alice")
@@ -236,7 +250,7 @@ class World(Cluster):
         """Nothing half-made is left, but for so many puts that wait for a commit or for the owner's next."""
         waiting = list((self.store(STORAGE) / "staging").glob("*"))
         assert len(waiting) <= prepared and all((p / "prepared").exists() for p in waiting), f"left: {waiting}"
-        for server in SERVERS:
+        for server in self.servers:
             left = [p for p in self.store(server).rglob("*") if p.name.endswith(".tmp") or
                     "gone" in p.relative_to(self.store(server)).parts[:-1]]
             assert not left, f"left on {server}: {left}"
