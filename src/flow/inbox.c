@@ -5,6 +5,10 @@
 
 #include "flow/pages.h"
 
+/* A server takes forwards that their owners signed and no others; each that is none costs a look-up
+ * of its owner. So many are borne with, as of users who have new identity keys. */
+enum { WRONG_MAX = 32 };
+
 void inbox_free(struct inbox *inbox) {
     for (size_t i = 0; i < inbox->count; i++)
         free(inbox->items[i].id);
@@ -75,10 +79,12 @@ static result open_forward(struct session *session, const Myelin__Signed *record
 }
 
 static result merge_entry(struct session *session, const Myelin__InboxEntry *entry,
-                          struct inbox *inbox) {
+                          struct inbox *inbox, unsigned *wrong) {
     AUTO_FORMAT Myelin__Forward *forward = NULL;
     const struct session_user *owner = NULL;
-    TRY(open_forward(session, entry->forward, &owner, &forward));
+    result opened = open_forward(session, entry->forward, &owner, &forward);
+    *wrong += opened == INTEGRITY || opened == NOT_FOUND || opened == PROTOCOL;
+    TRY(opened);
     struct inbox_item *item = find_item(inbox, forward);
     if (item == NULL) {
         char *id = NULL;
@@ -113,15 +119,19 @@ static bool is_from(const Myelin__InboxEntry *entry, const char *from) {
 }
 
 static result merge_page(struct session *session, const char *server, const Myelin__InboxPage *page,
-                         const char *from, struct inbox *inbox) {
-    for (size_t i = 0; i < page->n_entry; i++) {
+                         const char *from, struct inbox *inbox, unsigned *wrong) {
+    for (size_t i = 0; i < page->n_entry && *wrong < WRONG_MAX; i++) {
         if (!is_from(page->entry[i], from))
             continue;
-        result merged = merge_entry(session, page->entry[i], inbox);
+        result merged = merge_entry(session, page->entry[i], inbox, wrong);
         if (merged == NO_MEMORY || session_is_cancelled(session))
             return merged;
         if (merged != OK)
             session_warn(session, "%s: a forward in the inbox: %s", server, error_text());
+        if (*wrong == WRONG_MAX)
+            session_warn(session,
+                         "%s: %d forwards in the inbox are none: the rest of it is left out",
+                         server, WRONG_MAX);
     }
     return OK;
 }
@@ -152,10 +162,12 @@ result inbox_collect(struct session *session, const char *from, struct inbox *ou
                                    needed);
     session_warn_failed(session, SESSION_STORAGE, all.answers, OK);
     AUTO_INBOX struct inbox inbox = {0};
-    for (unsigned i = 0; i < all.servers; i++)
+    for (unsigned i = 0; i < all.servers; i++) {
+        unsigned wrong = 0;
         for (size_t p = 0; p < all.of[i].count; p++)
             TRY(merge_page(session, session_server(session, SESSION_STORAGE, i)->name,
-                           all.of[i].page[p], from, &inbox));
+                           all.of[i].page[p], from, &inbox, &wrong));
+    }
     drop_unreadable(&inbox, all.servers - all.ok, session->k);
     if (inbox.count > 0)
         qsort(inbox.items, inbox.count, sizeof *inbox.items, by_owner_and_id);

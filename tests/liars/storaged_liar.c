@@ -8,7 +8,7 @@
  *               stale                 as before the last forward
  *               unsigned              gamma, and never its word for it
  *     records   forged-envelope, other-envelope image=, forged-manifest, no-objects, forged-inbox,
- *               no-inbox
+ *               no-inbox, flooded-inbox
  *               old-image             envelope and objects from before the image was removed
  *     slices    slice                 one bit of each answer
  *               other-object object=  another object's
@@ -19,6 +19,7 @@
  *     all       nonsense, refuse, absent
  *               exec                  starts another program, as one does who has taken it over
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -239,6 +240,36 @@ WRAP(result, listing_objects, struct storage *storage, const struct storage_call
     return lie_pack(page, out_page);
 }
 
+enum { FLOOD = 2000 };
+
+/* A page of forwards from users whom nobody knows, each another. */
+static result flood_inbox(const Myelin__InboxPage *page, struct bytes *out_page) {
+    static Myelin__Signed records[FLOOD];
+    static Myelin__InboxEntry entries[FLOOD], *pointers[FLOOD];
+    static struct bytes bodies[FLOOD];
+    AUTO_FORMAT Myelin__Forward *forward = NULL;
+    TRY(format_parse_forward(format_view(page->entry[0]->forward->body), &forward));
+    char *owner = forward->owner, name[32];
+    forward->owner = name;
+    result packed = OK;
+    for (size_t i = 0; packed == OK && i < FLOOD; i++) {
+        snprintf(name, sizeof name, "nobody-%zu", i);
+        bodies[i].len = 0;
+        packed = format_pack(forward, &bodies[i]);
+        records[i] = *page->entry[0]->forward;
+        records[i].body = (ProtobufCBinaryData){bodies[i].len, bodies[i].data};
+        entries[i] = *page->entry[0];
+        entries[i].forward = &records[i];
+        pointers[i] = &entries[i];
+    }
+    forward->owner = owner;
+    TRY(packed);
+    Myelin__InboxPage flood = MYELIN__INBOX_PAGE__INIT;
+    flood.entry = pointers;
+    flood.n_entry = FLOOD;
+    return lie_pack(&flood, out_page);
+}
+
 WRAP(result, listing_inbox, struct storage *storage, const struct storage_caller *caller,
      const char *after, struct bytes *out_page) {
     AUTO_FORMAT Myelin__InboxPage *page = NULL;
@@ -249,9 +280,12 @@ WRAP(result, listing_inbox, struct storage *storage, const struct storage_caller
     if (lie_is(&lie, "no-inbox"))
         return OK;
     TRY(__real_listing_inbox(storage, caller, after, out_page));
-    if (!lie_is(&lie, "forged-inbox"))
+    bool is_flooded = lie_is(&lie, "flooded-inbox");
+    if (!is_flooded && !lie_is(&lie, "forged-inbox"))
         return OK;
     TRY(format_parse_inbox_page(bytes_view(out_page), &page));
+    if (is_flooded && page->n_entry > 0)
+        return flood_inbox(page, out_page);
     for (size_t i = 0; i < page->n_entry; i++)
         flip(&page->entry[i]->forward->signature);
     return lie_pack(page, out_page);

@@ -166,6 +166,15 @@ def test_the_inbox(world):
     assert blamed(answer.err)[0] == {"storage-1", "storage-6"}
 
 
+def test_a_flooded_inbox(world):
+    """Each forward that is none costs a look-up of its owner: a server has so many, and no more."""
+    world.c.tell({"storage-1": "flooded-inbox"})
+    answer = world.c.must("inbox", "--json", user="bob", timeout=60)
+    assert {entry["id"] for entry in answer.json()} == {"scan", "other"}
+    assert blamed(answer.err)[0] == {"storage-1"}
+    assert len(answer.err.splitlines()) < 100 and "the rest of it is left out" in answer.err
+
+
 def test_old_forwards(world):
     """A forward that another took the place of opens the same image; a revoked one opens nothing."""
     c = world.c

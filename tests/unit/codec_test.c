@@ -355,6 +355,23 @@ static void bombs(void **state) {
                      INTEGRITY);
 }
 
+/* A JPEG-LS frame (ITU-T T.87, SOF55) that claims 65535 x 65535 samples in a strip of two thousand:
+ * refused by its head, in the memory of a strip. */
+static void jpegls_bombs(void **state) {
+    static const uint8_t frame[] = {0xff, 0xf7};
+    enum { HEIGHT_AT = 5, WIDTH_AT = 7 };
+    (void)state;
+    AUTO_BYTES struct bytes file = {0}, coded = {0}, decoded = {0};
+    small_sample(&file);
+    assert_int_equal(encode(CODEC_JPEGLS, bytes_view(&file), 1, 65536, &coded), CODEC_JPEGLS);
+    uint8_t *head = memmem(coded.data, coded.len, frame, sizeof frame);
+    assert_non_null(head);
+    memset(head + HEIGHT_AT, 0xff, WIDTH_AT + 2 - HEIGHT_AT);
+    assert_int_equal(decode(CODEC_JPEGLS, bytes_view(&coded), file.len, 1, 65536, &decoded),
+                     INTEGRITY);
+    assert_true(decoded.len <= file.len);
+}
+
 static result failing_sink(void *context, struct view bytes) {
     (void)bytes;
     return FAIL(IO, "%s", (const char *)context);
@@ -452,6 +469,7 @@ int main(void) {
         cmocka_unit_test(damaged_streams),
         cmocka_unit_test(sizes_that_differ),
         cmocka_unit_test(bombs),
+        cmocka_unit_test(jpegls_bombs),
         cmocka_unit_test(sink_errors_are_handed_on),
         cmocka_unit_test(files_that_shrink_meanwhile),
         cmocka_unit_test(names),
