@@ -198,7 +198,7 @@ static void choose_slots(struct mending *m) {
 
 static bool time_is_up(const struct mending *m) {
     return m->options->enough_ms > 0 &&
-           m->storage->now_ms() - m->started_ms >= m->options->enough_ms;
+           m->storage->steady_ms() - m->started_ms >= m->options->enough_ms;
 }
 
 static result mend_objects(struct mending *m) {
@@ -287,7 +287,7 @@ result mend_image(struct mender *mender, const struct image_id *image,
     m->options = options;
     m->report = out_report;
     begin(mender, image, &active);
-    m->started_ms = m->storage->now_ms();
+    m->started_ms = m->storage->steady_ms();
     m->group = peers_hold(mender->peers);
     result mended = mend(m);
     peers_release(mender->peers, m->group);

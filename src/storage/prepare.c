@@ -254,29 +254,24 @@ static result write_all(struct preparation *p) {
 
 /* ------------------------------------------------------------------ the put's state */
 
-/* Also where the clock was set back by as much. */
-static bool is_stale(const struct put *other, uint64_t now_ms) {
-    uint64_t apart =
-        now_ms >= other->prepared_ms ? now_ms - other->prepared_ms : other->prepared_ms - now_ms;
-    return other->state == PUT_PREPARED && apart >= STORAGE_OVERRULE_MS;
-}
-
 /* The owner overrules anybody's put, others only their own. */
-static bool may_overrule(const struct put *put, const struct put *other, uint64_t now_ms) {
-    return is_stale(other, now_ms) && (put->by_owner || strcmp(put->caller, other->caller) == 0);
+static bool may_overrule(const struct put *put, const struct put *other, uint64_t steady_ms) {
+    bool is_stale =
+        other->state == PUT_PREPARED && steady_ms - other->claimed_ms >= STORAGE_OVERRULE_MS;
+    return is_stale && (put->by_owner || strcmp(put->caller, other->caller) == 0);
 }
 
 /* Under the mutex: no other put of the image stands in the way. One that does and is stale is
  * given to the caller to release. */
 static result check_others(struct storage *storage, const struct put *put,
                            struct put **out_overruled) {
-    uint64_t now_ms = storage->now_ms();
+    uint64_t steady_ms = storage->steady_ms();
     *out_overruled = NULL;
     for (struct put *other = storage->puts; other != NULL; other = other->next) {
         if (other == put || other->doomed || other->state == PUT_OPEN ||
             !image_id_equal(&other->image, &put->image))
             continue;
-        if (!may_overrule(put, other, now_ms))
+        if (!may_overrule(put, other, steady_ms))
             return FAIL(CONFLICT, "put %s is prepared", other->id.hex);
         *out_overruled = other;
     }
@@ -303,7 +298,10 @@ static result claim(struct storage *storage, struct put *put) {
         claimed = check_others(storage, put, &overruled);
     if (claimed == OK) {
         put->state = PUT_PREPARING;
+        put->claimed_ms = storage->steady_ms();
         put->prepared_ms = storage->now_ms();
+        if (overruled != NULL && put->prepared_ms <= overruled->prepared_ms)
+            put->prepared_ms = overruled->prepared_ms + 1; /* the clock went back */
     }
     if (claimed == OK && overruled != NULL) {
         overruled->users++;
@@ -327,7 +325,6 @@ static result settle(struct preparation *p, result prepared) {
     if (prepared == OK && put->doomed)
         prepared = FAIL(CONFLICT, "put %s was aborted", put->id.hex);
     put->state = prepared == OK ? PUT_PREPARED : PUT_OPEN;
-    put->prepared_ms = p->record.prepared_ms;
     memcpy(put->contents, p->record.contents, sizeof put->contents);
     pthread_mutex_unlock(&p->storage->mutex);
     if (prepared == OK)
@@ -372,7 +369,7 @@ result put_prepare(struct storage *storage, const struct storage_caller *caller,
     p.symbol = message->symbol;
     if (p.symbol == NULL && use.put->drawn != NULL)
         p.symbol = use.put->drawn->symbol;
-    p.record.prepared_ms = storage->now_ms();
+    p.record.prepared_ms = use.put->prepared_ms;
     result prepared = check_all(&p);
     if (prepared == OK)
         prepared = write_all(&p);

@@ -98,7 +98,7 @@ result put_begin(struct storage *storage, const struct storage_caller *caller,
         return FAIL(INVALID, "tau is not of image %s", image->hex);
     memcpy(draft.caller, caller->name, strlen(caller->name) + 1);
     draft.creates = begin->creates;
-    draft.touched_ms = storage->now_ms();
+    draft.touched_ms = storage->steady_ms();
     TRY(draft_objects(begin, &draft));
     TRY(storage_check_space(storage, 0));
     result checked = check_begin(storage, caller, &draft);

@@ -120,7 +120,7 @@ static void remove_staging(struct storage *storage, struct put *put) {
 void put_release(struct storage *storage, struct put *put) {
     pthread_mutex_lock(&storage->mutex);
     put->users--;
-    put->touched_ms = storage->now_ms();
+    put->touched_ms = storage->steady_ms();
     bool last = put->users == 0;
     bool remove = last && put->doomed && !put->leaving;
     bool published = last && put->leaving;

@@ -39,9 +39,10 @@ struct put {
     /* Under storage->mutex. */
     enum put_state state;
     unsigned users;
-    bool leaving; /* doomed, the last user gone: its staging is being removed */
-    uint64_t touched_ms;
-    uint64_t prepared_ms;
+    bool leaving;         /* doomed, the last user gone: its staging is being removed */
+    uint64_t touched_ms;  /* steady */
+    uint64_t claimed_ms;  /* likewise: when it began to prepare, or was found by a start */
+    uint64_t prepared_ms; /* as recorded: after that of the put that it overruled */
     uint8_t contents[DIGEST_BYTES];
     struct put_drawn *drawn; /* NULL: no draw; owned. Constant from PREPARING on */
     bool is_drawing;         /* for one request, which alone replaces `drawn` */

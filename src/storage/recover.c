@@ -49,7 +49,7 @@ static result restore(struct storage *storage, const struct short_id *id,
     put->creates = record->creates;
     put->state = PUT_PREPARED;
     put->prepared_ms = record->prepared_ms;
-    put->touched_ms = storage->now_ms();
+    put->touched_ms = put->claimed_ms = storage->steady_ms();
     memcpy(put->contents, record->contents, sizeof put->contents);
     put_table_restore(storage, put);
     log_event(LOG_INFO, "recover", "put=%s image=%s prepared", id->hex, put->image.hex);

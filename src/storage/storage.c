@@ -19,6 +19,12 @@ static uint64_t wall_clock_ms(void) {
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+static uint64_t steady_clock_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 result storage_check_space(struct storage *storage, uint64_t wanted) {
     struct store_space space;
     TRY(store_space(storage->store, &space));
@@ -157,7 +163,8 @@ result storage_open(struct store *store, const struct storage_options *options,
     storage->reserve_bytes = options->reserve_bytes;
     storage->description = options->description;
     storage->now_ms = options->now_ms != NULL ? options->now_ms : wall_clock_ms;
-    storage->started_ms = storage->now_ms();
+    storage->steady_ms = options->steady_ms != NULL ? options->steady_ms : steady_clock_ms;
+    storage->started_ms = storage->steady_ms();
     TRY(recover(storage));
     *out_storage = storage;
     storage = NULL;
@@ -209,11 +216,11 @@ void storage_close_at(struct storage **storage) {
 
 /* A put that nobody has touched for too long, in use; or one to finish. */
 static struct put *find_to_sweep(struct storage *storage, bool *out_finish) {
-    uint64_t now_ms = storage->now_ms();
+    uint64_t now_ms = storage->steady_ms();
     struct put *put = storage->puts;
     for (; put != NULL; put = put->next) {
         *out_finish = put->state == PUT_DECIDED;
-        bool silent = put->state == PUT_OPEN && put->users == 0 && now_ms >= put->touched_ms &&
+        bool silent = put->state == PUT_OPEN && put->users == 0 &&
                       now_ms - put->touched_ms >= STORAGE_SILENT_UPLOAD_MS;
         if (!put->doomed && (silent || *out_finish))
             break;
@@ -291,7 +298,7 @@ result storage_metrics_text(struct storage *storage, struct bytes *out_text) {
         {"sync_seconds_total", "counter", "Time that the store waited for the disk.",
          (double)waits.nanoseconds / 1e9},
         {"uptime_seconds", "gauge", "Time since the start.",
-         (double)(storage->now_ms() - storage->started_ms) / 1e3},
+         (double)(storage->steady_ms() - storage->started_ms) / 1e3},
     };
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
         TRY(storage_metric_append(out_text, &metrics[i]));

@@ -32,11 +32,12 @@ struct storage_caller {
 };
 
 struct storage_options {
-    const char *server;         /* own name; copied */
-    const struct sign_key *key; /* signs receipts; stays the caller's, must outlive the storage */
-    uint64_t reserve_bytes;     /* uploads stop when the disk has less, so that commits have room;
-                                   at most a STORAGE_RESERVE_SHAREth of the disk */
-    uint64_t (*now_ms)(void);   /* NULL: the wall clock */
+    const char *server;          /* own name; copied */
+    const struct sign_key *key;  /* signs receipts; stays the caller's, must outlive the storage */
+    uint64_t reserve_bytes;      /* uploads stop when the disk has less, so that commits have room;
+                                    at most a STORAGE_RESERVE_SHAREth of the disk */
+    uint64_t (*now_ms)(void);    /* NULL: the wall clock */
+    uint64_t (*steady_ms)(void); /* for how long things take; NULL: one that does not step */
     const struct description *description; /* the system's, borrowed; NULL: slots are where the
                                               owners' records say */
 };

@@ -26,8 +26,9 @@ struct storage {
     char server[FORMAT_NAME_MAX + 1];
     const struct sign_key *key;
     uint64_t reserve_bytes;
-    uint64_t (*now_ms)(void);
-    uint64_t started_ms;
+    uint64_t (*now_ms)(void);    /* the time of day: may step, either way */
+    uint64_t (*steady_ms)(void); /* how long something is: does not */
+    uint64_t started_ms;         /* steady */
     pthread_rwlock_t description_lock;
     const struct description *description; /* under description_lock; NULL: none is known */
     struct storage_counters counters;

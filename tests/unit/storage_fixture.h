@@ -41,7 +41,13 @@ enum {
 
 static uint64_t fixture_now_ms = 1700000000000;
 
+static int64_t fixture_step_ms; /* by which the time of day is wrong */
+
 static inline uint64_t fixture_clock(void) {
+    return fixture_now_ms + (uint64_t)fixture_step_ms;
+}
+
+static inline uint64_t fixture_steady_clock(void) {
     return fixture_now_ms;
 }
 
@@ -69,8 +75,10 @@ struct fixture {
 };
 
 static inline struct storage_options fixture_options(const struct fixture *fixture) {
-    return (struct storage_options){
-        .server = "storage-2", .key = &fixture->server, .now_ms = fixture_clock};
+    return (struct storage_options){.server = "storage-2",
+                                    .key = &fixture->server,
+                                    .now_ms = fixture_clock,
+                                    .steady_ms = fixture_steady_clock};
 }
 
 static inline void fixture_start(struct fixture *fixture) {

@@ -97,6 +97,28 @@ static void test_a_prepared_put_yields_after_a_while(void **state) {
     assert_whole(f, &next);
 }
 
+/* Another's put is no older, and no younger, for a step of the clock, also over a restart. */
+static void test_a_clock_that_steps_overrules_nobody(void **state) {
+    struct fixture *f = *state;
+    AUTO_DRAFT struct draft held = {0}, next = {0};
+    const int64_t hours = 10 * 3600 * 1000;
+    draft_make(&held, &f->alice, "study", true, 1);
+    draft_make(&next, &f->alice, "study", true, 1);
+    assert_int_equal(ask_stage(f, &f->alice, &held), OK);
+    fixture_step_ms = hours;
+    assert_int_equal(ask_stage(f, &f->alice, &next), CONFLICT);
+    fixture_restart(f);
+    fixture_step_ms = -hours;
+    assert_int_equal(ask_stage(f, &f->alice, &next), CONFLICT);
+    fixture_now_ms += STORAGE_OVERRULE_MS;
+    assert_int_equal(ask_prepare(f, &f->alice, &next), OK);
+    fixture_step_ms = 0;
+    fixture_restart(f);
+    assert_int_equal(ask_commit(f, &f->alice, &held), NOT_FOUND);
+    assert_int_equal(ask_commit(f, &f->alice, &next), OK);
+    assert_whole(f, &next);
+}
+
 static void test_silent_uploads_are_swept(void **state) {
     struct fixture *f = *state;
     AUTO_DRAFT struct draft draft = {0}, prepared = {0};
@@ -531,6 +553,7 @@ int main(void) {
         TEST(test_what_is_there_is_not_replaced),
         TEST(test_two_puts_at_once),
         TEST(test_a_prepared_put_yields_after_a_while),
+        TEST(test_a_clock_that_steps_overrules_nobody),
         TEST(test_silent_uploads_are_swept),
         TEST(test_a_restart_keeps_what_was_prepared),
         TEST(test_only_the_owners_commit_counts),
