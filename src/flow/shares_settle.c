@@ -152,15 +152,19 @@ static result replace_behind(const struct shares_run *run, unsigned base, bool *
     return OK;
 }
 
-/* Those with a share of an earlier generation who are no holders any more. */
+/* Those with a share of an earlier generation, or of what a broken-off run was to make of it, who
+ * are no holders. Whoever knows the generation of `base`, with a share of it or without, says so.
+ */
 static result retire_outsiders(struct shares_run *run, const bool granted[], unsigned base,
                                bool *out_changed) {
     bool leavers[FORMAT_SERVERS_MAX] = {false}, members[FORMAT_SERVERS_MAX] = {false};
     Myelin__Signed *dealing = NULL;
     for (unsigned i = 0; i < run->session->m; i++) {
         const struct shares_member *member = &run->of[i];
-        members[i] = granted[i] && member->holds && shares_same_generation(run, i, base);
-        leavers[i] = member->state != NULL && member->holds && !shares_is_holder(run, base, i) &&
+        members[i] = granted[i] && shares_same_generation(run, i, base) &&
+                     member->holds == shares_is_holder(run, base, i);
+        leavers[i] = member->state != NULL && !shares_is_holder(run, base, i) &&
+                     (member->holds || member->state->accepted != 0) &&
                      member->state->epoch < run->of[base].state->epoch;
         if (members[i] && member->dealt)
             dealing = member->state->dealing;

@@ -156,24 +156,47 @@ static result check_enough(const bool has_accepted[], const struct holders *hold
     return OK;
 }
 
-/* Of both: of those before, so that no two generations can follow theirs; of those after, so that
- * the shares are there. `before` is NULL where only the latter is asked for. */
-static result check_quorums(const struct key_service *service, const Myelin__CareFinish *finish,
-                            const Myelin__ShareFile *before, const Myelin__ShareFile *after) {
-    bool has_accepted[FORMAT_SERVERS_MAX] = {false};
-    struct holders holders;
+static result open_acceptances(const struct key_service *service, const Myelin__CareFinish *finish,
+                               bool has_accepted[FORMAT_SERVERS_MAX]) {
     uint64_t ballot = 0;
     for (size_t i = 0; i < finish->n_acceptance; i++) {
         int server;
         TRY(open_acceptance(service, finish, finish->acceptance[i], &ballot, &server));
         has_accepted[server] = true;
     }
-    if (before != NULL) {
-        care_holders(service, before, &holders);
-        TRY(check_enough(has_accepted, &holders, (unsigned)before->n_commitment1));
-    }
+    return OK;
+}
+
+/* Of both: of those before, so that no two generations can follow theirs; of those after, so that
+ * the shares are there. */
+static result check_quorums(const struct key_service *service, const Myelin__CareFinish *finish,
+                            const Myelin__ShareFile *before, const Myelin__ShareFile *after) {
+    bool has_accepted[FORMAT_SERVERS_MAX] = {false};
+    struct holders holders;
+    TRY(open_acceptances(service, finish, has_accepted));
+    care_holders(service, before, &holders);
+    TRY(check_enough(has_accepted, &holders, (unsigned)before->n_commitment1));
     care_holders(service, after, &holders);
     return check_enough(has_accepted, &holders, (unsigned)after->n_commitment1);
+}
+
+/* Enough of those who hold shares of a later generation say so, and t of those who held them with
+ * this server: anybody can make up a generation of one holder, which fits every public key, but not
+ * in the name of so many. */
+static result check_later(const struct key_service *service, const Myelin__CareFinish *finish,
+                          const Myelin__ShareFile *own, const Myelin__ShareFile *later) {
+    bool has_accepted[FORMAT_SERVERS_MAX] = {false};
+    struct holders holders;
+    size_t count = 0;
+    TRY(open_acceptances(service, finish, has_accepted));
+    care_holders(service, own, &holders);
+    for (size_t i = 0; i < holders.count; i++)
+        count += has_accepted[holders.index[i] - 1];
+    if (count < own->n_commitment1)
+        return FAIL(QUORUM, "%zu of those who held shares know of the later ones, %zu are needed",
+                    count, own->n_commitment1);
+    care_holders(service, later, &holders);
+    return check_enough(has_accepted, &holders, (unsigned)later->n_commitment1);
 }
 
 static bool is_of(const Myelin__ShareFile *file, ProtobufCBinaryData generation) {
@@ -184,7 +207,7 @@ static bool is_of(const Myelin__ShareFile *file, ProtobufCBinaryData generation)
 
 /* A generation that was made while this server was away, and has no share for it. */
 static result leave(struct key_service *service, const Myelin__CareFinish *finish,
-                    const struct public_key *public_key) {
+                    const Myelin__ShareFile *own, const struct public_key *public_key) {
     Myelin__ShareFile made;
     struct holders holders;
     TRY(care_file_of(service, finish->user, finish->made, public_key, &made));
@@ -193,7 +216,7 @@ static result leave(struct key_service *service, const Myelin__CareFinish *finis
         return FAIL(INVALID, "the generation is another than the one that was accepted");
     if (holders_has(&holders, service->index))
         return FAIL(INVALID, "this server is to hold a share of that generation");
-    TRY(check_quorums(service, finish, NULL, &made));
+    TRY(check_later(service, finish, own, &made));
     return share_store_leave(service->shares, &made);
 }
 
@@ -217,7 +240,7 @@ static result finish_parsed(struct key_service *service, const struct tls_peer *
     result got = share_store_next(service->shares, record.file, &next);
     *out_action = finish->made != NULL ? "reshare" : action_of(record.file);
     if (finish->made != NULL && !(got == OK && is_of(next.file, finish->generation)))
-        return leave(service, finish, &public_key);
+        return leave(service, finish, record.file, &public_key);
     if (got == NOT_FOUND || (got == OK && !is_of(next.file, finish->generation)))
         return FAIL(CONFLICT, "that generation of %s's share was not accepted here", finish->user);
     TRY(got);

@@ -32,8 +32,10 @@ static result check_share(const struct key_service *service, const Myelin__Enrol
     struct holders holders;
     holders_of(enroll->holders, (unsigned)system->n_key, &holders);
     if (!holders_has(&holders, enroll->index) || holders.index[holders.count - 1] > system->n_key)
-        return FAIL(INVALID, "the holders are others than the %zu key servers known here",
-                    system->n_key);
+        return FAIL(PROTOCOL,
+                    "the holders are others than the %zu key servers of version %llu of the system "
+                    "description, which is the newest here",
+                    system->n_key, (unsigned long long)system->version);
     if (enroll->n_commitment1 != system->t)
         return FAIL(PROTOCOL, "%zu commitments, expected t = %u", enroll->n_commitment1, system->t);
     TRY(parse_commitments(enroll, &commitments));

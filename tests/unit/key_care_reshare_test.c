@@ -471,6 +471,40 @@ static void test_who_missed_that_he_left(void **state) {
                      OK); /* again: nothing happens */
 }
 
+/* A generation of one holder fits every public key: its word alone takes nobody's share away. */
+static void test_one_server_makes_nobody_leave(void **state) {
+    AUTO_RUN look = {.count = 0};
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_FORMAT Myelin__Signed *word = NULL;
+    uint8_t generation[DIGEST_BYTES], first = 1;
+    char name[] = "key-1";
+    struct tls_peer manager = world.mallory.peer;
+    (void)state;
+    manager.role = TLS_ROLE_MANAGER;
+    begin(&look, 7, 0);
+    Myelin__CareBase made = base_of(look.state[0]);
+    made.n_commitment1 = made.n_commitment2 = 1;
+    made.holders = field(&first, 1);
+    made.epoch = 1;
+    format_generation_id(GENERATION_FIELDS(&made), generation);
+    Myelin__Acceptance acceptance = MYELIN__ACCEPTANCE__INIT;
+    acceptance.server = name;
+    acceptance.user = world.alice.name;
+    acceptance.ballot = 7;
+    acceptance.generation = field(generation, DIGEST_BYTES);
+    assert_int_equal(format_sign(fleet.identity[0].key, &acceptance, &word), OK);
+    Myelin__CareFinish finish = MYELIN__CARE_FINISH__INIT;
+    finish.user = world.alice.name;
+    finish.generation = acceptance.generation;
+    finish.n_acceptance = 1;
+    finish.acceptance = &word;
+    finish.made = &made;
+    assert_int_equal(format_pack(&finish, &wire), OK);
+    assert_int_equal(service_care_finish(&fleet.service[4], &manager, bytes_view(&wire)), QUORUM);
+    current(4, generation);
+    assert_int_equal(able(generation, T), M);
+}
+
 /* A share comes back by replacement among the holders only, and refreshes stay among them. */
 static void test_care_after_it(void **state) {
     AUTO_RUN run = {.count = 0};
@@ -503,6 +537,7 @@ int main(void) {
         CARE_TEST(test_dealings_are_for_one_purpose),
         CARE_TEST(test_who_knows_nobody),
         CARE_TEST(test_who_missed_that_he_left),
+        CARE_TEST(test_one_server_makes_nobody_leave),
         CARE_TEST(test_care_after_it),
     };
     return cmocka_run_group_tests(tests, world_setup, world_teardown);

@@ -20,6 +20,12 @@ static bool holds(unsigned i) {
            share_file_holds(record.file);
 }
 
+static uint64_t accepted(unsigned i) {
+    AUTO_SHARE struct share_record record = {0};
+    assert_int_equal(share_store_get(fleet.service[i].shares, "alice", &record), OK);
+    return record.file->accepted;
+}
+
 static void be(int behaviour, const char *who) {
     for (unsigned i = 0; i < M; i++)
         keyds[i].behaviour = HONEST;
@@ -103,12 +109,20 @@ static void test_newcomers_that_refuse_bind_nobody(void **state) {
     assert_int_equal(reshare(2, "12", &done), OK);
     be(REFUSES_TO_ACCEPT, "45");
     assert_int_equal(reshare(2, "345", &done), QUORUM);
-    AUTO_SHARE struct share_record record = {0};
-    assert_int_equal(share_store_get(fleet.service[0].shares, "alice", &record), OK);
-    assert_int_equal(record.file->accepted, 0);
+    assert_int_equal(accepted(0), 0);
     assert_int_equal(reshare(2, "123", &done), OK);
     assert_string_equal(warnings, "");
     assert_int_equal(done.held, 3);
+    /* the one newcomer that had taken a share drops it with the next change */
+    assert_int_equal(accepted(2), 0);
+    assert_int_equal(refresh(&done), OK);
+    be(HONEST, "");
+    be(REFUSES_TO_ACCEPT, "5");
+    assert_int_equal(reshare(2, "45", &done), QUORUM);
+    assert_int_not_equal(accepted(3), 0);
+    assert_int_equal(reshare(2, "12", &done), OK);
+    assert_int_equal(refresh(&done), OK);
+    assert_int_equal(accepted(3), 0);
 }
 
 /* Of those who are dead at the end some have both; the next run, whatever it is, completes it. */
