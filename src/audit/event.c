@@ -21,6 +21,7 @@ static const struct event_kind kinds[] = {
     {"enroll", ALERT, USER_ATTRIBUTES, 'C'},
     {"refresh", ALERT, USER_ATTRIBUTES, 'U'},
     {"replace", ALERT, USER_ATTRIBUTES, 'U'},
+    {"reshare", ALERT, USER_ATTRIBUTES, 'U'},
 };
 static const struct event_kind unknown = {"", ALERT, NULL, NULL, 'E'};
 
