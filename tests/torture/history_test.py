@@ -9,7 +9,7 @@ from model import (DENIED, DONE, INTEGRITY, NOT_FOUND, TOO_FEW, Image, Limits, T
 from torture import torture
 
 LIMITS = Limits(n=6, k=3, m=5, t=3)
-WELL, ILL = Troubles(), Troubles(storage=frozenset({"storage-1", "storage-2", "storage-3"}))
+WELL, ILL = Troubles(), Troubles(storage=frozenset({"storage-1", "storage-2", "storage-3", "storage-4"}))
 
 
 def make_fleet(folder):
@@ -60,6 +60,13 @@ def test_the_checker_sees_lost_objects(code):
 
 def test_the_checker_forgives_what_nobody_can_read():
     present().check_read("alice", TOO_FEW, {}, ILL, "")
+    three = Troubles(storage=frozenset(sorted(ILL.storage)[:3]))
+    missed = present()
+    missed.lacking = {"storage-6"}
+    missed.check_read("alice", TOO_FEW, {}, three, "")
+    missed.repaired()
+    with pytest.raises(Wrong):
+        missed.check_read("alice", TOO_FEW, {}, three, "")
     with pytest.raises(Wrong):
         present().check_read("alice", INTEGRITY, {}, ILL, "")
 
