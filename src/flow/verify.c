@@ -85,6 +85,8 @@ static result start_servers(struct verifying *verifying, const struct image *ima
             .take = take_finding,
             .context = verifying,
             .bytes_done = &verifying->bytes_done,
+            .coming = -1,
+            .leaving = -1,
         };
         TRY(session_client_take(verifying->session, SESSION_STORAGE, i, &thread->work.client));
         pthread_mutex_lock(&verifying->lock);
@@ -99,9 +101,14 @@ static result start_servers(struct verifying *verifying, const struct image *ima
     return OK;
 }
 
-/* What the servers have of forwards: whoever has the newest entry for a recipient shows what the
- * others lack. Then those with which all is good are told. */
+/* Slots on their way; and what the servers have of forwards: whoever has the newest entry for a
+ * recipient shows what the others lack. Then those with which all is good are told. */
 static void compare_servers(struct verify_thread threads[], unsigned count) {
+    const struct verify_server *all[FORMAT_SERVERS_MAX];
+    for (unsigned i = 0; i < count; i++)
+        all[i] = &threads[i].work;
+    for (unsigned i = 0; i < count; i++)
+        verify_server_settle(&threads[i].work, all, count);
     for (unsigned i = 0; i < count; i++)
         for (unsigned j = 0; j < count; j++)
             if (i != j)

@@ -12,6 +12,16 @@ enum { PATH_BYTES = 256, DETAIL_BYTES = 200 };
 
 static void fault(struct verify_server *verify, const char *object, enum verify_state state,
                   const char *detail) {
+    if (verify->is_at_leaving)
+        verify->has_leaving = false;
+    if (verify->is_at_leaving && state == VERIFY_LOST)
+        return; /* it may be gone once the other one has it */
+    if (!verify->is_at_leaving && verify->coming >= 0 && state == VERIFY_LOST) {
+        if (!verify->lacks_coming)
+            snprintf(verify->why, sizeof verify->why, "%s", detail);
+        verify->lacks_coming = true;
+        return;
+    }
     verify->has_fault = true;
     verify->take(verify->context, verify->server, object, state, detail);
 }
@@ -267,34 +277,70 @@ void verify_server_compare(struct verify_server *verify, const struct verify_ser
 
 /* ------------------------------------------------------------------ the whole */
 
-/* The slot that placement gives the server now; -1 where it gives none. */
-static int slot_of(const struct verify_server *verify, const char *name) {
-    const char *names[FORMAT_SERVERS_MAX];
-    unsigned count =
-        placement_slots(&verify->session->description, verify->image->tau_bytes, names);
-    for (unsigned i = 0; i < count && i < verify->image->envelope->n_servers; i++)
+static int position_of(const char *const names[], unsigned count, const char *name) {
+    for (unsigned i = 0; i < count; i++)
         if (strcmp(names[i], name) == 0)
             return (int)i;
     return -1;
 }
 
-void verify_server(struct verify_server *verify) {
+/* The server's slot now, -1 where it has none; and what is on its way to it and from it. */
+static int find_slots(struct verify_server *verify, const char *name) {
+    const char *now[FORMAT_SERVERS_MAX], *before[FORMAT_SERVERS_MAX];
+    const struct description *description = &verify->session->description;
+    const uint8_t *tau = verify->image->tau_bytes;
+    const unsigned slots = (unsigned)verify->image->envelope->n_servers;
+    unsigned count = placement_slots(description, tau, now);
+    unsigned count_before = placement_previous(description, tau, before);
+    int slot = position_of(now, count < slots ? count : slots, name);
+    int old = position_of(before, count_before < slots ? count_before : slots, name);
+    verify->coming = count_before > 0 && slot != old ? slot : -1;
+    verify->leaving = slot != old ? old : -1;
+    return slot;
+}
+
+static bool verify_slot(struct verify_server *verify, int slot) {
     const struct manifests *manifests = verify->manifests;
-    const char *name = session_server(verify->session, SESSION_STORAGE, verify->server)->name;
-    const struct session_answer *answer = &manifests->answers[verify->server];
-    int slot = slot_of(verify, name);
-    if (slot < 0)
-        return; /* it has no part in the image */
-    if (answer->code != OK) {
-        fault(verify, NULL, state_of(answer->code), answer->text);
-        return;
-    }
-    bool is_there =
-        verify_image(verify) && verify_envelope(verify, slot) && verify_forwards(verify);
+    bool is_there = verify_envelope(verify, slot);
     for (size_t i = 0; is_there && i < manifests->count; i++) {
         const Myelin__Manifest *manifest = manifests->entries[i].manifest;
         if ((size_t)slot < manifest->n_servers && !session_is_cancelled(verify->session))
             is_there = verify_object(verify, &manifests->entries[i], slot);
     }
-    verify->is_done = !session_is_cancelled(verify->session);
+    return is_there;
+}
+
+void verify_server(struct verify_server *verify) {
+    const char *name = session_server(verify->session, SESSION_STORAGE, verify->server)->name;
+    const struct session_answer *answer = &verify->manifests->answers[verify->server];
+    int slot = find_slots(verify, name);
+    bool is_there = true;
+    if (slot < 0 && verify->leaving < 0)
+        return; /* it has no part in the image */
+    if (verify->leaving >= 0 && answer->code == OK) {
+        verify->is_at_leaving = verify->has_leaving = true;
+        is_there = verify_slot(verify, verify->leaving);
+        verify->is_at_leaving = false;
+    }
+    if (slot >= 0 && answer->code != OK) {
+        fault(verify, NULL, state_of(answer->code), answer->text);
+        return;
+    }
+    if (slot >= 0 && is_there && verify_image(verify) && verify_slot(verify, slot))
+        (void)verify_forwards(verify);
+    verify->is_done = slot >= 0 && !session_is_cancelled(verify->session);
+}
+
+void verify_server_settle(struct verify_server *verify, const struct verify_server *const others[],
+                          unsigned count) {
+    if (!verify->lacks_coming)
+        return;
+    int slot = verify->coming;
+    verify->coming = -1; /* what is told from now on counts */
+    for (unsigned i = 0; i < count; i++)
+        if (others[i]->leaving == slot && others[i]->has_leaving) {
+            verify->is_done = false; /* neither good nor bad yet */
+            return;
+        }
+    fault(verify, NULL, VERIFY_LOST, verify->why);
 }
