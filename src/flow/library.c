@@ -4,6 +4,7 @@
 #include "myelin.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "flow/enrol.h"
 #include "flow/forward.h"
@@ -52,9 +53,38 @@ static result open_session(const char *system, const char *user, struct view tex
         session_close(inner);
         return FAIL(NO_MEMORY, "out of memory");
     }
+    pthread_mutex_init(&session->lock, NULL);
     session->inner = inner;
     *out_session = session;
     return OK;
+}
+
+/* Under the lock. A session that is used by an older version does as well, so no failure counts. */
+static void renew(struct myelin_session *session) {
+    struct session *newer = NULL;
+    struct session **past =
+        realloc(session->past, (session->past_count + 1) * sizeof(struct session *));
+    if (past == NULL)
+        return;
+    session->past = past;
+    if (session_renew(session->inner, &newer) != OK || newer == NULL)
+        return;
+    past[session->past_count++] = session->inner;
+    if (session->is_cancelled)
+        session_cancel(newer);
+    session->inner = newer;
+}
+
+int library_done(struct myelin_session *session, result done) {
+    char why[ERROR_TEXT_BYTES];
+    if (!session_is_outdated(session->inner) || pthread_mutex_trylock(&session->lock) != 0)
+        return (int)done;
+    memcpy(why, error_text(), sizeof why);
+    renew(session);
+    pthread_mutex_unlock(&session->lock);
+    if (done != OK)
+        error_set(done, "%s", why);
+    return (int)done;
 }
 
 int myelin_open(const char *system, const char *user, const void *passphrase, size_t passphrase_len,
@@ -65,7 +95,11 @@ int myelin_open(const char *system, const char *user, const void *passphrase, si
 void myelin_close(struct myelin_session *session) {
     if (session == NULL)
         return;
+    for (size_t i = 0; i < session->past_count; i++)
+        session_close(session->past[i]);
     session_close(session->inner);
+    pthread_mutex_destroy(&session->lock);
+    free(session->past);
     free(session);
 }
 
@@ -74,11 +108,21 @@ void myelin_set_progress(struct myelin_session *session, myelin_progress progres
 }
 
 void myelin_cancel(struct myelin_session *session) {
+    session_cancel(session->inner); /* also what renews it */
+    pthread_mutex_lock(&session->lock);
+    session->is_cancelled = true;
+    for (size_t i = 0; i < session->past_count; i++)
+        session_cancel(session->past[i]);
     session_cancel(session->inner);
+    pthread_mutex_unlock(&session->lock);
 }
 
 void myelin_take_warnings(struct myelin_session *session, myelin_line take, void *context) {
+    pthread_mutex_lock(&session->lock);
+    for (size_t i = 0; i < session->past_count; i++)
+        session_take_warnings(session->past[i], take, context);
     session_take_warnings(session->inner, take, context);
+    pthread_mutex_unlock(&session->lock);
 }
 
 /* ------------------------------------------------------------------ enrolling */
@@ -124,7 +168,7 @@ static result put(struct myelin_session *session, const char *codec, struct put_
 int myelin_put(struct myelin_session *session, const char *id, const char *codec,
                const char *const paths[], size_t path_count, myelin_line done, void *context) {
     struct put_options options = {.id = id, .codec = CODEC_AUTO, .done = done, .context = context};
-    return (int)put(session, codec, &options, paths, path_count);
+    return library_done(session, put(session, codec, &options, paths, path_count));
 }
 
 int myelin_put_blocks(struct myelin_session *session, const char *id, const char *codec,
@@ -136,27 +180,28 @@ int myelin_put_blocks(struct myelin_session *session, const char *id, const char
                                   .copies = copies,
                                   .done = done,
                                   .context = context};
-    return (int)put(session, codec, &options, paths, path_count);
+    return library_done(session, put(session, codec, &options, paths, path_count));
 }
 
 int myelin_get(struct myelin_session *session, const char *id, const char *from,
                const char *folder) {
     const struct get_options options = {.from = from};
-    return (int)flow_get(session->inner, id, &options, folder);
+    return library_done(session, flow_get(session->inner, id, &options, folder));
 }
 
 int myelin_forward(struct myelin_session *session, const char *id, const char *const recipients[],
                    size_t recipient_count) {
     const struct forward_options options = {0};
-    return (int)flow_forward(session->inner, id, recipients, recipient_count, &options);
+    return library_done(session,
+                        flow_forward(session->inner, id, recipients, recipient_count, &options));
 }
 
 int myelin_revoke(struct myelin_session *session, const char *id, const char *recipient) {
-    return (int)flow_revoke(session->inner, id, recipient);
+    return library_done(session, flow_revoke(session->inner, id, recipient));
 }
 
 int myelin_remove(struct myelin_session *session, const char *id) {
-    return (int)flow_remove(session->inner, id);
+    return library_done(session, flow_remove(session->inner, id));
 }
 
 /* ------------------------------------------------------------------ listing */
@@ -175,7 +220,7 @@ int myelin_list(struct myelin_session *session, myelin_image_found found, void *
                                      .recipient_count = item->recipient_count};
         found(context, &image);
     }
-    return (int)listed;
+    return library_done(session, listed);
 }
 
 int myelin_inbox(struct myelin_session *session, myelin_image_found found, void *context) {
@@ -190,7 +235,7 @@ int myelin_inbox(struct myelin_session *session, myelin_image_found found, void 
                                      .sealed_bytes = item->sealed_bytes};
         found(context, &image);
     }
-    return (int)collected;
+    return library_done(session, collected);
 }
 
 int myelin_show(struct myelin_session *session, const char *id, const char *from,
@@ -205,7 +250,7 @@ int myelin_show(struct myelin_session *session, const char *id, const char *from
                                     .codec = codec_kind_name(object->codec)};
         found(context, &one);
     }
-    return (int)opened;
+    return library_done(session, opened);
 }
 
 /* ------------------------------------------------------------------ checking */
@@ -228,7 +273,7 @@ static void hand_finding(void *context, const struct verify_finding *finding) {
 int myelin_verify(struct myelin_session *session, const char *id, myelin_finding_made found,
                   void *context) {
     struct verifying verifying = {.found = found, .context = context};
-    return (int)flow_verify(session->inner, id, hand_finding, &verifying);
+    return library_done(session, flow_verify(session->inner, id, hand_finding, &verifying));
 }
 
 struct mending {
@@ -251,5 +296,5 @@ static void hand_part(void *context, const struct repair_part *part) {
 int myelin_repair(struct myelin_session *session, const char *id, myelin_mended_made mended,
                   void *context) {
     struct mending mending = {mended, context};
-    return (int)flow_repair(session->inner, id, hand_part, &mending, NULL);
+    return library_done(session, flow_repair(session->inner, id, hand_part, &mending, NULL));
 }

@@ -9,23 +9,25 @@
 
 _Static_assert((int)MYELIN_NOTE_MAX == (int)FORMAT_NOTE_MAX, "the library's bound is the format's");
 
-static result hold(struct session *session, const char *id, const char *from,
+/* What is held stays with the session of its time: whoever holds it anew has the newer one. */
+static result hold(struct myelin_session *session, const char *id, const char *from,
                    struct myelin_held **out_held) {
     struct held *inner = NULL;
-    TRY(held_new(session, id, from, &inner));
+    TRY(held_new(session->inner, id, from, &inner));
     struct myelin_held *held = calloc(1, sizeof *held);
     if (held == NULL) {
         held_free(inner);
         return FAIL(NO_MEMORY, "out of memory");
     }
     held->inner = inner;
+    held->session = session;
     *out_held = held;
     return OK;
 }
 
 int myelin_hold(struct myelin_session *session, const char *id, const char *from,
                 struct myelin_held **out_held) {
-    return (int)hold(session->inner, id, from, out_held);
+    return library_done(session, hold(session, id, from, out_held));
 }
 
 void myelin_release(struct myelin_held *held) {
@@ -60,7 +62,7 @@ static result put_blobs(struct held *held, const char *codec, const struct myeli
 
 int myelin_hold_put(struct myelin_held *held, const char *codec, const struct myelin_blob blobs[],
                     size_t count) {
-    return (int)put_blobs(held->inner, codec, blobs, count);
+    return library_done(held->session, put_blobs(held->inner, codec, blobs, count));
 }
 
 /* ------------------------------------------------------------------ listing and reading */
@@ -81,7 +83,7 @@ static void hand_object(void *context, const struct held_object *object) {
 
 int myelin_hold_list(struct myelin_held *held, myelin_blob_found found, void *context) {
     struct blob_listing listing = {.found = found, .context = context};
-    return (int)held_list(held->inner, hand_object, &listing);
+    return library_done(held->session, held_list(held->inner, hand_object, &listing));
 }
 
 struct blob_reading {
@@ -100,5 +102,5 @@ static result take_object(void *context, size_t index, struct view bytes) {
 int myelin_hold_read(struct myelin_held *held, const char *const names[], size_t count,
                      myelin_blob_take take, void *context) {
     struct blob_reading reading = {.take = take, .context = context};
-    return (int)held_read(held->inner, names, count, take_object, &reading);
+    return library_done(held->session, held_read(held->inner, names, count, take_object, &reading));
 }

@@ -36,7 +36,7 @@ static result show_status(struct session *session, myelin_server_found found, vo
 }
 
 int myelin_status(struct myelin_session *session, myelin_server_found found, void *context) {
-    return (int)show_status(session->inner, found, context);
+    return library_done(session, show_status(session->inner, found, context));
 }
 
 void myelin_get_shape(const struct myelin_session *session, struct myelin_shape *out_shape) {

@@ -172,6 +172,8 @@ static result put_files(struct putting *putting, size_t first, size_t count,
 
 static result put_image(struct putting *putting) {
     TRY(find_image(putting));
+    if (putting->options->is_alone && session_is_outdated(putting->session))
+        return FAIL(CONFLICT, "a newer version of the system description is there");
     TRY(choose_copies(putting));
     const struct put_image *target = putting->target;
     size_t most = put_batch_files_max(putting->slots.n, putting->slots.k);
@@ -212,7 +214,8 @@ static result put_target(struct session *session, const struct put_options *opti
     }
 }
 
-/* Storage servers refuse a slot that a newer version of the description gives to another. */
+/* Before it begins, a put that has met a newer version gives way to one by that: storage servers
+ * refuse a slot that it gives to another. */
 static result put_by_newest(struct session *session, const struct put_options *options,
                             const struct put_paths *paths, const struct put_image *target,
                             atomic_uint_least64_t *bytes_done) {
@@ -223,7 +226,8 @@ static result put_by_newest(struct session *session, const struct put_options *o
     if (done == OK || !options->is_alone)
         return done;
     memcpy(why, error_text(), sizeof why);
-    if (session_catch_up(session, &changed) != OK || !changed)
+    bool was_outdated = session_is_outdated(session);
+    if (session_catch_up(session, &changed) != OK || !(changed || was_outdated))
         return FAIL(done, "%s", why);
     *bytes_done = before;
     return put_target(session, options, paths, target, NULL, bytes_done);

@@ -157,8 +157,10 @@ result session_fail_quorum_among(const struct session *session, enum session_rol
 
 /* ------------------------------------------------------------------ the system's version */
 
-/* The highest version of the system description that a server has named so far. */
+/* The highest version of the system description that a server has named so far; whether it is newer
+ * than the session's, and nobody was found to have lied about it. */
 uint64_t session_newest_version(struct session *session);
+bool session_is_outdated(struct session *session);
 
 /*
  * Where a server named a newer version than the session's, fetches it from whoever has it: verified
@@ -168,6 +170,10 @@ uint64_t session_newest_version(struct session *session);
  * lie. INTERNAL where cancelled, NO_MEMORY.
  */
 MUST_CHECK result session_catch_up(struct session *session, bool *out_changed);
+
+/* The same for a session that other threads use: `out_session` is a new one of the newer version,
+ * with a copy of the keystore and the same progress, or NULL where there is nothing newer. */
+MUST_CHECK result session_renew(struct session *session, struct session **out_session);
 
 /* Asks all servers for their version first, for flows that must not work by an old one. */
 MUST_CHECK result session_look_up(struct session *session, bool *out_changed);

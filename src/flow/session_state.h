@@ -34,9 +34,9 @@ struct session_state {
     const Myelin__Server *storage[FORMAT_SERVERS_MAX]; /* N */
     unsigned storage_count;
     struct session_past *past;
-    uint64_t newest_version;  /* that a server named; under the lock */
-    uint64_t refused_version; /* nobody had it: it is not looked for again */
-    pthread_mutex_t lock;     /* of all below but the progress callback */
+    uint64_t newest_version;          /* that a server named; under the lock */
+    _Atomic uint64_t refused_version; /* nobody had it: it is not looked for again */
+    pthread_mutex_t lock;             /* of all below but the progress callback */
     struct session_connection *connections;
     struct session_directory_entry *users;
     char *warnings[SESSION_WARNINGS_MAX];
@@ -47,7 +47,7 @@ struct session_state {
     struct heads heads; /* of access logs, the newest of each key server */
     atomic_bool heads_changed;
     uint64_t heads_saved_ms; /* clock_ms() */
-    char heads_path[4096]; /* "": kept nowhere */
+    char heads_path[4096];   /* "": kept nowhere */
 
     pthread_mutex_t progress_lock;
     session_progress progress;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/secret.h"
 #include "flow/session_state.h"
 
 void session_take_system(struct session *session) {
@@ -31,6 +31,12 @@ uint64_t session_newest_version(struct session *session) {
     uint64_t version = session->state->newest_version;
     pthread_mutex_unlock(&session->state->lock);
     return version;
+}
+
+bool session_is_outdated(struct session *session) {
+    uint64_t newest = session_newest_version(session);
+    return newest > session->description.system->version &&
+           newest != session->state->refused_version;
 }
 
 /* ------------------------------------------------------------------ fetching */
@@ -113,27 +119,60 @@ static result replace(struct session *session, struct description *next) {
     return OK;
 }
 
-result session_catch_up(struct session *session, bool *out_changed) {
-    AUTO_DESCRIPTION struct description next = {0};
+/* The newer version that a server named, from whoever has it, and kept; empty where there is none.
+ */
+static result find_newer(struct session *session, struct description *out_next) {
     uint64_t newest = session_newest_version(session);
-    *out_changed = false;
-    if (newest <= session->description.system->version || newest == session->state->refused_version)
+    if (!session_is_outdated(session))
         return OK;
-    TRY(fetch_newest(session, SESSION_STORAGE, &next));
-    if (next.system == NULL)
-        TRY(fetch_newest(session, SESSION_KEY, &next));
-    if (next.system == NULL) {
-        session->state->refused_version = newest;
-        session_warn(session,
-                     "a server named version %llu of the system description, and none has a good "
-                     "one newer than version %llu",
-                     (unsigned long long)newest,
-                     (unsigned long long)session->description.system->version);
+    TRY(fetch_newest(session, SESSION_STORAGE, out_next));
+    if (out_next->system == NULL)
+        TRY(fetch_newest(session, SESSION_KEY, out_next));
+    if (out_next->system != NULL) {
+        keep(session, out_next);
         return OK;
     }
-    keep(session, &next);
+    session->state->refused_version = newest;
+    session_warn(session,
+                 "a server named version %llu of the system description, and none has a good "
+                 "one newer than version %llu",
+                 (unsigned long long)newest,
+                 (unsigned long long)session->description.system->version);
+    return OK;
+}
+
+result session_catch_up(struct session *session, bool *out_changed) {
+    AUTO_DESCRIPTION struct description next = {0};
+    *out_changed = false;
+    TRY(find_newer(session, &next));
+    if (next.system == NULL)
+        return OK;
     TRY(replace(session, &next));
     *out_changed = true;
+    return OK;
+}
+
+static result copy_keystore(const struct keystore *keystore, struct keystore *out_copy) {
+    AUTO_KEYSTORE struct keystore copy = {.trust = keystore->trust};
+    memcpy(copy.user, keystore->user, sizeof copy.user);
+    TRY(bytes_append(&copy.certificate, bytes_view(&keystore->certificate)));
+    TRY(secret_new(sizeof *copy.secrets, (void **)&copy.secrets));
+    *copy.secrets = *keystore->secrets;
+    *out_copy = copy;
+    copy = (struct keystore){0};
+    return OK;
+}
+
+result session_renew(struct session *session, struct session **out_session) {
+    AUTO_DESCRIPTION struct description next = {0};
+    AUTO_KEYSTORE struct keystore keystore = {0};
+    *out_session = NULL;
+    TRY(find_newer(session, &next));
+    if (next.system == NULL)
+        return OK;
+    TRY(copy_keystore(&session->keystore, &keystore));
+    TRY(session_new(&next, &keystore, out_session));
+    session_set_progress(*out_session, session->state->progress, session->state->progress_context);
     return OK;
 }
 
