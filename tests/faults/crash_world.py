@@ -17,7 +17,7 @@ from power_cut import Disk, write_tree  # noqa: E402
 
 FAULT = BIN.parent / "tests/myelin-fault"
 STORAGE, KEYS = "storage-1", ("key-1", "key-2")
-SLOW = 4 if os.environ.get("ASAN_OPTIONS") else 1
+SLOW = 4 if "san" in str(BIN) else 1
 
 
 def environment(c):
