@@ -235,7 +235,8 @@ def report(tally, options):
     commands = [o.name for o in OPERATIONS + CLIENT_OPERATIONS if o.name in names]
     kinds = sorted(n for n in names if n.startswith("file: "))
     readings = sorted(n for n in names if n.startswith("reading: "))
-    share = "all faults" if options.share == 1 else f"a random {100 * options.share:.0f} % of all faults"
+    share = (f"{options.rounds} random faults" if options.rounds else
+             "all faults" if options.share == 1 else f"a random {100 * options.share:.3g} % of all faults")
     return f"""{sum(tally.rounds.values())} rounds, {share}, seed {options.seed}: {len(tally.failures)} broke what must \
 hold. Rounds by fault, and in how many the command said done in spite of it:
 
