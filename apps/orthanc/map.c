@@ -221,8 +221,10 @@ struct map_backlog map_backlog(struct map *map) {
     pthread_mutex_lock(&map->lock);
     backlog.attachments = map->pending_count;
     backlog.bytes = map->pending_bytes;
-    if (map->pending_first != NULL)
+    if (map->pending_first != NULL) {
         backlog.oldest_ms = map_now_ms() - map->pending_first->added_ms;
+        backlog.newest_ms = map_now_ms() - map->pending_last->added_ms;
+    }
     pthread_mutex_unlock(&map->lock);
     return backlog;
 }

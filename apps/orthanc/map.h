@@ -57,7 +57,7 @@ bool map_has_indexed(struct map *map, const char *sop, const char *but_uuid);
 
 struct map_backlog {
     uint64_t attachments, bytes;
-    uint64_t oldest_ms; /* age; 0: none */
+    uint64_t oldest_ms, newest_ms; /* ages; 0: none */
 };
 struct map_backlog map_backlog(struct map *map);
 

@@ -11,7 +11,9 @@
 
 enum {
     BATCH_OBJECTS = 64,
-    PAUSE_MS = 200, /* between looks, when nobody wakes it */
+    PAUSE_MS = 100,   /* between looks */
+    QUIET_MS = 400,   /* a study that is arriving is sent when it has paused for so long ... */
+    OLDEST_MS = 3000, /* ... or something has waited for so long: one put for many is cheaper */
     RETRY_FIRST_MS = 500,
     RETRY_MOST_MS = 30000,
 };
@@ -154,6 +156,13 @@ static bool send_batch(struct sender *sender, result *out_put) {
 
 /* ------------------------------------------------------------------ the thread */
 
+static bool is_time(struct sender *sender) {
+    struct map_backlog backlog = map_backlog(sender->gateway->map);
+    return backlog.attachments > 0 &&
+           (backlog.newest_ms >= QUIET_MS || backlog.oldest_ms >= OLDEST_MS ||
+            backlog.bytes >= sender->gateway->config.spool_bytes / 4);
+}
+
 static void wait_ms(struct sender *sender, unsigned ms) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
@@ -191,8 +200,8 @@ static void back_off(struct sender *sender) {
 static void *run(void *argument) {
     struct sender *sender = argument;
     while (!is_stopping(sender)) {
-        result put;
-        bool is_any = send_batch(sender, &put);
+        result put = OK;
+        bool is_any = is_time(sender) && send_batch(sender, &put);
         if (put != OK) {
             back_off(sender);
             continue;
@@ -253,12 +262,6 @@ void sender_stop(struct sender *sender) {
     pthread_cond_destroy(&sender->wake);
     pthread_mutex_destroy(&sender->lock);
     free(sender);
-}
-
-void sender_wake(struct sender *sender) {
-    pthread_mutex_lock(&sender->lock);
-    pthread_cond_signal(&sender->wake);
-    pthread_mutex_unlock(&sender->lock);
 }
 
 void sender_trouble(struct sender *sender, char out_text[ERROR_TEXT_BYTES]) {

@@ -97,9 +97,7 @@ static result create_spooled(struct incoming *incoming) {
     TRY(spool_write(gateway->spool, record, incoming->data));
     result added = map_add(gateway->map, record);
     if (added != OK && spool_remove(gateway->spool, record->uuid) != OK)
-        return added;
-    if (added == OK)
-        sender_wake(gateway->sender);
+        gateway_error(gateway, "the spool: %s", error_text());
     return added;
 }
 

@@ -36,6 +36,7 @@ class Gateway:
         self.state = self.folder / "myelin"
         self.aet = f"GW{http}"
         self.process = None
+        self.sanitizer = preload(PLUGIN)
         self.configuration = {
             "Name": user, "StorageDirectory": str(self.folder / "files"),
             "IndexDirectory": str(self.folder / "index"), "HttpPort": http, "DicomPort": dicom,
@@ -45,6 +46,8 @@ class Gateway:
             "Myelin": {"System": str(cluster.system), "User": user, "Home": str(cluster.home),
                        "PassphraseFile": str(cluster.passphrase), "Folder": str(self.state),
                        "WritePolicy": policy, "InboxSeconds": 1, **myelin},
+            # What an Orthanc with a sanitizer in it cannot do: switch the locale, tune malloc.
+            **({"Locale": "C", "MallocArenaMax": 0} if self.sanitizer else {}),
             **(orthanc or {})}
 
     # -------------------------------------------------------------- life
@@ -55,7 +58,7 @@ class Gateway:
         log = open(self.folder / "log", "ab")
         self.process = subprocess.Popen(
             [ORTHANC, str(self.folder / "orthanc.json")], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            env={**self.cluster.environment(), **preload(PLUGIN), "TCP_NODELAY": "1"})
+            env={**self.cluster.environment(), **self.sanitizer, "TCP_NODELAY": "1"})
         log.close()
         return self.process
 
@@ -76,8 +79,14 @@ class Gateway:
     def stop(self, number=signal.SIGTERM, timeout=30):
         if self.process is None:
             return
+        stops = self.log().count("Orthanc has stopped")
         if self.process.poll() is None:
             self.process.send_signal(number)
+        if self.sanitizer and number != signal.SIGKILL:
+            # With a sanitizer's locale functions, libraries that end after Orthanc wait for ever.
+            self.wait(lambda: self.log().count("Orthanc has stopped") > stops or self.process.poll() is not None,
+                      timeout)
+            self.process.kill()
         self.process.wait(timeout)
         self.process = None
 

@@ -59,7 +59,7 @@ def test_a_study_is_forwarded_accepted_viewed_and_revoked(cluster, alice, bob): 
     assert stored(bob) == contents(folder)
     assert sorted(map(bob.file, bob.instances())) == sorted(map(alice.file, alice.instances()))
     assert openings(cluster) == opened + 5, "opened once, an entry at each key server"
-    bob.stop()
+    bob.kill()
     bob.start()
     assert stored(bob) == contents(folder)
     assert {e["Action"] for e in alice.get(f"/myelin/audit?image={uid}") if e["User"] == "bob"} == {"open"}
@@ -145,7 +145,7 @@ def test_rights_are_respected_and_a_lost_map_is_rebuilt(cluster, gateway):  # no
     assert node.request("POST", "/myelin/forward", body, headers=login("nurse"))[0] == 403
     assert node.request("POST", "/myelin/forward", body, headers=login("chief"))[0] == 200
     assert node.get("/myelin/status")["User"] == "alice"
-    node.stop()
+    node.kill()
 
     (node.state / "map").unlink()
     node.start()
@@ -155,7 +155,7 @@ def test_rights_are_respected_and_a_lost_map_is_rebuilt(cluster, gateway):  # no
     assert status == 200 and json.loads(answer)["Restored"] >= 3
     assert node.request("GET", instance, headers=login("chief"))[0] == 200
     damaged = bytearray((node.state / "map").read_bytes())
-    node.stop()
+    node.kill()
     damaged[200] ^= 1
     (node.state / "map").write_bytes(bytes(damaged) + b"\0" * 70000)
     node.start()

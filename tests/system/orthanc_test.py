@@ -12,7 +12,7 @@ import pathlib
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "demo"))
 import ct_study  # noqa: E402
 
-SLICES = 12
+SLICES = 8
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_what_is_stored_comes_back_and_what_is_deleted_leaves_nothing(cluster, g
         cluster.thaw(*(f"storage-{i}" for i in range(1, 7)))
 
     # WADO-RS of the whole series, after a restart, so from the servers.
-    node.stop()
+    node.kill()
     node.start()
     status, body = node.request("GET", f"/dicom-web/studies/{uid}", headers={"Accept": "multipart/related"})
     assert status == 200 and body.count(b"DICM") == SLICES
@@ -99,14 +99,14 @@ def test_what_is_stored_comes_back_and_what_is_deleted_leaves_nothing(cluster, g
     assert len(stored(node)) == SLICES - 1
     node.delete(f"/studies/{node.get('/studies')[0]}")
     node.wait(lambda: uid not in images(cluster))
-    node.store(folder)
-    assert stored(node) == contents(folder)
+    node.store(next(folder.iterdir()))
+    assert len(stored(node)) == 1
     assert "ALARM" not in node.log()
 
 
 @pytest.mark.parametrize("policy", ["durable", "spool"])
 def test_a_killed_orthanc_loses_nothing_that_it_acknowledged(cluster, gateway, policy):
-    folder, uid = study(cluster, f"2{policy == 'spool':d}")
+    folder, _ = study(cluster, f"2{policy == 'spool':d}")
     node = gateway(policy=policy)
     sending = subprocess.Popen(["storescu", "+sd", "-v", "-aec", node.aet, "127.0.0.1", str(node.dicom), str(folder)],
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -123,8 +123,9 @@ def test_a_killed_orthanc_loses_nothing_that_it_acknowledged(cluster, gateway, p
     assert len(kept) >= 5 and kept.items() <= contents(folder).items()
     node.store(folder)
     assert stored(node) == contents(folder)
-    node.delete(f"/studies/{node.get('/studies')[0]}")
-    node.wait(lambda: uid not in images(cluster))
+    node.stop()
+    node.start()
+    assert stored(node) == contents(folder)
 
 
 def test_the_spool_waits_for_dead_servers_and_survives_a_kill(cluster, gateway):
@@ -167,8 +168,9 @@ def test_without_servers_durable_refuses_and_orthanc_still_starts(cluster, gatew
     ({"Rules": [{"Modality": "CT"}]}, "ForwardTo"), ({"PassphraseFile": "/nowhere"}, "/nowhere")])
 def test_a_wrong_configuration_is_refused_by_name(gateway, wrong, says):
     node = gateway(start=False, **wrong)
-    assert node.spawn().wait(30) != 0
-    assert says in node.log()
+    node.spawn()
+    node.wait(lambda: "Orthanc has stopped" in node.log())
+    assert says in node.log() and "server listening" not in node.log()
 
 
 def test_broken_dicom_is_refused_and_odd_dicom_is_kept(cluster, gateway):
@@ -191,7 +193,7 @@ def test_broken_dicom_is_refused_and_odd_dicom_is_kept(cluster, gateway):
     assert status == 200
     status, body = node.request("GET", f"/instances/{node.instances()[0]}/attachments/1025/data")
     assert (status, body) == (200, b"a report")
-    node.stop()
+    node.kill()
     node.start()
     assert stored(node)["1.2.3.4.5"] == dicom.PixelData
     assert node.request("GET", f"/instances/{node.instances()[0]}/attachments/1025/data")[1] == b"a report"
