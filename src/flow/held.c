@@ -10,13 +10,14 @@
 
 /* The image as it was at one time; shared by who reads it, and replaced whole. */
 struct sight {
-    unsigned users; /* under the hold's lock */
+    unsigned users;          /* under the hold's lock */
+    struct session *session; /* by whose numbers of servers the contents go */
     struct contents contents;
     size_t *by_name; /* indices of objects */
 };
 
 struct held {
-    struct session *session;
+    struct session *_Atomic session;
     char *id, *from;
     pthread_mutex_t put_lock;  /* one put at a time */
     pthread_mutex_t look_lock; /* one look at the servers at a time */
@@ -130,6 +131,11 @@ void held_forget(struct held *held) {
     sight_replace(held, NULL);
 }
 
+void held_set_session(struct held *held, struct session *session) {
+    held->session = session;
+    held_forget(held);
+}
+
 /* ------------------------------------------------------------------ adding */
 
 result held_put(struct held *held, enum codec_kind codec, const struct put_blob blobs[],
@@ -170,7 +176,8 @@ static result sight_load(struct held *held, struct sight *sight) {
     TRY(known_take(held, &known));
     struct contents *contents = &sight->contents;
     struct contents_options options = {.from = held->from, .known = &known};
-    TRY(contents_load(held->session, held->id, &options, contents));
+    sight->session = held->session;
+    TRY(contents_load(sight->session, held->id, &options, contents));
     sight->by_name = malloc((contents->count + 1) * sizeof *sight->by_name);
     if (sight->by_name == NULL)
         return FAIL(NO_MEMORY, "no memory for %zu objects", contents->count);
@@ -308,12 +315,12 @@ static result finish_object(void *context, size_t index) {
     return taken;
 }
 
-static result read_from(struct held *held, struct sight *sight, const char *const names[],
-                        size_t count, held_take take, void *context) {
+static result read_from(struct sight *sight, const char *const names[], size_t count,
+                        held_take take, void *context) {
     AUTO_READING struct reading reading = {.sight = sight, .take = take, .context = context};
     TRY(choose_objects(names, count, &reading));
     struct get_target target = {&reading, start_object, write_object, finish_object};
-    return get_objects_fetch(held->session, &sight->contents, &reading.manifests, reading.metas,
+    return get_objects_fetch(sight->session, &sight->contents, &reading.manifests, reading.metas,
                              &target);
 }
 
@@ -327,7 +334,7 @@ result held_read(struct held *held, const char *const names[], size_t count, hel
         TRY(looked);
         sight = newer;
     }
-    result done = read_from(held, sight, names, count, take, context);
+    result done = read_from(sight, names, count, take, context);
     sight_give(held, sight);
     return done;
 }

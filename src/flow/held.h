@@ -27,6 +27,10 @@ MUST_CHECK result held_put(struct held *held, enum codec_kind codec, const struc
 /* What is known of the image may be outdated, as after its removal: the next call asks again. */
 void held_forget(struct held *held);
 
+/* Calls from now on go by `session`, of the same user, and ask again; it and the one before must
+ * outlive the hold: calls under way end by that. From any thread. */
+void held_set_session(struct held *held, struct session *session);
+
 struct held_object {
     const char *name;
     uint64_t size; /* of the original */

@@ -75,6 +75,11 @@ static void renew(struct myelin_session *session) {
     session->inner = newer;
 }
 
+bool library_is_renewed(struct myelin_session *session, const struct session *before, int done) {
+    return session->inner != before && (done == CONFLICT || done == QUORUM || done == NOT_FOUND ||
+                                        done == DENIED || done == INTEGRITY);
+}
+
 int library_done(struct myelin_session *session, result done) {
     char why[ERROR_TEXT_BYTES];
     if (!session_is_outdated(session->inner) || pthread_mutex_trylock(&session->lock) != 0)
@@ -168,6 +173,10 @@ static result put(struct myelin_session *session, const char *codec, struct put_
 int myelin_put(struct myelin_session *session, const char *id, const char *codec,
                const char *const paths[], size_t path_count, myelin_line done, void *context) {
     struct put_options options = {.id = id, .codec = CODEC_AUTO, .done = done, .context = context};
+    const struct session *before = session->inner;
+    int done_code = library_done(session, put(session, codec, &options, paths, path_count));
+    if (id == NULL || !library_is_renewed(session, before, done_code))
+        return done_code; /* some of several images may be there */
     return library_done(session, put(session, codec, &options, paths, path_count));
 }
 
@@ -186,6 +195,10 @@ int myelin_put_blocks(struct myelin_session *session, const char *id, const char
 int myelin_get(struct myelin_session *session, const char *id, const char *from,
                const char *folder) {
     const struct get_options options = {.from = from};
+    const struct session *before = session->inner;
+    int done = library_done(session, flow_get(session->inner, id, &options, folder));
+    if (!library_is_renewed(session, before, done))
+        return done;
     return library_done(session, flow_get(session->inner, id, &options, folder));
 }
 

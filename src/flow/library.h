@@ -22,10 +22,15 @@ struct myelin_session {
 struct myelin_held {
     struct held *inner;
     struct myelin_session *session;
+    struct session *_Atomic used; /* of the session's, the one that `inner` goes by */
 };
 
 /* The end of every call that asked servers: where one of them named a newer version of the system
  * description, the calls after this one work by that. Gives `done`, with its error text. */
 int library_done(struct myelin_session *session, result done);
+
+/* Whether a call that failed went by `before`, and there is a newer session since, by which it may
+ * do better. */
+bool library_is_renewed(struct myelin_session *session, const struct session *before, int done);
 
 #endif

@@ -9,11 +9,20 @@
 
 _Static_assert((int)MYELIN_NOTE_MAX == (int)FORMAT_NOTE_MAX, "the library's bound is the format's");
 
-/* What is held stays with the session of its time: whoever holds it anew has the newer one. */
+/* The newest session, which what is held goes by from now on. */
+static const struct session *use_newest(struct myelin_held *held) {
+    struct session *newest = held->session->inner;
+    struct session *before = atomic_exchange(&held->used, newest);
+    if (before != newest)
+        held_set_session(held->inner, newest);
+    return newest;
+}
+
 static result hold(struct myelin_session *session, const char *id, const char *from,
                    struct myelin_held **out_held) {
     struct held *inner = NULL;
-    TRY(held_new(session->inner, id, from, &inner));
+    struct session *newest = session->inner;
+    TRY(held_new(newest, id, from, &inner));
     struct myelin_held *held = calloc(1, sizeof *held);
     if (held == NULL) {
         held_free(inner);
@@ -21,6 +30,7 @@ static result hold(struct myelin_session *session, const char *id, const char *f
     }
     held->inner = inner;
     held->session = session;
+    held->used = newest;
     *out_held = held;
     return OK;
 }
@@ -62,6 +72,11 @@ static result put_blobs(struct held *held, const char *codec, const struct myeli
 
 int myelin_hold_put(struct myelin_held *held, const char *codec, const struct myelin_blob blobs[],
                     size_t count) {
+    const struct session *before = use_newest(held);
+    int done = library_done(held->session, put_blobs(held->inner, codec, blobs, count));
+    if (!library_is_renewed(held->session, before, done))
+        return done;
+    use_newest(held);
     return library_done(held->session, put_blobs(held->inner, codec, blobs, count));
 }
 
@@ -83,6 +98,7 @@ static void hand_object(void *context, const struct held_object *object) {
 
 int myelin_hold_list(struct myelin_held *held, myelin_blob_found found, void *context) {
     struct blob_listing listing = {.found = found, .context = context};
+    use_newest(held);
     return library_done(held->session, held_list(held->inner, hand_object, &listing));
 }
 
@@ -102,5 +118,6 @@ static result take_object(void *context, size_t index, struct view bytes) {
 int myelin_hold_read(struct myelin_held *held, const char *const names[], size_t count,
                      myelin_blob_take take, void *context) {
     struct blob_reading reading = {.take = take, .context = context};
+    use_newest(held);
     return library_done(held->session, held_read(held->inner, names, count, take_object, &reading));
 }
