@@ -16,6 +16,7 @@ FINE, FAILS = False, True
 HEX = "[0-9a-f]"
 KINDS = [
     ("lock", rf"system/({STORAGE}|key-\d)/lock", FINE),
+    ("pause of the scrub", rf"system/{STORAGE}/scrub\.pause", FINE),
     ("spare", rf"system/{STORAGE}/spare", FINE),
     ("format", rf"system/{STORAGE}/format", FINE),
     ("owner", rf"system/{STORAGE}/images/..?/{HEX}+/owner", FAILS),
@@ -50,7 +51,7 @@ KINDS = [
 ]
 
 # Kinds that are there for a moment, or only after the system has changed.
-PASSING = {"mending", "newer description"}
+PASSING = {"mending", "newer description", "pause of the scrub"}
 
 
 def kind_of(path):
