@@ -69,25 +69,46 @@ static result drop_image(struct mending *m) {
     return removal_drop_image(m->storage, m->image, m->owner.name);
 }
 
-result mend_drop_moved(struct mending *m) {
+/* The slots of which anything is here: of some the symbol, of some only slices. */
+static result list_slots(struct mending *m, bool out_is_here[FORMAT_SERVERS_MAX]) {
+    AUTO_IMAGE_LOCK struct image_lock lock = {0};
+    AUTO_NAMES struct store_names names = {0};
     uint32_t slots[FORMAT_SERVERS_MAX];
-    size_t count, kept = 0;
+    size_t count;
+    memset(out_is_here, 0, FORMAT_SERVERS_MAX * sizeof *out_is_here);
+    TRY(image_lock_read(m->storage, m->image, &lock));
     TRY(image_symbol_slots(m->storage, m->image, slots, &count));
-    for (size_t i = 0; i < count; i++) {
-        if (is_own(m, slots[i]))
+    for (size_t i = 0; i < count; i++)
+        out_is_here[slots[i]] = true;
+    TRY(store_list(m->storage->store, place_image(m->image).key, PLACE_SLICES_SUFFIX, "", &names));
+    for (size_t i = 0; i < names.count; i++) {
+        struct short_id object;
+        uint32_t slot;
+        if (place_parse_slices(names.names[i], &object, &slot))
+            out_is_here[slot] = true;
+    }
+    return OK;
+}
+
+result mend_drop_moved(struct mending *m) {
+    bool is_here[FORMAT_SERVERS_MAX];
+    unsigned kept = 0;
+    TRY(list_slots(m, is_here));
+    for (uint32_t slot = 0; slot < FORMAT_SERVERS_MAX; slot++) {
+        if (!is_here[slot] || is_own(m, slot))
             continue;
         TRY(mend_go_on(m));
-        result checked = check_holder(m, slots[i]);
+        result checked = check_holder(m, slot);
         if (checked != OK) {
             kept++;
-            log_event(LOG_INFO, "slot-kept", "image=%s slot=%u reason=\"%s\"", m->image->hex,
-                      slots[i], error_text());
+            log_event(LOG_INFO, "slot-kept", "image=%s slot=%u reason=\"%s\"", m->image->hex, slot,
+                      error_text());
             continue;
         }
-        TRY(drop_files(m, slots[i]));
-        log_event(LOG_INFO, "slot-dropped", "image=%s slot=%u", m->image->hex, slots[i]);
-        TRY(mend_note(m, NULL, slots[i], MEND_DROPPED, OK));
+        TRY(drop_files(m, slot));
+        log_event(LOG_INFO, "slot-dropped", "image=%s slot=%u", m->image->hex, slot);
+        TRY(mend_note(m, NULL, slot, MEND_DROPPED, OK));
     }
-    m->report->moving += (unsigned)kept;
-    return m->slot_count == 0 && kept == 0 && count > 0 ? drop_image(m) : OK;
+    m->report->moving += kept;
+    return m->slot_count == 0 && kept == 0 ? drop_image(m) : OK;
 }

@@ -169,7 +169,8 @@ static unsigned slots_moving(struct scrub *scrub, const struct image_id *image) 
         has_own = has_own || is_own;
         others += !is_own && slots_holder(scrub->storage, envelope->tau.data, slots[i], holder);
     }
-    return others + !has_own;
+    bool is_left_over = placed < 0 && here == 0; /* records of an image that went elsewhere */
+    return others + !has_own + is_left_over;
 }
 
 static void look_at_slots(struct scrub *scrub, const struct image_id *image) {
@@ -182,7 +183,7 @@ static void look_at_slots(struct scrub *scrub, const struct image_id *image) {
 static bool is_different(struct scrub *scrub, const struct image_id *image,
                          const Myelin__IndexEntry *entry) {
     uint8_t own[DIGEST_BYTES];
-    return state_digest(scrub->storage, image, own) == OK &&
+    return state_digest_known(scrub->storage, image, own) == OK &&
            !view_equal(format_view(entry->digest), view_of(own, sizeof own));
 }
 

@@ -119,7 +119,16 @@ result state_digest(struct storage *storage, const struct image_id *image,
     TRY(image_lock_read(storage, image, &lock));
     TRY(removals_get(storage, image, &removals));
     TRY(removal_claim(storage, image, claim));
-    return digest_of(storage, image, &removals, claim, out_digest);
+    TRY(digest_of(storage, image, &removals, claim, out_digest));
+    storage_keep_digest(storage, image, out_digest);
+    return OK;
+}
+
+result state_digest_known(struct storage *storage, const struct image_id *image,
+                          uint8_t out_digest[DIGEST_BYTES]) {
+    return storage_known_digest(storage, image, out_digest)
+               ? OK
+               : state_digest(storage, image, out_digest);
 }
 
 /* ------------------------------------------------------------------ one image */
@@ -158,7 +167,10 @@ result state_answer(struct storage *storage, const struct storage_caller *caller
     TRY(image_lock_read(storage, image, &lock));
     TRY(removals_get(storage, image, &removals));
     TRY(removal_claim(storage, image, claim));
-    TRY(digest_of(storage, image, &removals, claim, digest));
+    if (!storage_known_digest(storage, image, digest)) {
+        TRY(digest_of(storage, image, &removals, claim, digest));
+        storage_keep_digest(storage, image, digest);
+    }
     TRY(image_symbol_slots(storage, image, slots, &state.n_slot));
     result owned = image_owner(storage, image, &owner);
     if (owned == OK && image_envelope(storage, image, &envelope, NULL) == OK) {
@@ -218,7 +230,7 @@ static result add_entry(struct index *index, const struct image_id *image) {
     }
     uint8_t(*bytes)[DIGEST_BYTES] = index->bytes[index->count];
     Myelin__IndexEntry *entry = &index->entries[index->count];
-    TRY(state_digest(index->storage, image, bytes[1]));
+    TRY(state_digest_known(index->storage, image, bytes[1]));
     memcpy(bytes[0], image->bytes, DIGEST_BYTES);
     myelin__index_entry__init(entry);
     entry->image = format_bytes(view_of(bytes[0], DIGEST_BYTES));

@@ -30,4 +30,9 @@ MUST_CHECK result state_index(struct storage *storage, const struct storage_call
 MUST_CHECK result state_digest(struct storage *storage, const struct image_id *image,
                                uint8_t out_digest[DIGEST_BYTES]);
 
+/* The same as it was when it was made last, if the image has not changed since: damage that came to
+ * the disk meanwhile does not show. */
+MUST_CHECK result state_digest_known(struct storage *storage, const struct image_id *image,
+                                     uint8_t out_digest[DIGEST_BYTES]);
+
 #endif

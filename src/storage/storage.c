@@ -41,10 +41,43 @@ static pthread_rwlock_t *lock_of(struct storage *storage, const struct image_id 
     return &storage->locks[image->bytes[0] % IMAGE_LOCKS];
 }
 
+static struct known_digest *digest_of(struct storage *storage, const struct image_id *image) {
+    return &storage->digests[load_be32(image->bytes) % DIGESTS_KNOWN];
+}
+
+void storage_forget_digest(struct storage *storage, const struct image_id *image) {
+    pthread_mutex_lock(&storage->digest_lock);
+    struct known_digest *known = digest_of(storage, image);
+    if (memcmp(known->image, image->bytes, DIGEST_BYTES) == 0)
+        memset(known, 0, sizeof *known);
+    pthread_mutex_unlock(&storage->digest_lock);
+}
+
+void storage_keep_digest(struct storage *storage, const struct image_id *image,
+                         const uint8_t digest[DIGEST_BYTES]) {
+    pthread_mutex_lock(&storage->digest_lock);
+    struct known_digest *known = digest_of(storage, image);
+    memcpy(known->image, image->bytes, DIGEST_BYTES);
+    memcpy(known->digest, digest, DIGEST_BYTES);
+    pthread_mutex_unlock(&storage->digest_lock);
+}
+
+bool storage_known_digest(struct storage *storage, const struct image_id *image,
+                          uint8_t out_digest[DIGEST_BYTES]) {
+    pthread_mutex_lock(&storage->digest_lock);
+    const struct known_digest *known = digest_of(storage, image);
+    bool is_known = memcmp(known->image, image->bytes, DIGEST_BYTES) == 0;
+    if (is_known)
+        memcpy(out_digest, known->digest, DIGEST_BYTES);
+    pthread_mutex_unlock(&storage->digest_lock);
+    return is_known;
+}
+
 void image_lock_write(struct storage *storage, const struct image_id *image,
                       struct image_lock *out_lock) {
     out_lock->held = lock_of(storage, image);
     pthread_rwlock_wrlock(out_lock->held);
+    storage_forget_digest(storage, image);
 }
 
 void image_lock_release(struct image_lock *lock) {
@@ -74,6 +107,7 @@ static void start_locks(struct storage *storage) {
     pthread_rwlockattr_destroy(&attributes);
     pthread_mutex_init(&storage->mutex, NULL);
     pthread_rwlock_init(&storage->description_lock, NULL);
+    pthread_mutex_init(&storage->digest_lock, NULL);
 }
 
 /* ------------------------------------------------------------------ the start */
@@ -157,6 +191,9 @@ result storage_open(struct store *store, const struct storage_options *options,
     if (storage == NULL)
         return FAIL(NO_MEMORY, "no memory for a storage server");
     start_locks(storage);
+    storage->digests = calloc(DIGESTS_KNOWN, sizeof *storage->digests);
+    if (storage->digests == NULL)
+        return FAIL(NO_MEMORY, "no memory for %d digests", DIGESTS_KNOWN);
     storage->store = store;
     memcpy(storage->server, options->server, strlen(options->server) + 1);
     storage->key = options->key;
@@ -204,6 +241,8 @@ void storage_close(struct storage *storage) {
         pthread_rwlock_destroy(&storage->locks[i]);
     pthread_mutex_destroy(&storage->mutex);
     pthread_rwlock_destroy(&storage->description_lock);
+    pthread_mutex_destroy(&storage->digest_lock);
+    free(storage->digests);
     free(storage);
 }
 

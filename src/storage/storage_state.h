@@ -9,7 +9,13 @@
 
 #include "storage/storage.h"
 
-enum { IMAGE_LOCKS = 256 };
+enum { IMAGE_LOCKS = 256, DIGESTS_KNOWN = 1 << 16 };
+
+/* An image's digest (state.h) since its last change; looks ask for it again and again. */
+struct known_digest {
+    uint8_t image[DIGEST_BYTES];
+    uint8_t digest[DIGEST_BYTES];
+};
 
 struct storage_counters {
     _Atomic uint64_t images;
@@ -39,6 +45,8 @@ struct storage {
     void *doubt_context;
     _Atomic unsigned decided; /* puts that are committed and not published: PUT_DECIDED */
     pthread_rwlock_t locks[IMAGE_LOCKS];
+    pthread_mutex_t digest_lock;
+    struct known_digest *digests; /* DIGESTS_KNOWN of them, under digest_lock: state.c's */
 };
 
 /* A lock on an image, many images a lock: never take two. It comes before the mutex. */
@@ -59,6 +67,16 @@ void image_lock_write(struct storage *storage, const struct image_id *image,
 
 /* Somebody says that the image is his. */
 void storage_doubt(struct storage *storage, const struct image_id *image);
+
+/* Forgets the image's digest: it is about to change. */
+void storage_forget_digest(struct storage *storage, const struct image_id *image);
+
+/* Keeps it, under the image's read lock, in the place of another image's perhaps; and gives it
+ * back, false where it is not known. */
+void storage_keep_digest(struct storage *storage, const struct image_id *image,
+                         const uint8_t digest[DIGEST_BYTES]);
+bool storage_known_digest(struct storage *storage, const struct image_id *image,
+                          uint8_t out_digest[DIGEST_BYTES]);
 
 /* IO where less than `wanted` bytes and the reserve are free. */
 MUST_CHECK result storage_check_space(struct storage *storage, uint64_t wanted);
