@@ -6,6 +6,7 @@ import re
 import resource
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
@@ -77,6 +78,24 @@ def guarded(c, server, reason):
     status, text = request(c, server, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
     assert status == 200, text
     return int(re.search(rf'myelin_http_guarded_total{{reason="{reason}"}} (\d+)', text.decode())[1])
+
+
+def restart(c, server, *options):
+    """Starts a daemon as `myelin up` does, with options of its own."""
+    c.kill(server)
+    log = c.system / f"{server}.log"
+    written = log.stat().st_size
+    program = BIN / ("myelin-keyd" if server.startswith("key") else "myelin-storaged")
+    with open(log, "a") as out:
+        process = subprocess.Popen(
+            [program, "--config", c.system / "config" / server, "--system", c.system / "system.myelin",
+             "--store", c.system / server, *options],
+            stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, env=c.environment())
+    (c.system / "run" / f"{server}.pid").write_text(f"{process.pid}\n")
+    deadline = time.monotonic() + 20
+    while "event=ready" not in log.read_text()[written:]:
+        assert time.monotonic() < deadline and process.poll() is None, log.read_text()[written:]
+        time.sleep(0.02)
 
 
 # ------------------------------------------------------------------ raw clients
@@ -302,8 +321,10 @@ def test_long_bodies_from_many(besieged):
 
 
 def test_a_flood_of_costly_requests(besieged):
-    """Openings without end from one user with a valid certificate, while another is served."""
+    """Openings without end from one user with a valid certificate, while another is served. The rate
+    is one that any machine's flood is beyond."""
     c = besieged
+    restart(c, KEY, "--user-rate", "50")
     stop = threading.Event()
     statuses = []
     opening = post("/v1/open", field(1, b"alice") + field(2, G2_POINT))
