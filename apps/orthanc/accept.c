@@ -99,12 +99,18 @@ static result check_tags(struct gateway *gateway, const json_t *tags, const char
                        orthanc_text(tags, "PatientBirthDate"), owner);
 }
 
+/* What Orthanc has is not replaced by what others forward, whatever its OverwriteInstances says. */
+static bool is_here(struct gateway *gateway, const char *sop) {
+    char *id = sop[0] == '\0' ? NULL : OrthancPluginLookupInstance(gateway->orthanc, sop);
+    if (id != NULL)
+        OrthancPluginFreeString(gateway->orthanc, id);
+    return id != NULL;
+}
+
 /* Orthanc knows patients by their ID alone. Every instance is looked at: an image may hold more
  * than one patient's. */
-static result check_patient(struct import *import, struct view file) {
+static result check_patient(struct import *import, struct view file, bool *out_is_here) {
     struct gateway *gateway = import->gateway;
-    if (import->request->merges_patient && import->study_uid[0] != '\0')
-        return OK;
     char *text = OrthancPluginDicomBufferToJson(gateway->orthanc, file.data, (uint32_t)file.len,
                                                 OrthancPluginDicomToJsonFormat_Human,
                                                 OrthancPluginDicomToJsonFlags_None, 256);
@@ -116,6 +122,7 @@ static result check_patient(struct import *import, struct view file) {
         TRY(check_tags(gateway, tags, import->request->owner));
     snprintf(import->study_uid, sizeof import->study_uid, "%s",
              orthanc_text(tags, "StudyInstanceUID"));
+    *out_is_here = is_here(gateway, orthanc_text(tags, "SOPInstanceUID"));
     return OK;
 }
 
@@ -141,6 +148,15 @@ static result make_file(struct import *import, const struct listed *object,
     return OK;
 }
 
+static result check_tags_of(struct import *import, const struct listed *object, struct view file,
+                            bool *out_is_here) {
+    AUTO_BYTES struct bytes tags = {0};
+    bool has_header = object->note.len > 0 && object->note.len < object->size;
+    if (has_header && skeleton_make_tags(bytes_view(&object->note), &tags) == OK)
+        file = bytes_view(&tags);
+    return check_patient(import, file, out_is_here);
+}
+
 static bool is_dicom(struct view file) {
     return file.len > 132 && memcmp(file.data + 128, "DICM", 4) == 0;
 }
@@ -154,7 +170,12 @@ static result import_object(struct import *import, const struct listed *object) 
         import->skipped++;
         return OK;
     }
-    TRY(check_patient(import, bytes_view(&file)));
+    bool is_there = false;
+    TRY(check_tags_of(import, object, bytes_view(&file), &is_there));
+    if (is_there) {
+        import->existing++;
+        return OK;
+    }
     snprintf(record.owner, sizeof record.owner, "%s", request->owner);
     snprintf(record.image, sizeof record.image, "%s", request->image);
     snprintf(record.name, sizeof record.name, "%s", object->name);

@@ -7,6 +7,7 @@
 
 #include "inbox.h"
 #include "map_state.h"
+#include "orthanc_rest.h"
 #include "rules.h"
 
 enum {
@@ -124,7 +125,11 @@ static result reconcile_all(struct gateway *gateway, const struct record *record
     return map_sync(gateway->map);
 }
 
+/* An index that does not answer is not one that lacks the instances: later, then. */
 static void reconcile(struct keeper *keeper) {
+    AUTO_JSON json_t *statistics = NULL;
+    if (orthanc_get(keeper->gateway, &statistics, "/statistics") != OK)
+        return;
     if (keeper->left_count > 0 &&
         reconcile_all(keeper->gateway, keeper->left, keeper->left_count) != OK)
         gateway_error(keeper->gateway, "the map: %s", error_text());

@@ -1,10 +1,13 @@
 /*
  * The Orthanc plugin: its four entry points. Everything else hangs on the one gateway made here.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -18,6 +21,7 @@
 
 enum { PASSPHRASE_MAX = 1024, KEY_BYTES = 32 };
 
+static int folder_lock = -1;
 static struct gateway gateway = {.notices.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ------------------------------------------------------------------ starting */
@@ -65,11 +69,24 @@ static result open_map(uint8_t *key) {
     return OK;
 }
 
+/* Two processes would write over each other's map. Held until this one ends. */
+static result lock_folder(void) {
+    char path[PATH_MAX];
+    path_in("lock", path);
+    folder_lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (folder_lock < 0)
+        return FAIL(IO, "%s: %s", path, strerror(errno));
+    if (flock(folder_lock, LOCK_EX | LOCK_NB) != 0)
+        return FAIL(CONFLICT, "another process uses the folder %s", gateway.config.folder);
+    return OK;
+}
+
 static result open_disk(void) {
     char path[PATH_MAX];
     AUTO_SECRET uint8_t *key = NULL;
     TRY(secret_new(KEY_BYTES, (void **)&key));
     TRY(file_make_folders(gateway.config.folder, 0700));
+    TRY(lock_folder());
     TRY(open_map(key));
     path_in("spool", path);
     TRY(gateway_result(myelin_local_key(gateway.session, "orthanc spool", key)));
@@ -93,7 +110,10 @@ static result start(void) {
     return OK;
 }
 
+/* What is being sent stays in the spool. */
 static void stop(void) {
+    if (gateway.session != NULL)
+        myelin_cancel(gateway.session);
     keeper_stop(gateway.keeper);
     sender_stop(gateway.sender);
     reader_free(gateway.reader);
@@ -103,6 +123,7 @@ static void stop(void) {
     map_close(gateway.map);
     myelin_close(gateway.session);
     config_free(&gateway.config);
+    file_close_at(&folder_lock);
     gateway.session = NULL;
 }
 

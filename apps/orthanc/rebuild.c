@@ -37,7 +37,7 @@ static void take_image(void *context, const struct myelin_image *image) {
         rebuilding->failed = add_id(rebuilding, image->id);
 }
 
-/* The SOP instance, so that the next start can ask Orthanc's index for it. */
+/* The SOP instance, by which Orthanc's index can be asked for it. */
 static void read_sop(struct view header, struct record *record) {
     struct codec_source source = codec_source_memory(header, "a header");
     struct dicom_info dicom;
@@ -47,14 +47,15 @@ static void read_sop(struct view header, struct record *record) {
 
 static result restore(struct rebuilding *rebuilding, const struct myelin_blob_listed *blob) {
     struct gateway *gateway = rebuilding->gateway;
-    struct record record = {.op = RECORD_ADD, .flags = RECORD_IS_STORED, .size = blob->size};
+    struct record record = {.op = RECORD_ADD, .size = blob->size};
+    /* As if indexed, though nobody asked: what an index that was lost too does not name must not
+     * count as an orphan, whose image may be removed. */
+    record.flags = RECORD_IS_STORED | RECORD_IS_INDEXED;
     struct view header = view_of(blob->note, blob->note_size);
     snprintf(record.uuid, sizeof record.uuid, "%.*s", RECORD_UUID_BYTES, blob->name);
     snprintf(record.name, sizeof record.name, "%s", record.uuid);
     snprintf(record.image, sizeof record.image, "%s", rebuilding->id);
     read_sop(header, &record);
-    if (record.sop[0] == '\0')
-        record.flags |= RECORD_IS_INDEXED; /* nobody can be asked */
     result added = map_add(gateway->map, &record);
     if (added == CONFLICT)
         return OK;

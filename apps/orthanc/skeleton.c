@@ -73,3 +73,20 @@ result skeleton_make(struct view header, uint64_t size, struct bytes *out_file) 
     file = (struct bytes){0};
     return OK;
 }
+
+result skeleton_make_tags(struct view header, struct bytes *out_file) {
+    static const uint8_t none[4] = {0};
+    static const uint8_t end[] = {0xfe, 0xff, 0x00, 0xe0, 0, 0, 0, 0,
+                                  0xfe, 0xff, 0xdd, 0xe0, 0, 0, 0, 0};
+    AUTO_BYTES struct bytes file = {0};
+    if (header.len < sizeof none)
+        return cannot();
+    size_t before = header.len - sizeof none;
+    bool is_encapsulated = load_be32(header.data + before) == UINT32_MAX;
+    TRY(bytes_append(&file, view_of(header.data, is_encapsulated ? header.len : before)));
+    TRY(bytes_append(&file,
+                     is_encapsulated ? view_of(end, sizeof end) : view_of(none, sizeof none)));
+    *out_file = file;
+    file = (struct bytes){0};
+    return OK;
+}

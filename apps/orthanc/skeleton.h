@@ -14,4 +14,8 @@
  * elsewhere, or what follows the pixels does not fit an element. NO_MEMORY. */
 MUST_CHECK result skeleton_make(struct view header, uint64_t size, struct bytes *out_file);
 
+/* The shortest file for reading tags: the pixels' length is none. The header ends with that length,
+ * as one does that skeleton_make took with a larger size. INVALID, NO_MEMORY. */
+MUST_CHECK result skeleton_make_tags(struct view header, struct bytes *out_file);
+
 #endif

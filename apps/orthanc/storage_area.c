@@ -87,7 +87,7 @@ static result create_reference(struct incoming *incoming) {
                      reference->header.len > 0 ? reference->header : incoming->header);
     }
     TRY(map_add(gateway->map, record));
-    return map_sync(gateway->map);
+    return reference != NULL ? OK : map_sync(gateway->map); /* accept_image syncs for all */
 }
 
 static result create_spooled(struct incoming *incoming) {
