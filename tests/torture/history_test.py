@@ -98,10 +98,10 @@ def test_the_checker_sees_who_must_not_read():
 
 @pytest.mark.parametrize("seed", [20261122, None])
 def test_a_short_history(fleet, seed):
-    """Five seconds of a known history, and of one that nobody has seen."""
+    """Two rounds of a known history, and of one that nobody has seen."""
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     print(f"the same again: ./run torture --seed {seed} -v")
-    torture(History(fleet, seed, verbose=True), rounds=1000, minutes=5 / 60, settle_every=1000)
+    torture(History(fleet, seed, verbose=True), rounds=2, minutes=1, settle_every=1000)
 
 
 # ------------------------------------------------------------------ what histories found

@@ -52,6 +52,7 @@ class Image:
         self.removed = None  # None, MAY where the removal failed, or MUST_NOT
         self.lacking = set()  # storage servers that missed a put or removal of it
         self.files = 0
+        self.gone = False   # as all servers, being well, said
         self.readers = {}   # recipient: [MUST, MAY or MUST_NOT, servers that have the forward]
 
     # -------------------------------------------------------------- what operations did
@@ -69,7 +70,8 @@ class Image:
         if code == DONE:
             self.readers[recipient] = [MUST, servers]
         elif code == TOO_FEW:
-            self.readers[recipient] = [MAY if before[0] == MUST_NOT else before[0], before[1]]
+            fewer = max(0, before[1] - self.limits.k + 1)  # where the old forward still is
+            self.readers[recipient] = [MAY if before[0] == MUST_NOT else before[0], fewer]
         else:
             raise Wrong(f"forward {self.id} to {recipient}: exit {code}")
 
@@ -99,7 +101,7 @@ class Image:
         word, spare = MUST, limits.n - limits.k
         if user != self.owner:
             word, servers = self.readers.get(user, [MUST_NOT, 0])
-            storage += limits.n - servers
+            storage += max(0, limits.n - servers)
         if word == MUST_NOT or not (self.certain or self.possible):
             return MUST_NOT
         if self.removed is not None or not self.certain or storage > spare or keys > troubles.keys_borne:
