@@ -28,7 +28,7 @@ def put_images(c, names, user="alice"):
     made = {}
     for name in names:
         before = {p.name for p in c.store(ALL[0]).glob("images/*/*")}
-        files = [c.make(f"{name}-{i}.bin", size) for i, size in enumerate((2_500_000, 700))]
+        files = [c.make(f"{name}-{i}.bin", size) for i, size in enumerate((1_300_000, 700))]
         c.put(user, name, *files)
         c.must("forward", name, "--to", "bob", user=user)
         after = {p.name for p in c.store(ALL[0]).glob("images/*/*")}
@@ -98,7 +98,7 @@ def test_each_kind_of_file_each_kind_of_harm(world):
     only(c, *HURT)  # what was rebuilt has to do
     for name, (want, _) in images.items():
         assert c.get("alice", name) == want
-    for name in list(images)[:3] + ["kind5"]:
+    for name in ("kind0", "kind4", "kind5"):
         assert c.get("bob", name, owner="alice") == images[name][0]
     c.must("up", c.system, "--detach")
 
@@ -212,7 +212,7 @@ def test_the_scrub_finds_and_mends_and_can_be_halted(world):
     pause.touch()
     flip(path)
     restart(c, "storage-5", scrub_look=1, scrub_interval=1, scrub_mb_per_second=0)
-    time.sleep(2.5)
+    time.sleep(1.5)
     assert path.read_bytes() != good, "it was paused"
     pause.unlink()
     wait_for(lambda: path.read_bytes() == good)
@@ -248,10 +248,10 @@ def test_liars_are_not_believed(tmp_path):
 def test_a_repair_that_is_killed(world):
     """Whenever it dies: what was good stays good, and the next repair ends the work."""
     c = world
-    c.put("alice", "killed", c.make("killed.bin", 24 << 20))
-    for delay in (0.02, 0.1, 0.2):
+    c.put("alice", "killed", c.make("killed.bin", 12 << 20))
+    for delay in (0.03, 0.15):
         image = max(c.store("storage-3").glob("images/*/*"), key=lambda p: p.stat().st_mtime).name
-        files = [p for p in c.files("storage-3") if p.stat().st_size > 7 << 20]
+        files = [p for p in c.files("storage-3") if p.stat().st_size > 3 << 20]
         for path in files:
             path.unlink()
         process = c.start("repair", "killed", user="alice")
@@ -270,7 +270,7 @@ def test_puts_and_forwards_go_on_meanwhile(world):
     want = {"base.bin": c.make("base.bin", 4 << 20).read_bytes()}
     c.put("alice", "busy", c.folder / "in" / "base.bin")
     image = max(c.store("storage-1").glob("images/*/*"), key=lambda p: p.stat().st_mtime).name
-    for round_ in range(3):
+    for round_ in range(2):
         for server in HURT:
             for path in image_files(c, server, image, ".slices"):
                 path.unlink()
@@ -278,7 +278,7 @@ def test_puts_and_forwards_go_on_meanwhile(world):
         want[more.name] = more.read_bytes()
         processes = [c.start("repair", "busy", user="alice"),
                      c.start("put", "--id", "busy", more, user="alice"),
-                     c.start("forward", "busy", "--to", ["bob", "carol", "bob"][round_], user="alice")]
+                     c.start("forward", "busy", "--to", ["bob", "carol"][round_], user="alice")]
         for process in processes[1:]:
             out, err = process.communicate(timeout=120)
             assert process.returncode == DONE, err
