@@ -65,7 +65,9 @@ struct mend_options {
     const struct storage_caller *caller; /* owner, recipient, manager or storage server; NULL: the
                                             server itself */
     const struct short_id *after;        /* objects up to this one were done; NULL: all are to do */
-    uint32_t enough_ms;                  /* begin no further object after it; 0: no bound */
+    bool is_quick; /* slices that are there in full length are not read: a look, for what is missing
+                    */
+    uint32_t enough_ms; /* begin no further object after it; 0: no bound */
     /* Called with bytes about to be read, from disk or peers, to slow down; NULL: never. */
     void (*pace)(void *context, uint64_t bytes);
     void *context;

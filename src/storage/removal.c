@@ -228,6 +228,18 @@ static result open_removal(const struct remover *remover, const struct image_id 
     return OK;
 }
 
+/* What was being mended of an image that is removed: it was not there yet, and will not be. */
+static result drop_unfinished(struct storage *storage, const struct image_id *image,
+                              const Myelin__Removal *removal) {
+    AUTO_FORMAT Myelin__Envelope *envelope = NULL;
+    uint64_t bytes;
+    if (store_size(storage->store, place_of_image(image, PLACE_OWNER).key, &bytes) != NOT_FOUND ||
+        image_envelope(storage, image, NULL, &envelope) != OK ||
+        strcmp(envelope->owner, removal->owner) != 0 || envelope->created_ms > removal->serial_ms)
+        return OK;
+    return store_delete_all(storage->store, place_image(image).key);
+}
+
 /* Under the image's write lock; `there`: the image is, and it goes. */
 static result apply_removal(struct storage *storage, const struct remover *remover,
                             const struct image_id *image, const Myelin__Signed *record,
@@ -259,6 +271,7 @@ result removal_take(struct storage *storage, const struct storage_caller *caller
     image_lock_write(storage, image, &lock);
     TRY(put_finish_decided(storage, image));
     TRY(check_image(storage, caller->name, image, removal->serial_ms, &there));
+    TRY(drop_unfinished(storage, image, removal));
     result older = removal_check_newer(storage, image, caller->name, removal->serial_ms);
     if (older == CONFLICT && !there)
         return OK; /* a removal as new as this one is here */
@@ -282,6 +295,7 @@ result removal_adopt(struct storage *storage, const struct image_owner *signer,
     if (checked != OK && checked != DENIED && checked != CONFLICT)
         return checked;
     there = there && checked == OK;
+    TRY(drop_unfinished(storage, image, removal));
     result older = removal_check_newer(storage, image, signer->name, removal->serial_ms);
     if (older == CONFLICT && !there)
         return OK;

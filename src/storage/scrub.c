@@ -115,9 +115,9 @@ static void count(struct scrub *scrub, const struct mend_report *report) {
     scrub->written += report->bytes_written;
 }
 
-static void mend_one(struct scrub *scrub, const struct image_id *image) {
+static void mend_one(struct scrub *scrub, const struct image_id *image, bool is_quick) {
     AUTO_MEND_REPORT struct mend_report report = {0};
-    const struct mend_options options = {.pace = pace, .context = scrub};
+    const struct mend_options options = {.is_quick = is_quick, .pace = pace, .context = scrub};
     result mended = mend_image(scrub->mender, image, &options, &report);
     count(scrub, &report);
     if (mended != OK && mended != NOT_FOUND && mended != TIMEOUT && mended != CONFLICT)
@@ -176,7 +176,7 @@ static unsigned slots_moving(struct scrub *scrub, const struct image_id *image) 
 static void look_at_slots(struct scrub *scrub, const struct image_id *image) {
     if (slots_moving(scrub, image) == 0)
         return;
-    mend_one(scrub, image);
+    mend_one(scrub, image, true);
     scrub->moving += slots_moving(scrub, image);
 }
 
@@ -217,7 +217,7 @@ static result look_at_peer(struct scrub *scrub, struct peer_group *group, unsign
                 return OK;
             if (!is_different(scrub, &image, page->entry[i]))
                 continue;
-            mend_one(scrub, &image);
+            mend_one(scrub, &image, true);
             scrub->lacking +=
                 is_different(scrub, &image, page->entry[i]) && !is_here(scrub, &image);
         }
@@ -255,7 +255,7 @@ static bool take_doubt(struct scrub *scrub, struct image_id *out_image) {
 static void look_at_doubts(struct scrub *scrub) {
     struct image_id image;
     while (take_doubt(scrub, &image))
-        mend_one(scrub, &image);
+        mend_one(scrub, &image, true);
 }
 
 /* Whether all is settled: every other server was asked what there is, and no slot is under way. */
@@ -278,11 +278,15 @@ static bool look(struct scrub *scrub) {
 
 /* ------------------------------------------------------------------ a pass */
 
+static void read_one(struct scrub *scrub, const struct image_id *image) {
+    mend_one(scrub, image, false);
+}
+
 static void pass(struct scrub *scrub) {
     uint64_t started = monotonic_ns(), found = scrub->found, images = scrub->images;
     uint64_t repaired = scrub->repaired, bytes = scrub->bytes;
     scrub->is_passing = true;
-    if (each_image(scrub, mend_one) != OK)
+    if (each_image(scrub, read_one) != OK)
         log_event(LOG_ERROR, "scrub", "reason=\"%s\"", error_text());
     scrub->is_passing = false;
     if (is_stopping(scrub))

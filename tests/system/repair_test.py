@@ -265,6 +265,20 @@ def test_a_repair_that_is_killed(world):
         assert not list((c.store("storage-3") / "mending").rglob("*")), image
 
 
+def test_a_removal_meanwhile_wins(world):
+    c = world
+    for round_ in range(2):
+        (_, image), = put_images(c, [f"race{round_}"]).values()
+        for server in HURT:
+            shutil.rmtree(next(c.store(server).glob(f"images/*/{image}")))
+        process = c.start("repair", f"race{round_}", user="alice")
+        time.sleep(0.15 + 0.15 * round_)
+        c.must("rm", f"race{round_}", user="alice")
+        process.communicate(timeout=120)
+        c.must("repair", f"race{round_}", user="alice", code=NOT_FOUND)
+        assert not any(c.files(server, f"/images/{image[:2]}/{image}/") for server in ALL)
+
+
 def test_puts_and_forwards_go_on_meanwhile(world):
     c = world
     want = {"base.bin": c.make("base.bin", 4 << 20).read_bytes()}

@@ -50,6 +50,24 @@ static void test_only_bad_slices_are_fetched(void **state) {
     image_expect(&d, 2);
 }
 
+static void test_a_look_reads_no_slices_that_are_there(void **state) {
+    (void)state;
+    AUTO_DRAWN struct drawn d;
+    AUTO_MEND_REPORT struct mend_report report = {0};
+    const struct mend_options quick = {.is_quick = true};
+    image_draw(&d, &world.alice, "look");
+    image_put_all(&d);
+    struct host *host = &world.hosts[d.host[1]];
+    flip_file(&d, 1, place_of_slices(&d.image, &d.objects[0].id, 1), 3);
+    assert_int_equal(store_delete(host->store, place_of_slices(&d.image, &d.objects[1].id, 1).key),
+                     OK);
+    assert_int_equal(mend_image(host->mender, &d.image, &quick, &report), OK);
+    assert_int_equal(report.mended, 1); /* the one that was lost */
+    assert_int_equal(image_mend(&d, 1, NULL, &report), OK);
+    assert_int_equal(report.mended, 1); /* the one that was flipped */
+    image_expect(&d, 1);
+}
+
 static void test_liars_are_not_believed(void **state) {
     (void)state;
     static const enum lie lies[] = {LIES_ON_SLICES, LIES_ON_HASHES, LIES_ON_SYMBOLS,
@@ -264,6 +282,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_a_lost_image_is_as_it_was),
         TEST(test_only_bad_slices_are_fetched),
+        TEST(test_a_look_reads_no_slices_that_are_there),
         TEST(test_liars_are_not_believed),
         TEST(test_too_few_good_ones),
         TEST(test_a_prepared_put_gets_its_commit),
