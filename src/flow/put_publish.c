@@ -15,7 +15,9 @@ static const char PROTOBUF[] = "application/protobuf";
 
 enum {
     PREPARE_GRACE_MS = 5000,
-    PREPARE_LIMIT_MS = 300000, /* a disk may take long to have gigabytes down */
+    PREPARE_LEAST_MS = 20000, /* and as long as a slow disk takes to have the symbol down */
+    PREPARE_MOST_MS = 300000,
+    DISK_BYTES_PER_MS = 10000,
     COMMIT_GRACE_MS = 3000,
     COMMIT_LIMIT_MS = 10000,
     ABORT_LIMIT_MS = 3000,
@@ -135,13 +137,20 @@ static result pack_prepare(const struct publishing *publishing, unsigned slot,
     return format_pack(&message, out_wire);
 }
 
+static unsigned prepare_limit_ms(const struct put_batch *batch) {
+    uint64_t limit_ms = PREPARE_LEAST_MS;
+    for (size_t i = 0; i < batch->count; i++)
+        limit_ms += batch->objects[i].sealed_bytes / batch->slots->k / DISK_BYTES_PER_MS;
+    return limit_ms < PREPARE_MOST_MS ? (unsigned)limit_ms : PREPARE_MOST_MS;
+}
+
 static result ask_prepare(void *context, unsigned slot, struct http_client *client) {
     struct publishing *publishing = context;
     char path[PUT_PATH_BYTES];
     put_batch_path(publishing->batch, "/prepare", path);
     AUTO_BYTES struct bytes wire = {0};
     TRY(pack_prepare(publishing, slot, &wire));
-    http_client_set_answer_timeout(client, PREPARE_LIMIT_MS);
+    http_client_set_answer_timeout(client, prepare_limit_ms(publishing->batch));
     result prepared = http_call(client, "POST", path, bytes_view(&wire), PROTOBUF, 0, NULL);
     http_client_set_answer_timeout(client, 0);
     pthread_mutex_lock(&publishing->lock);
@@ -229,7 +238,8 @@ static result prepare(struct publishing *publishing, uint64_t started_ms) {
     struct put_answer *fresh = calloc(batch->slots->n, sizeof *fresh);
     if (fresh == NULL)
         return FAIL(NO_MEMORY, "no memory to ask %u servers", batch->slots->n);
-    struct put_patience patience = {batch->slots->quorum, PREPARE_GRACE_MS, PREPARE_LIMIT_MS};
+    struct put_patience patience = {batch->slots->quorum, PREPARE_GRACE_MS,
+                                    prepare_limit_ms(batch)};
     result prepared =
         put_slots_ask(batch->slots, NULL, ask_prepare, publishing, patience, publishing->answers);
     if (prepared == OK)

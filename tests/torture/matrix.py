@@ -12,7 +12,7 @@ from fleet import FAULTS
 from model import DONE, TOO_FEW, Limits, Wrong
 
 READ_BOUND_S = 10.0   # no read takes longer, whatever n - k storage and m - t key servers do
-WRITE_BOUND_S = 45.0  # no put, forward, revocation or removal takes longer to end, one way or the other
+WRITE_BOUND_S = 60.0  # no put, forward, revocation or removal takes longer to end, one way or the other
 
 
 @dataclasses.dataclass
