@@ -100,6 +100,12 @@ static result room_for_object(struct mending *m) {
     return OK;
 }
 
+/* Of the image as it was before it was removed and put again. */
+static bool is_outdated(const struct mending *m, const Myelin__Manifest *manifest) {
+    return !view_equal(format_view(manifest->put), format_view(m->envelope->put)) &&
+           manifest->created_ms <= m->envelope->created_ms;
+}
+
 /* Takes a manifest that verifies over, `record` with it; one that is known already stays. */
 static result add_manifest(struct mending *m, Myelin__Signed **record, bool is_here) {
     AUTO_FORMAT Myelin__Manifest *manifest = NULL;
@@ -111,7 +117,7 @@ static result add_manifest(struct mending *m, Myelin__Signed **record, bool is_h
         return FAIL(INTEGRITY, "a manifest of another image or owner");
     TRY(short_id_from(format_view(manifest->object), &object.id));
     TRY(short_id_from(format_view(manifest->put), &object.put));
-    if (has_manifest(m, &object.id, &object.put) ||
+    if (is_outdated(m, manifest) || has_manifest(m, &object.id, &object.put) ||
         removal_check_newer(m->storage, m->image, m->owner.name, manifest->created_ms) != OK)
         return OK;
     TRY(room_for_object(m));

@@ -20,6 +20,7 @@ enum {
     PACE_BURST_MS = 100,
     FIRST_LOOK_MS = 1000,
     LOOK_AGAIN_MS = 2000,
+    LOOK_SHARE = 4, /* a look's time times so much until the next one */
 };
 
 struct scrub {
@@ -346,13 +347,17 @@ static void *run(void *argument) {
         scrub->options.interval_ms == 0 ? UINT64_MAX : monotonic_ns() + first_pass_ns(scrub);
     bool is_woken;
     while (wait_for_work(scrub, next_look < next_pass ? next_look : next_pass, &is_woken)) {
+        uint64_t began = monotonic_ns();
         bool is_settled = look(scrub);
+        uint64_t took = monotonic_ns() - began;
         uint64_t usual_ms = scrub->options.look_ms;
         if (is_moving(scrub) && usual_ms > SCRUB_MOVING_LOOK_MS)
             usual_ms = SCRUB_MOVING_LOOK_MS;
         sooner_ms = is_settled || is_woken ? LOOK_AGAIN_MS : 2 * sooner_ms;
         next_look =
             monotonic_ns() + (is_settled || sooner_ms > usual_ms ? usual_ms : sooner_ms) * 1000000;
+        if (next_look < monotonic_ns() + LOOK_SHARE * took) /* of a big store, looks are work too */
+            next_look = monotonic_ns() + LOOK_SHARE * took;
         if (monotonic_ns() < next_pass)
             continue;
         pass(scrub);
