@@ -158,5 +158,19 @@ def the_system(library, cluster):
     library.myelin_close(alice.handle)
 
 
+def a_false_header(library, cluster):
+    """An image of one instance whose note names another patient than the file, forwarded to bob."""
+    alice = Session(library, cluster, "alice")
+    data = open(sys.argv[3], "rb").read()
+    header = data[:data.index(b"\xe0\x7f\x10\x00") + 12]
+    held = alice.hold("false")
+    assert alice.put(held, {"00000000-0000-4000-8000-000000000001": data},
+                     note=header.replace(b"Example^Head", b"Another^Head")) == OK, alice.error()
+    assert library.myelin_forward(alice.handle, b"false", (ctypes.c_char_p * 1)(b"bob"), 1) == OK
+    library.myelin_release(held)
+    library.myelin_close(alice.handle)
+
+
 if __name__ == "__main__":
-    {"objects": objects_from_memory, "system": the_system}[sys.argv[1]](load(), Cluster(sys.argv[2]))
+    subjects = {"objects": objects_from_memory, "system": the_system, "false header": a_false_header}
+    subjects[sys.argv[1]](load(), Cluster(sys.argv[2]))

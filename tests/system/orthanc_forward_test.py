@@ -1,9 +1,13 @@
 """Two gateways: a study goes from one hospital to another without being moved."""
 import base64
 import json
+import pathlib
+import subprocess
+import sys
 
 import pydicom
 import pytest
+from cluster import BIN, preload
 from orthanc_test import SLICES, cluster, contents, gateway, images, stored, study  # noqa: F401
 
 
@@ -92,6 +96,16 @@ def test_another_person_under_the_same_patient_id_is_not_merged_silently(cluster
     assert "DOE^JANE" in refused["Message"] and "Example^Head" in refused["Message"]
     assert len(bob.instances()) == 1
     assert bob.post("/myelin/accept", {"Owner": "alice", "Image": uid, "MergePatient": True})["Imported"] == 2
+
+
+def test_a_header_that_is_not_the_file_s_is_found_out(cluster, bob):  # noqa: F811
+    folder, _ = study(cluster, 28, slices=1)
+    subprocess.run([sys.executable, str(pathlib.Path(__file__).with_name("library_client.py")), "false header",
+                    str(cluster.folder), str(next(folder.iterdir()))], check=True, timeout=60,
+                   env=cluster.environment(**preload(BIN.parent / "lib" / "libmyelin.so"), MYELIN_BIN=str(BIN)))
+    assert bob.post("/myelin/accept", {"Owner": "alice", "Image": "false"})["Imported"] == 1
+    assert bob.file(bob.instances()[0]) is None
+    assert "is not what its header says" in bob.log() and bob.get("/myelin/status")["IntegrityFailures"] >= 1
 
 
 def test_all_kinds_of_files_are_accepted(cluster, alice, bob):  # noqa: F811

@@ -130,7 +130,8 @@ def test_a_killed_orthanc_loses_nothing_that_it_acknowledged(cluster, gateway, p
 
 def test_the_spool_waits_for_dead_servers_and_survives_a_kill(cluster, gateway):
     folder, uid = study(cluster, 3)
-    node = gateway(policy="spool")
+    too_much, _ = study(cluster, 31)
+    node = gateway(policy="spool", SpoolLimitMB=2, SpoolWaitSeconds=1)
     cluster.down()
     try:
         node.store(folder)
@@ -141,11 +142,15 @@ def test_the_spool_waits_for_dead_servers_and_survives_a_kill(cluster, gateway):
         node.kill()
         node.start()  # Orthanc starts without any server
         assert stored(node) == contents(folder)
+        backlog = node.get("/myelin/status")["Spool"]
+        assert backlog["Attachments"] == SLICES and "storage" in backlog["Trouble"]
+        node.store(too_much, code=None)  # 132 KB each: the last does not fit into 2 MB
+        assert len(node.instances()) == 2 * SLICES - 1 and "the spool is full" in node.log()
     finally:
         cluster.up()
     node.wait(lambda: not list((node.state / "spool").iterdir()), timeout=40)
     assert images(cluster)[uid]["objects"] == SLICES
-    assert stored(node) == contents(folder)
+    assert contents(folder).items() <= stored(node).items()
 
 
 def test_without_servers_durable_refuses_and_orthanc_still_starts(cluster, gateway):
