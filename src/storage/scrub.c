@@ -12,6 +12,7 @@
 #include "storage/image.h"
 #include "storage/state.h"
 #include "storage/storage_state.h"
+#include "system/placement.h"
 
 enum {
     DOUBTS_MAX = 64,
@@ -195,6 +196,18 @@ static bool is_here(struct scrub *scrub, const struct image_id *image) {
            image_owner(scrub->storage, image, &owner) == OK;
 }
 
+/* Whether the image has a slot here now. Others name those that had one in the version before too:
+ * what this server gave away it neither lacks nor takes again. */
+static bool belongs_here(const struct scrub *scrub, const struct peer_group *group,
+                         const struct image_id *image) {
+    const char *names[FORMAT_SERVERS_MAX];
+    unsigned n = placement_slots_by_id(&group->description, image->bytes, names);
+    for (unsigned slot = 0; slot < n; slot++)
+        if (strcmp(names[slot], scrub->storage->server) == 0)
+            return true;
+    return false;
+}
+
 /* Whether what one server shows lets this one believe that something is missing; that server's
  * images, page by page. */
 static result look_at_peer(struct scrub *scrub, struct peer_group *group, unsigned server) {
@@ -216,7 +229,8 @@ static result look_at_peer(struct scrub *scrub, struct peer_group *group, unsign
             memcpy(last, hex, sizeof last);
             if (!wait_out_pause(scrub))
                 return OK;
-            if (!is_different(scrub, &image, page->entry[i]))
+            if (!is_different(scrub, &image, page->entry[i]) ||
+                !(belongs_here(scrub, group, &image) || is_here(scrub, &image)))
                 continue;
             mend_one(scrub, &image, true);
             scrub->lacking +=
