@@ -233,8 +233,9 @@ static result look_at_peer(struct scrub *scrub, struct peer_group *group, unsign
                 !(belongs_here(scrub, group, &image) || is_here(scrub, &image)))
                 continue;
             mend_one(scrub, &image, true);
-            scrub->lacking +=
-                is_different(scrub, &image, page->entry[i]) && !is_here(scrub, &image);
+            scrub->lacking += slots_belong(scrub->storage, &image, scrub->storage->server) &&
+                              is_different(scrub, &image, page->entry[i]) &&
+                              !is_here(scrub, &image);
         }
         more = page->more;
     }

@@ -54,6 +54,18 @@ void slots_choose(struct storage *storage, char *const servers[], size_t count, 
         out_choice->slots[out_choice->count++] = (uint32_t)placed;
 }
 
+bool slots_belong(struct storage *storage, const struct image_id *image, const char *server) {
+    struct placed now;
+    pthread_rwlock_rdlock(&storage->description_lock);
+    bool belongs = storage->description == NULL;
+    if (!belongs)
+        now.count = placement_slots_by_id(storage->description, image->bytes, now.names);
+    for (unsigned i = 0; storage->description != NULL && i < now.count; i++)
+        belongs = belongs || strcmp(now.names[i], server) == 0;
+    pthread_rwlock_unlock(&storage->description_lock);
+    return belongs;
+}
+
 bool slots_concern(struct storage *storage, const struct image_id *image, const char *server) {
     struct placed now, before;
     bool concerns = false;

@@ -35,6 +35,9 @@ bool slots_holder(struct storage *storage, const uint8_t *tau, uint32_t slot,
  * set out; true where this server knows no description. */
 bool slots_concern(struct storage *storage, const struct image_id *image, const char *server);
 
+/* The same, now alone. */
+bool slots_belong(struct storage *storage, const struct image_id *image, const char *server);
+
 /* CONFLICT, naming the version of the system description, where `slot` is another server's now. */
 MUST_CHECK result slots_check_own(struct storage *storage, const uint8_t *tau, uint32_t slot);
 

@@ -136,7 +136,7 @@ static void meet_one(struct gossip *gossip) {
 /* Gives whether there is a newer version to tell of; false after the pause. */
 static bool pause_or_wake(struct gossip *gossip) {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += PAUSE_S;
     pthread_mutex_lock(&gossip->lock);
     while (!gossip->is_woken && !gossip->is_stopping &&
@@ -169,7 +169,11 @@ result gossip_start(struct current *current, const struct tls_identity *identity
     gossip->identity = identity;
     gossip->name = name;
     pthread_mutex_init(&gossip->lock, NULL);
-    pthread_cond_init(&gossip->changed, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&gossip->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     if (pthread_create(&gossip->thread, NULL, run, gossip) != 0) {
         free(gossip);
         return FAIL(NO_MEMORY, "no thread to hear of newer descriptions");

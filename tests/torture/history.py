@@ -309,7 +309,7 @@ class History:
             if answer.code == DONE:
                 break
             if time.monotonic() > deadline:
-                raise Wrong(f"after {self.changes[-1]} slots do not come to rest: {answer.err}")
+                raise Wrong(f"after {self.changes[-1:]} slots do not come to rest: {answer.err}")
             time.sleep(1)
         self.moving = False
 

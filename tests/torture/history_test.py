@@ -170,6 +170,22 @@ def test_a_server_that_missed_a_removal(well):
     assert fleet.get("alice", "missed") == {"a.bin": again.read_bytes(), "b.bin": new.read_bytes()}
 
 
+def test_an_image_put_again_on_other_servers_while_slots_move(tmp_path):
+    """A server that removed it and has no slot of it any more lacks nothing: the move comes to an end."""
+    for fleet in make_fleet(tmp_path / "fleet"):
+        path = fleet.make("a.bin", 1000)
+        images = [f"scan {i}" for i in range(6)]
+        for image in images:
+            fleet.put("alice", image, path)
+            fleet.must("rm", image, user="alice")
+        fleet.join()
+        for image in images:
+            fleet.put("alice", image, path)
+        History(fleet, seed=1).wait_settled()
+        for image in images:
+            assert fleet.get("alice", image) == {"a.bin": path.read_bytes()}
+
+
 def test_a_server_that_missed_a_revocation(well):
     """What one server alone still has for a recipient is nothing in his inbox."""
     fleet = well
