@@ -190,14 +190,14 @@ static void real_files(void **state) {
     (void)state;
     static const struct {
         const char *name, *study;
-        uint64_t pixel_offset, pixel_len;
+        uint64_t pixel_offset, pixel_len, header_len;
     } known[] = {
-        {"CT_small.dcm", "1.3.6.1.4.1.5962.1.2.1.20040119072730.12322", 6300, 32768},
-        {"MR_small_bigendian.dcm", "1.3.6.1.4.1.5962.1.2.4.20040826185059.5457", 1516, 8192},
-        {"MR_small_implicit.dcm", "1.3.6.1.4.1.5962.1.2.4.20040826185059.5457", 1510, 8192},
-        {"image_dfl.dcm", "1.3.6.1.4.1.5962.1.2.0.977067310.6001.0", 0, 0},
-        {"JPEG2000.dcm", "1.3.6.1.4.1.5962.1.2.8.20040826185059.5457", 0, 0},
-        {"ExplVR_BigEndNoMeta.dcm", "1.2.333.4444.5.6.7.8.9", 0, 0},
+        {"CT_small.dcm", "1.3.6.1.4.1.5962.1.2.1.20040119072730.12322", 6300, 32768, 6300},
+        {"MR_small_bigendian.dcm", "1.3.6.1.4.1.5962.1.2.4.20040826185059.5457", 1516, 8192, 1516},
+        {"MR_small_implicit.dcm", "1.3.6.1.4.1.5962.1.2.4.20040826185059.5457", 1510, 8192, 1510},
+        {"image_dfl.dcm", "1.3.6.1.4.1.5962.1.2.0.977067310.6001.0", 0, 0, 0},
+        {"JPEG2000.dcm", "1.3.6.1.4.1.5962.1.2.8.20040826185059.5457", 0, 0, 3034},
+        {"ExplVR_BigEndNoMeta.dcm", "1.2.333.4444.5.6.7.8.9", 0, 0, 0},
     };
     DIR *folder = opendir(PYDICOM);
     if (folder == NULL)
@@ -218,6 +218,8 @@ static void real_files(void **state) {
             assert_int_equal(info.has_native_pixels, known[i].pixel_offset > 0);
             assert_int_equal(info.pixel_offset, known[i].pixel_offset);
             assert_int_equal(info.pixel_len, known[i].pixel_len);
+            assert_int_equal(info.header_len, known[i].header_len);
+            assert_int_equal(info.is_encapsulated, known[i].header_len > known[i].pixel_offset);
         }
     }
     closedir(folder);
