@@ -178,9 +178,14 @@ def test_an_image_put_again_on_other_servers_while_slots_move(tmp_path):
         for image in images:
             fleet.put("alice", image, path)
             fleet.must("rm", image, user="alice")
+        pauses = [fleet.store(server) / "scrub.pause" for server in fleet.storage]
+        for pause in pauses:
+            pause.touch()
         fleet.join()
         for image in images:
             fleet.put("alice", image, path)
+        for pause in pauses:
+            pause.unlink()
         History(fleet, seed=1).wait_settled()
         for image in images:
             assert fleet.get("alice", image) == {"a.bin": path.read_bytes()}
