@@ -37,6 +37,7 @@ struct scrub {
     struct image_id doubts[DOUBTS_MAX];
     unsigned doubt_count;
     uint64_t paced_until_ns; /* the thread's own, and the next */
+    uint64_t next_look_ns, sooner_ms;
     unsigned lacking; /* images that others have and that could not be mended, by this look */
 
     /* What metrics show. */
@@ -292,9 +293,47 @@ static bool look(struct scrub *scrub) {
     return is_settled;
 }
 
+/* Whether the manager's last change is not carried out yet: old holders wait for new ones. */
+static bool is_moving(struct scrub *scrub) {
+    struct peer_group *group = peers_hold(scrub->peers);
+    const Myelin__System *system = group->description.system;
+    bool moving = system->previous != NULL && scrub->settled_version < system->version;
+    peers_release(scrub->peers, group);
+    return moving;
+}
+
+/* The next look: while something is under way, or somebody did not answer, after 2 s, 4 s, and so
+ * on up to the usual time; but of a big store, looks are work too. */
+static void look_and_plan(struct scrub *scrub, bool is_woken) {
+    uint64_t began = monotonic_ns(), usual_ms = scrub->options.look_ms;
+    bool is_settled = look(scrub);
+    uint64_t now = monotonic_ns(), rest_ms = LOOK_SHARE * (now - began) / 1000000;
+    if (is_moving(scrub) && usual_ms > SCRUB_MOVING_LOOK_MS)
+        usual_ms = SCRUB_MOVING_LOOK_MS;
+    if (rest_ms > usual_ms)
+        rest_ms = usual_ms;
+    scrub->sooner_ms = is_settled || is_woken ? LOOK_AGAIN_MS : 2 * scrub->sooner_ms;
+    uint64_t wait_ms = is_settled || scrub->sooner_ms > usual_ms ? usual_ms : scrub->sooner_ms;
+    scrub->next_look_ns = now + (wait_ms > rest_ms ? wait_ms : rest_ms) * 1000000;
+}
+
+/* Whether a look is due or was asked for. */
+static bool is_look_due(struct scrub *scrub, bool *out_is_woken) {
+    pthread_mutex_lock(&scrub->lock);
+    *out_is_woken = scrub->is_woken;
+    bool is_due = scrub->is_woken || scrub->doubt_count > 0;
+    scrub->is_woken = false;
+    pthread_mutex_unlock(&scrub->lock);
+    return is_due || monotonic_ns() >= scrub->next_look_ns;
+}
+
 /* ------------------------------------------------------------------ a pass */
 
+/* A pass may take a day: what is urgent does not wait for its end. */
 static void read_one(struct scrub *scrub, const struct image_id *image) {
+    bool is_woken;
+    if (is_look_due(scrub, &is_woken))
+        look_and_plan(scrub, is_woken);
     mend_one(scrub, image, false);
 }
 
@@ -343,36 +382,16 @@ static uint64_t first_pass_ns(const struct scrub *scrub) {
     return (tenth_ms + 9 * tenth_ms * (random % 1000) / 1000) * 1000000;
 }
 
-/* Whether the manager's last change is not carried out yet: old holders wait for new ones. */
-static bool is_moving(struct scrub *scrub) {
-    struct peer_group *group = peers_hold(scrub->peers);
-    const Myelin__System *system = group->description.system;
-    bool moving = system->previous != NULL && scrub->settled_version < system->version;
-    peers_release(scrub->peers, group);
-    return moving;
-}
-
-/* While something is under way, or somebody did not answer, the next look comes sooner: after 2 s,
- * 4 s, and so on up to the usual time. */
 static void *run(void *argument) {
     struct scrub *scrub = argument;
-    uint64_t sooner_ms = LOOK_AGAIN_MS;
-    uint64_t next_look = monotonic_ns() + (uint64_t)FIRST_LOOK_MS * 1000000;
     uint64_t next_pass =
         scrub->options.interval_ms == 0 ? UINT64_MAX : monotonic_ns() + first_pass_ns(scrub);
+    scrub->sooner_ms = LOOK_AGAIN_MS;
+    scrub->next_look_ns = monotonic_ns() + (uint64_t)FIRST_LOOK_MS * 1000000;
     bool is_woken;
-    while (wait_for_work(scrub, next_look < next_pass ? next_look : next_pass, &is_woken)) {
-        uint64_t began = monotonic_ns();
-        bool is_settled = look(scrub);
-        uint64_t took = monotonic_ns() - began;
-        uint64_t usual_ms = scrub->options.look_ms;
-        if (is_moving(scrub) && usual_ms > SCRUB_MOVING_LOOK_MS)
-            usual_ms = SCRUB_MOVING_LOOK_MS;
-        sooner_ms = is_settled || is_woken ? LOOK_AGAIN_MS : 2 * sooner_ms;
-        next_look =
-            monotonic_ns() + (is_settled || sooner_ms > usual_ms ? usual_ms : sooner_ms) * 1000000;
-        if (next_look < monotonic_ns() + LOOK_SHARE * took) /* of a big store, looks are work too */
-            next_look = monotonic_ns() + LOOK_SHARE * took;
+    while (wait_for_work(scrub, scrub->next_look_ns < next_pass ? scrub->next_look_ns : next_pass,
+                         &is_woken)) {
+        look_and_plan(scrub, is_woken);
         if (monotonic_ns() < next_pass)
             continue;
         pass(scrub);
