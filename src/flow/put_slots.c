@@ -31,6 +31,7 @@ result put_slots_take(struct session *session, char *const names[], unsigned n, 
             put_slots_give(out_slots);
             return taken;
         }
+        slot->server = (unsigned)server;
         slot->identity = session_server(session, SESSION_STORAGE, (unsigned)server)->identity.data;
         slot->is_live = true;
     }
@@ -91,13 +92,14 @@ struct round {
     pthread_mutex_t lock;
     pthread_cond_t change;
     unsigned running, ok;
+    unsigned slow; /* of those that run: gave no answer the last time either */
 };
 
 struct asker {
     struct round *round;
     unsigned slot;
     pthread_t thread;
-    bool is_started, is_done;
+    bool is_started, is_done, was_slow;
 };
 
 static void *ask_slot(void *argument) {
@@ -108,9 +110,12 @@ static void *ask_slot(void *argument) {
         round->question(round->context, asker->slot, round->slots->slot[asker->slot].client);
     if (answer->code != OK)
         snprintf(answer->text, sizeof answer->text, "%s", error_text());
+    session_note_slow(round->slots->session, SESSION_STORAGE,
+                      round->slots->slot[asker->slot].server, answer->code == TIMEOUT);
     pthread_mutex_lock(&round->lock);
     asker->is_done = true;
     round->running--;
+    round->slow -= asker->was_slow;
     round->ok += answer->code == OK;
     pthread_cond_signal(&round->change);
     pthread_mutex_unlock(&round->lock);
@@ -124,11 +129,14 @@ static result start_askers(struct round *round, const bool is_asked[], struct as
             continue;
         round->answers[i].was_asked = true;
         askers[i] = (struct asker){.round = round, .slot = i};
+        askers[i].was_slow = session_was_slow(round->slots->session, SESSION_STORAGE, slot->server);
         pthread_mutex_lock(&round->lock);
         round->running++;
+        round->slow += askers[i].was_slow;
         pthread_mutex_unlock(&round->lock);
         if (pthread_create(&askers[i].thread, NULL, ask_slot, &askers[i]) != 0) {
             round->running--;
+            round->slow -= askers[i].was_slow;
             return FAIL(NO_MEMORY, "no thread for a question to %s", slot->name);
         }
         askers[i].is_started = true;
@@ -144,7 +152,7 @@ static void cancel_late(struct round *round, struct asker askers[]) {
 
 static void wait_askers(struct round *round, struct put_patience patience, struct asker askers[]) {
     uint64_t deadline = clock_ms() + patience.limit_ms;
-    bool is_enough = false, is_cancelled = false;
+    bool is_enough = false, is_cancelled = false, is_slow = false;
     pthread_mutex_lock(&round->lock);
     while (round->running > 0) {
         uint64_t now = clock_ms();
@@ -152,6 +160,11 @@ static void wait_askers(struct round *round, struct put_patience patience, struc
             is_enough = true;
             if (now + patience.grace_ms < deadline)
                 deadline = now + patience.grace_ms;
+        }
+        if (!is_slow && is_enough && round->running == round->slow) {
+            is_slow = true;
+            if (now + PUT_SLOW_GRACE_MS < deadline)
+                deadline = now + PUT_SLOW_GRACE_MS;
         }
         if (!is_cancelled && (now >= deadline || session_is_cancelled(round->slots->session))) {
             cancel_late(round, askers);

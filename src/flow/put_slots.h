@@ -10,6 +10,7 @@
 
 struct put_slot {
     const char *name;           /* the server's; borrowed */
+    unsigned server;            /* of the session's storage servers, where it has a client */
     const uint8_t *identity;    /* its key; NULL where the system no longer has the server */
     struct http_client *client; /* NULL likewise */
     bool is_live;
@@ -53,9 +54,12 @@ struct put_answer {
 /* On a thread of its own. */
 typedef result (*put_question)(void *context, unsigned slot, struct http_client *client);
 
+enum { PUT_SLOW_GRACE_MS = 300 };
+
 struct put_patience {
     unsigned enough;   /* good answers after which the others have only ... */
-    unsigned grace_ms; /* ... this long */
+    unsigned grace_ms; /* ... this long, and PUT_SLOW_GRACE_MS where only such are left as gave no
+                          answer to the question before this one either */
     unsigned limit_ms; /* for all */
 };
 

@@ -104,6 +104,11 @@ MUST_CHECK result session_client_take(struct session *session, enum session_role
 /* Gives back what session_client_take gave; NULL is fine. Counts its traffic. */
 void session_client_give(struct session *session, struct http_client *client);
 
+/* Whether a server gave no answer to the session's last question; who asks one says how it went. */
+bool session_was_slow(const struct session *session, enum session_role role, unsigned server);
+void session_note_slow(struct session *session, enum session_role role, unsigned server,
+                       bool is_slow);
+
 /* What became of the question to one server. */
 struct session_answer {
     result code;                 /* OK, the server's refusal, or TIMEOUT and so on */

@@ -78,15 +78,20 @@ static result ask_one(struct asked *asked) {
     return answer;
 }
 
-static atomic_bool *slow_flag(const struct round *round, unsigned server) {
-    return &round->session->state->slow[round->role][server];
+bool session_was_slow(const struct session *session, enum session_role role, unsigned server) {
+    return session->state->slow[role][server];
+}
+
+void session_note_slow(struct session *session, enum session_role role, unsigned server,
+                       bool is_slow) {
+    session->state->slow[role][server] = is_slow;
 }
 
 static void *ask_thread(void *argument) {
     struct asked *asked = argument;
     struct round *round = asked->round;
     result code = ask_one(asked);
-    *slow_flag(round, asked->server) = code == TIMEOUT;
+    session_note_slow(round->session, round->role, asked->server, code == TIMEOUT);
     if (code != OK)
         answer_fail(asked, code, error_text());
     pthread_mutex_lock(&round->lock);
@@ -159,8 +164,10 @@ static void start_round(struct round *round, struct asked asked[],
                         struct session_answer answers[]) {
     for (unsigned i = 0; i < round->count; i++) {
         answers[i] = (struct session_answer){0};
-        asked[i] = (struct asked){
-            .round = round, .answer = &answers[i], .server = i, .was_slow = *slow_flag(round, i)};
+        asked[i] = (struct asked){.round = round,
+                                  .answer = &answers[i],
+                                  .server = i,
+                                  .was_slow = session_was_slow(round->session, round->role, i)};
         if (round->is_asked != NULL && !round->is_asked[i]) {
             leave_out(&asked[i]);
             continue;
