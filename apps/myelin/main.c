@@ -40,7 +40,8 @@ static const struct command commands[] = {
     {"get", "ID [--from OWNER] [--hidden] [-o DIR] [--u U]",
      "fetch an image, your own or one forwarded to you",
      "Files get their original names and bytes; none that exists is replaced, and none is written\n"
-     "through a link. Without --u as many storage servers are asked as t key servers need to see\n"
+     "through a link. Those that are there already, byte for byte, are not fetched again. Without "
+     "--u as many storage servers are asked as t key servers need to see\n"
      "enough different ones.\n",
      BIT(FROM) | BIT(HIDDEN) | BIT(OUT) | BIT(U) | BIT(JSON), 1, 1, command_get},
     {"forward", "ID --to NAME... [--recover-key]", "let others read an image",

@@ -10,10 +10,13 @@
 
 /* ------------------------------------------------------------------ files */
 
+/* The objects that the folder lacks, and their files. */
 struct files {
     struct get_output output;
-    const char **names; /* by object */
-    int *fds;           /* by object; -1: not open */
+    struct manifests manifests; /* the entries and answers are the contents' */
+    Myelin__ObjectMeta **metas; /* by object, as the manifests stand; the contents' */
+    const char **names;         /* the same way, the metas' */
+    int *fds;                   /* the same way; -1: not open */
     size_t count;
 };
 
@@ -23,20 +26,42 @@ static void files_close(struct files *files) {
     free(files->fds);
     get_output_close(&files->output);
     free(files->names);
+    free(files->metas);
+    free(files->manifests.entries);
 }
 #define AUTO_FILES __attribute__((cleanup(files_close)))
 
-static result files_open(const char *folder, const struct contents *contents,
-                         struct files *out_files) {
-    out_files->fds = malloc((contents->count + 1) * sizeof *out_files->fds);
-    out_files->names = malloc((contents->count + 1) * sizeof *out_files->names);
-    if (out_files->fds == NULL || out_files->names == NULL)
+static result files_new(const struct contents *contents, struct files *files) {
+    size_t room = contents->count + 1;
+    files->manifests = contents->manifests;
+    files->manifests.count = 0;
+    files->manifests.entries = malloc(room * sizeof *files->manifests.entries);
+    files->metas = malloc(room * sizeof(Myelin__ObjectMeta *));
+    files->names = malloc(room * sizeof *files->names);
+    files->fds = malloc(room * sizeof *files->fds);
+    if (files->manifests.entries == NULL || files->metas == NULL || files->names == NULL ||
+        files->fds == NULL)
         return FAIL(NO_MEMORY, "no memory for %zu objects", contents->count);
-    for (; out_files->count < contents->count; out_files->count++) {
-        out_files->fds[out_files->count] = -1;
-        out_files->names[out_files->count] = contents->metas[out_files->count]->name;
+    return OK;
+}
+
+/* What a get that was killed has named already is not fetched again. */
+static result files_open(struct session *session, const char *folder,
+                         const struct contents *contents, struct files *files) {
+    TRY(files_new(contents, files));
+    for (size_t i = 0; i < contents->count; i++) {
+        Myelin__ObjectMeta *meta = contents->metas[i];
+        bool is_there;
+        TRY(session_check_cancel(session));
+        TRY(get_output_has(folder, meta->name, meta->size, meta->sha256.data, &is_there));
+        if (is_there)
+            continue;
+        files->manifests.entries[files->manifests.count++] = contents->manifests.entries[i];
+        files->metas[files->count] = meta;
+        files->names[files->count] = meta->name;
+        files->fds[files->count++] = -1;
     }
-    return get_output_open(folder, out_files->names, out_files->count, &out_files->output);
+    return get_output_open(folder, files->names, files->count, &files->output);
 }
 
 static result start_file(void *context, size_t index) {
@@ -71,9 +96,10 @@ static result check_hidden(const struct contents *contents) {
 static result fetch_into(struct session *session, const struct contents *contents,
                          const char *folder) {
     AUTO_FILES struct files files = {0};
-    TRY(files_open(folder, contents, &files));
+    TRY(files_open(session, folder, contents, &files));
     struct get_target target = {&files, start_file, write_file, finish_file};
-    TRY(get_objects_fetch(session, contents, &contents->manifests, contents->metas, &target));
+    if (files.count > 0)
+        TRY(get_objects_fetch(session, contents, &files.manifests, files.metas, &target));
     return get_output_publish(&files.output);
 }
 

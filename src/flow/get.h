@@ -25,9 +25,10 @@ struct get_options {
 
 /*
  * Fetches the image `id` into `folder`, which is made where it does not exist. Names with "/" make
- * folders in it.
+ * folders in it. A file that is there already and has an object's very bytes counts as fetched, so
+ * that a get which was killed is completed by doing it again.
  *
- * CONFLICT   `folder` has a file of an object's name already: nothing is fetched or replaced
+ * CONFLICT   `folder` has something else of an object's name: nothing is fetched or replaced
  * NOT_FOUND  there is no such image, or no such forward
  * DENIED     the owner has revoked the forward, or never made it; or another's image has a name
  *            that a listing would hide (".ssh/authorized_keys") and `hidden` is not set

@@ -75,6 +75,55 @@ result get_output_parent(const char *folder, const char *name, get_output_made m
     return OK;
 }
 
+/* Of what a file has, up to one byte more than `size`: what grows meanwhile is another. */
+static result hash_file(int fd, uint64_t size, uint8_t out_hash[DIGEST_BYTES], uint64_t *out_size) {
+    enum { PIECE_BYTES = 64 << 10 };
+    uint8_t piece[PIECE_BYTES];
+    struct digest digest;
+    result hashed = OK;
+    *out_size = 0;
+    digest_start(&digest);
+    while (hashed == OK && *out_size <= size) {
+        ssize_t len = read(fd, piece, sizeof piece);
+        if (len == 0)
+            break;
+        if (len < 0 && errno != EINTR)
+            hashed = FAIL(IO, "%s", strerror(errno));
+        if (len > 0) {
+            digest_update(&digest, view_of(piece, (size_t)len));
+            *out_size += (uint64_t)len;
+        }
+    }
+    digest_finish(&digest, out_hash);
+    return hashed;
+}
+
+result get_output_has(const char *folder, const char *name, uint64_t size,
+                      const uint8_t sha256[DIGEST_BYTES], bool *out_has) {
+    AUTO_FD int parent = -1;
+    const char *last = NULL;
+    struct stat there;
+    uint8_t hash[DIGEST_BYTES];
+    uint64_t found = 0;
+    *out_has = false;
+    TRY(get_output_parent(folder, name, NULL, NULL, &parent, &last));
+    if (parent < 0 || fstatat(parent, last, &there, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISREG(there.st_mode) || (uint64_t)there.st_size != size)
+        return OK;
+    AUTO_FD int fd = openat(parent, last, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) /* one that cannot be read is none of ours: it is in the way */
+        return OK;
+    result hashed = hash_file(fd, size, hash, &found);
+    if (hashed != OK)
+        return error_at(hashed, "%s/%s", folder, name);
+    if (found != size || memcmp(hash, sha256, DIGEST_BYTES) != 0)
+        return OK;
+    if (fsync(fd) != 0 || fsync(parent) != 0)
+        return FAIL(IO, "syncing %s/%s: %s", folder, name, strerror(errno));
+    *out_has = true;
+    return OK;
+}
+
 result get_output_check_free(const char *folder, const char *name) {
     AUTO_FD int fd = -1;
     const char *last = NULL;
@@ -83,7 +132,10 @@ result get_output_check_free(const char *folder, const char *name) {
     if (fd < 0)
         return OK;
     if (fstatat(fd, last, &there, AT_SYMLINK_NOFOLLOW) == 0)
-        return FAIL(CONFLICT, "%s/%s exists already: choose another folder with -o", folder, name);
+        return FAIL(
+            CONFLICT,
+            "%s/%s exists already and is not what the image has: choose another folder with -o",
+            folder, name);
     if (errno != ENOENT)
         return FAIL(IO, "%s/%s: %s", folder, name, strerror(errno));
     return OK;

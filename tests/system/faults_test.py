@@ -243,7 +243,17 @@ def test_the_user_never_overwrites(loaded):
     answer = c.must("get", "scan", "-o", out, user="alice", code=OTHER)
     assert "large.bin" in answer.err
     assert [(p.name, p.read_text()) for p in out.iterdir()] == [("large.bin", "my own notes")]
-    assert want
+    (out / "large.bin").write_bytes(want["large.bin"])  # as a get leaves it that was killed between two names
+    before = (out / "large.bin").stat()
+    answer = c.must("get", "scan", "-o", out, "--json", user="alice")
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == want
+    assert answer.json()["received_bytes"] < SIZE / 4, "what was there already came again"
+    assert (out / "large.bin").stat().st_ino == before.st_ino
+    c.must("get", "scan", "-o", out, user="alice")  # all is there
+    flip(out / "small.bin")
+    bytes_mine = (out / "small.bin").read_bytes()
+    assert "small.bin" in c.must("get", "scan", "-o", out, user="alice", code=OTHER).err
+    assert (out / "small.bin").read_bytes() == bytes_mine
 
 
 def test_revocation_reaches_both_kinds_of_server(loaded):

@@ -122,6 +122,35 @@ static void test_what_exists_is_not_replaced(void **state) {
     assert_int_equal(get_output_open(path, names, 1, &output), IO);
 }
 
+/* Only the very bytes count as fetched. */
+static void test_what_is_there_already(void **state) {
+    (void)state;
+    static const char text[] = "an object's bytes";
+    uint8_t hash[DIGEST_BYTES], other[DIGEST_BYTES];
+    char path[256], link[256];
+    bool has = true;
+    digest_sha256(view_of_string(text), hash);
+    digest_sha256(view_of_string("others"), other);
+    assert_int_equal(get_output_has(folder, "deep/one", sizeof text - 1, hash, &has), OK);
+    assert_false(has);
+    snprintf(path, sizeof path, "%s/deep", folder);
+    assert_int_equal(file_make_folders(path, 0755), OK);
+    snprintf(path, sizeof path, "%s/deep/one", folder);
+    assert_int_equal(file_write_atomic(path, view_of_string(text), 0644), OK);
+    assert_int_equal(get_output_has(folder, "deep/one", sizeof text - 1, hash, &has), OK);
+    assert_true(has);
+    assert_int_equal(get_output_has(folder, "deep/one", sizeof text - 1, other, &has), OK);
+    assert_false(has);
+    assert_int_equal(get_output_has(folder, "deep/one", sizeof text, hash, &has), OK);
+    assert_false(has);
+    snprintf(link, sizeof link, "%s/deep/link", folder);
+    assert_int_equal(symlink("one", link), 0);
+    assert_int_equal(get_output_has(folder, "deep/link", sizeof text - 1, hash, &has), OK);
+    assert_false(has);
+    assert_int_equal(get_output_has(folder, "deep", 0, hash, &has), OK);
+    assert_false(has);
+}
+
 /* What a killed get left goes with the next; what another is writing stays. */
 static void test_hidden_folders_of_the_dead(void **state) {
     (void)state;
@@ -209,6 +238,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_a_name_that_turns_up_meanwhile_undoes_all, make_base,
                                         remove_base),
         cmocka_unit_test_setup_teardown(test_what_exists_is_not_replaced, make_base, remove_base),
+        cmocka_unit_test_setup_teardown(test_what_is_there_already, make_base, remove_base),
         cmocka_unit_test_setup_teardown(test_hidden_folders_of_the_dead, make_base, remove_base),
         cmocka_unit_test_setup_teardown(test_no_link_is_followed, make_base, remove_base),
         cmocka_unit_test(test_hidden_names),
