@@ -118,7 +118,7 @@ static void count(struct scrub *scrub, const struct mend_report *report) {
     scrub->written += report->bytes_written;
 }
 
-static void mend_one(struct scrub *scrub, const struct image_id *image, bool is_quick) {
+static result mend_one(struct scrub *scrub, const struct image_id *image, bool is_quick) {
     AUTO_MEND_REPORT struct mend_report report = {0};
     const struct mend_options options = {.is_quick = is_quick, .pace = pace, .context = scrub};
     result mended = mend_image(scrub->mender, image, &options, &report);
@@ -126,6 +126,7 @@ static void mend_one(struct scrub *scrub, const struct image_id *image, bool is_
     if (mended != OK && mended != NOT_FOUND && mended != TIMEOUT && mended != CONFLICT)
         log_event(mended == QUORUM ? LOG_INFO : LOG_ERROR, "scrub-image", "image=%s reason=\"%s\"",
                   image->hex, error_text());
+    return mended;
 }
 
 /* Calls `work` for each image that is here, in the order of ids. */
@@ -179,7 +180,7 @@ static unsigned slots_moving(struct scrub *scrub, const struct image_id *image) 
 static void look_at_slots(struct scrub *scrub, const struct image_id *image) {
     if (slots_moving(scrub, image) == 0)
         return;
-    mend_one(scrub, image, true);
+    (void)mend_one(scrub, image, true);
     scrub->moving += slots_moving(scrub, image);
 }
 
@@ -233,10 +234,11 @@ static result look_at_peer(struct scrub *scrub, struct peer_group *group, unsign
             if (!is_different(scrub, &image, page->entry[i]) ||
                 !(belongs_here(scrub, group, &image) || is_here(scrub, &image)))
                 continue;
-            mend_one(scrub, &image, true);
-            scrub->lacking += slots_belong(scrub->storage, &image, scrub->storage->server) &&
-                              is_different(scrub, &image, page->entry[i]) &&
-                              !is_here(scrub, &image);
+            /* NOT_FOUND: removed, though not every server knows whose it was. */
+            bool is_gone = mend_one(scrub, &image, true) == NOT_FOUND;
+            scrub->lacking +=
+                !is_gone && slots_belong(scrub->storage, &image, scrub->storage->server) &&
+                is_different(scrub, &image, page->entry[i]) && !is_here(scrub, &image);
         }
         more = page->more;
     }
@@ -272,7 +274,7 @@ static bool take_doubt(struct scrub *scrub, struct image_id *out_image) {
 static void look_at_doubts(struct scrub *scrub) {
     struct image_id image;
     while (take_doubt(scrub, &image))
-        mend_one(scrub, &image, true);
+        (void)mend_one(scrub, &image, true);
 }
 
 /* Whether all is settled: every other server was asked what there is, and no slot is under way. */
@@ -334,7 +336,7 @@ static void read_one(struct scrub *scrub, const struct image_id *image) {
     bool is_woken;
     if (is_look_due(scrub, &is_woken))
         look_and_plan(scrub, is_woken);
-    mend_one(scrub, image, false);
+    (void)mend_one(scrub, image, false);
 }
 
 static void pass(struct scrub *scrub) {
