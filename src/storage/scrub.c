@@ -38,6 +38,8 @@ struct scrub {
     unsigned doubt_count;
     uint64_t paced_until_ns; /* the thread's own, and the next */
     uint64_t next_look_ns, sooner_ms;
+    struct image_id retries[DOUBTS_MAX]; /* parts of them could not be mended */
+    unsigned retry_count;
     unsigned lacking; /* images that others have and that could not be mended, by this look */
 
     /* What metrics show. */
@@ -123,6 +125,11 @@ static result mend_one(struct scrub *scrub, const struct image_id *image, bool i
     const struct mend_options options = {.is_quick = is_quick, .pace = pace, .context = scrub};
     result mended = mend_image(scrub->mender, image, &options, &report);
     count(scrub, &report);
+    if (report.failed > 0) {
+        scrub->lacking++;
+        if (scrub->retry_count < DOUBTS_MAX)
+            scrub->retries[scrub->retry_count++] = *image;
+    }
     if (mended != OK && mended != NOT_FOUND && mended != TIMEOUT && mended != CONFLICT)
         log_event(mended == QUORUM ? LOG_INFO : LOG_ERROR, "scrub-image", "image=%s reason=\"%s\"",
                   image->hex, error_text());
@@ -277,12 +284,23 @@ static void look_at_doubts(struct scrub *scrub) {
         (void)mend_one(scrub, &image, true);
 }
 
+/* What failed may have been a server that was down, or slow. */
+static void retry(struct scrub *scrub) {
+    struct image_id images[DOUBTS_MAX];
+    unsigned images_count = scrub->retry_count;
+    memcpy(images, scrub->retries, images_count * sizeof images[0]);
+    scrub->retry_count = 0;
+    for (unsigned i = 0; i < images_count && !is_stopping(scrub); i++)
+        mend_one(scrub, &images[i], true);
+}
+
 /* Whether all is settled: every other server was asked what there is, and no slot is under way. */
 static bool look(struct scrub *scrub) {
     struct peer_group *group = peers_hold(scrub->peers);
     uint64_t version = group->description.system->version;
-    look_at_doubts(scrub);
     scrub->lacking = 0;
+    retry(scrub);
+    look_at_doubts(scrub);
     unsigned missed = look_at_peers(scrub, group);
     scrub->moving = 0;
     if (each_image(scrub, look_at_slots) != OK)
