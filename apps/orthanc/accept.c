@@ -217,18 +217,51 @@ static result make_report(const struct import *import, json_t **out_report) {
     return *out_report == NULL ? FAIL(NO_MEMORY, "out of memory") : OK;
 }
 
+static result import_image(struct import *import) {
+    struct gateway *gateway = import->gateway;
+    const struct accept_request *request = import->request;
+    if (gateway->config.compresses)
+        return FAIL(INVALID, "nothing can be accepted while Orthanc's StorageCompression is on");
+    TRY(images_list(gateway->images, request->owner, request->image, take_listed, import));
+    TRY(import->failed);
+    TRY(map_attachments(gateway->map, request->owner, request->image, &import->known,
+                        &import->known_count));
+    qsort(import->known, import->known_count, sizeof *import->known, compare_names);
+    return import_all(import);
+}
+
 result accept_image(struct gateway *gateway, const struct accept_request *request,
                     json_t **out_report) {
     AUTO_IMPORT struct import import = {.gateway = gateway, .request = request};
-    if (gateway->config.compresses)
-        return FAIL(INVALID, "nothing can be accepted while Orthanc's StorageCompression is on");
-    TRY(images_list(gateway->images, request->owner, request->image, take_listed, &import));
-    TRY(import.failed);
-    TRY(map_attachments(gateway->map, request->owner, request->image, &import.known,
-                        &import.known_count));
-    qsort(import.known, import.known_count, sizeof *import.known, compare_names);
-    TRY(import_all(&import));
+    TRY(import_image(&import));
     return make_report(&import, out_report);
+}
+
+/* ------------------------------------------------------------------ all of the own ones */
+
+static void take_id(void *context, const struct myelin_image *image) {
+    json_array_append_new(context, json_string(image->id));
+}
+
+static result import_own(struct gateway *gateway, const char *id, struct accept_totals *totals) {
+    const struct accept_request request = {.owner = "", .image = id, .merges_patient = true};
+    AUTO_IMPORT struct import import = {.gateway = gateway, .request = &request};
+    result imported = import_image(&import);
+    totals->images++;
+    totals->imported += import.imported;
+    totals->existing += import.existing;
+    totals->skipped += import.skipped;
+    return imported == NOT_FOUND ? OK : imported; /* removed meanwhile */
+}
+
+result accept_own(struct gateway *gateway, struct accept_totals *out_totals) {
+    AUTO_JSON json_t *ids = json_array();
+    struct accept_totals totals = {0};
+    TRY(gateway_result(myelin_list(gateway->session, take_id, ids)));
+    for (size_t i = 0; i < json_array_size(ids); i++)
+        TRY(import_own(gateway, json_string_value(json_array_get(ids, i)), &totals));
+    *out_totals = totals;
+    return OK;
 }
 
 result accept_undo(struct gateway *gateway, const char *owner, const char *image) {

@@ -23,6 +23,14 @@ struct accept_request {
 MUST_CHECK result accept_image(struct gateway *gateway, const struct accept_request *request,
                                json_t **out_report);
 
+/* Imports all images of the gateway's own user: an empty index, where the old one was lost or is
+ * left for another database, gets them back. What the map knows already counts as existing, so the
+ * map is to be a new one too. Errors of myelin_list, and as above; what was imported stays. */
+struct accept_totals {
+    uint64_t images, imported, existing, skipped;
+};
+MUST_CHECK result accept_own(struct gateway *gateway, struct accept_totals *out_totals);
+
 /* Takes an image that was revoked, or removed by its owner, out of Orthanc's index. */
 MUST_CHECK result accept_undo(struct gateway *gateway, const char *owner, const char *image);
 

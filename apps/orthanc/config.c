@@ -29,6 +29,7 @@ void config_free(struct config *config) {
     free(config->home);
     free(config->folder);
     free(config->codec);
+    free(config->archive);
     *config = (struct config){0};
 }
 
@@ -191,7 +192,8 @@ static result take_section(const json_t *section, struct config *config) {
                                         "Home",        "Folder",       "Codec",
                                         "WritePolicy", "SpoolLimitMB", "SpoolWaitSeconds",
                                         "ReadCacheMB", "KeySeconds",   "InboxSeconds",
-                                        "Rules",       "Rights",       NULL};
+                                        "Rules",       "Rights",       "Archive",
+                                        NULL};
     if (!json_is_object(section))
         return FAIL(INVALID, "\"Myelin\" is to be an object");
     TRY(check_keys(section, "Myelin", known));
@@ -201,6 +203,7 @@ static result take_section(const json_t *section, struct config *config) {
     TRY(take_text(section, "PassphraseFile", NULL, &config->passphrase_file));
     TRY(take_text(section, "Home", NULL, &config->home));
     TRY(take_text(section, "Folder", NULL, &config->folder));
+    TRY(take_text(section, "Archive", "", &config->archive));
     TRY(take_codec(section, &config->codec));
     TRY(take_policy(section, &config->policy));
     TRY(take_numbers(section, config));

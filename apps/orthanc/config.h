@@ -29,6 +29,7 @@ struct config_users {
 struct config {
     bool is_present; /* there is such a section */
     char *system, *user, *passphrase_file, *home, *folder, *codec;
+    char *archive; /* plain files of the time before; "": none */
     enum config_policy policy;
     uint64_t spool_bytes, cache_bytes;
     unsigned spool_wait_s, key_s, inbox_s;

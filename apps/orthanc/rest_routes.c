@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "accept.h"
+#include "archive.h"
 #include "rebuild.h"
 #include "sender.h"
 
@@ -242,6 +243,34 @@ static result serve_rebuild(struct gateway *gateway, const struct rest_request *
                 out_answer);
 }
 
+enum { MIGRATE_MAX = 100000 };
+
+static result serve_migrate(struct gateway *gateway, const struct rest_request *request,
+                            json_t **out_answer) {
+    struct archive_done done = {0};
+    json_int_t count = json_integer_value(json_object_get(request->body, "Count"));
+    if (count < 1 || count > MIGRATE_MAX)
+        return FAIL(INVALID, "the body is to say how many attachments to move: \"Count\", 1 to %d",
+                    MIGRATE_MAX);
+    TRY(json_is_true(json_object_get(request->body, "Undo"))
+            ? archive_move_out(gateway, (uint64_t)count, &done)
+            : archive_move_in(gateway, (uint64_t)count, &done));
+    return give(json_pack("{s:I, s:I, s:b}", "Moved", (json_int_t)done.moved, "Skipped",
+                          (json_int_t)done.skipped, "IsDone", done.is_done),
+                out_answer);
+}
+
+static result serve_reindex(struct gateway *gateway, const struct rest_request *request,
+                            json_t **out_answer) {
+    (void)request;
+    struct accept_totals totals = {0};
+    TRY(accept_own(gateway, &totals));
+    return give(json_pack("{s:I, s:I, s:I, s:I}", "Images", (json_int_t)totals.images, "Imported",
+                          (json_int_t)totals.imported, "Existing", (json_int_t)totals.existing,
+                          "Skipped", (json_int_t)totals.skipped),
+                out_answer);
+}
+
 static void add_access(void *context, const struct myelin_access *access) {
     json_array_append_new(
         context,
@@ -280,6 +309,8 @@ const struct rest_route rest_routes[] = {
     {"forward", OrthancPluginHttpMethod_Post, RIGHT_FORWARD, serve_forward},
     {"revoke", OrthancPluginHttpMethod_Post, RIGHT_FORWARD, serve_revoke},
     {"rebuild", OrthancPluginHttpMethod_Post, RIGHT_ACCEPT, serve_rebuild},
+    {"migrate", OrthancPluginHttpMethod_Post, RIGHT_ACCEPT, serve_migrate},
+    {"reindex", OrthancPluginHttpMethod_Post, RIGHT_ACCEPT, serve_reindex},
     {"audit", OrthancPluginHttpMethod_Get, RIGHT_AUDIT, serve_audit},
     {0},
 };

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "archive.h"
 #include "codec/dicom.h"
 #include "roomy.h"
 #include "sender.h"
@@ -173,6 +174,19 @@ static result create_object(struct incoming *incoming) {
     return created;
 }
 
+static result adopt_object(struct incoming *incoming) {
+    TRY(look_into(incoming));
+    headers_keep(gateway->headers, incoming->uuid, incoming->header);
+    TRY(incoming->data.len == 0 ? create_reference(incoming) : create_spooled(incoming));
+    TRY(map_set(gateway->map, incoming->uuid, RECORD_IS_INDEXED));
+    return map_sync(gateway->map);
+}
+
+result storage_area_adopt(const char *uuid, struct view data) {
+    struct incoming incoming = {.uuid = uuid, .type = OrthancPluginContentType_Dicom, .data = data};
+    return adopt_object(&incoming);
+}
+
 static result create(void *context) {
     struct incoming *incoming = context;
     TRY(look_into(incoming));
@@ -224,16 +238,28 @@ static result check_header(const struct record *record, const struct bytes *data
                 record->owner);
 }
 
-static result read_attachment(const char *uuid, struct bytes *out_data) {
+result storage_area_read(const char *uuid, struct bytes *out_data) {
     struct record record;
     TRY(map_find(gateway->map, uuid, &record));
-    gateway->counts.read++;
     if (record.size == 0)
         return OK;
     if ((record.flags & RECORD_IS_SPOOLED) != 0 && (record.flags & RECORD_IS_STORED) == 0)
         return read_spooled(uuid, &record, out_data);
     TRY(reader_get(gateway->reader, &record, out_data));
     return check_header(&record, out_data);
+}
+
+/* What is not in the map may be a plain file, and what is not a plain file any more may be in the
+ * map. */
+static result read_attachment(const char *uuid, struct bytes *out_data) {
+    struct record record;
+    gateway->counts.read++;
+    if (gateway->config.archive[0] != '\0' && map_find(gateway->map, uuid, &record) == NOT_FOUND) {
+        result read = archive_read(gateway, uuid, out_data);
+        if (read != NOT_FOUND)
+            return read;
+    }
+    return storage_area_read(uuid, out_data);
 }
 
 /* Orthanc leaves an instance that cannot be read out of its answers without a word: the log and the
@@ -332,7 +358,7 @@ static OrthancPluginErrorCode on_read_range(OrthancPluginMemoryBuffer64 *target,
 
 /* ------------------------------------------------------------------ remove */
 
-static result remove_attachment(const char *uuid) {
+static result remove_object(const char *uuid) {
     struct record record;
     TRY(map_remove(gateway->map, uuid, &record));
     headers_remove(gateway->headers, uuid);
@@ -340,6 +366,22 @@ static result remove_attachment(const char *uuid) {
     if ((record.flags & RECORD_IS_SPOOLED) != 0)
         TRY(spool_remove(gateway->spool, uuid));
     return OK;
+}
+
+result storage_area_drop(const char *uuid) {
+    result removed = remove_object(uuid);
+    return removed == NOT_FOUND ? OK : removed;
+}
+
+/* It is in the map, or a plain file, or is going from one to the other. */
+static result remove_attachment(const char *uuid) {
+    result removed = remove_object(uuid);
+    if (gateway->config.archive[0] == '\0' || (removed != OK && removed != NOT_FOUND))
+        return removed;
+    result plain = archive_remove(gateway, uuid);
+    if (plain != NOT_FOUND)
+        return plain;
+    return removed == NOT_FOUND ? remove_object(uuid) : OK;
 }
 
 static OrthancPluginErrorCode on_remove(const char *uuid, OrthancPluginContentType type) {

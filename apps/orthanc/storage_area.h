@@ -23,6 +23,17 @@ struct storage_reference {
 };
 void storage_area_refer(const struct storage_reference *reference);
 
+/* A file of Orthanc's from before there was the plugin, which its index refers to: from now on it
+ * is in the spool and the map, both on disk, and is sent as all else. Errors of sender_admit,
+ * spool_write, map_add. */
+MUST_CHECK result storage_area_adopt(const char *uuid, struct view data);
+
+/* The whole of an attachment that the map has. Errors of map_find and reader_get. */
+MUST_CHECK result storage_area_read(const char *uuid, struct bytes *out_data);
+
+/* The map and the caches forget an attachment; no error where they do not have it. IO. */
+MUST_CHECK result storage_area_drop(const char *uuid);
+
 /* The uuid that the last create on this thread was given; "" where it failed. */
 const char *storage_area_last_uuid(void);
 

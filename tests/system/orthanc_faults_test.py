@@ -1,0 +1,176 @@
+"""Two hospitals while things break: as many servers dead as may be, all of them, a killed plugin, a full disk.
+What is asked every time: does any instance silently go missing?"""
+import io
+import shutil
+import subprocess
+import threading
+import time
+import zipfile
+
+import pydicom
+import pytest
+from cluster import CORPORA
+from hospitals import K, KEY, STORAGE, THRESHOLD, Hospitals
+from orthanc_test import contents, ct_study, stored
+
+SLICES = 16
+DEAD = [f"storage-{i + 1}" for i in range(STORAGE - K)] + [f"key-{i + 1}" for i in range(KEY - THRESHOLD)]
+
+
+@pytest.fixture(scope="module")
+def hospitals(tmp_path_factory):
+    made = Hospitals(tmp_path_factory.mktemp("hospitals"))
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def gateway(hospitals):
+    """A factory; the gateways end with the test, and servers that are dead come back."""
+    made = []
+
+    def make(side, user, **options):
+        made.append(hospitals.gateway(side, user, name=f"orthanc-{time.monotonic_ns()}", **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.kill()
+    hospitals.cluster.up()
+
+
+def study(hospitals, number, slices=SLICES):
+    folder = hospitals.cluster.folder / f"study-{number}"
+    return folder, ct_study.write_study(CORPORA / "Cranium.inv3", folder, slices, f"{ct_study.STUDY}.7{number}")
+
+
+def answers(node, uid, number):
+    """How many instances a series has by each way of asking that leaves out in silence what it cannot read."""
+    one = node.get("/studies")[0]
+    zipped = zipfile.ZipFile(io.BytesIO(node.request("GET", f"/studies/{one}/archive")[1]))
+    status, wado = node.request("GET", f"/dicom-web/studies/{uid}", headers={"Accept": "multipart/related"})
+    assert status == 200
+    return [len(zipped.namelist()), wado.count(b"DICM"), len(stored(node))] == [number] * 3
+
+
+def test_with_as_many_servers_dead_as_may_be_nothing_is_missing(hospitals, gateway):
+    """n - k storage servers and m - t key servers: what is there is read, and the spool takes what comes."""
+    a, b = gateway("a", "alice", policy="spool"), gateway("b", "bob")
+    folder, uid = study(hospitals, 1)
+    a.store(folder)
+    a.wait(lambda: a.get("/myelin/status")["Spool"]["Attachments"] == 0)
+    a.post("/myelin/forward", {"Study": a.get("/studies")[0], "To": ["bob"]})
+    assert b.post("/myelin/accept", {"Owner": "alice", "Image": uid})["Imported"] == SLICES
+    a.kill()
+    hospitals.cluster.kill(*DEAD)
+    a.start()
+    for node in (a, b):
+        assert answers(node, uid, SLICES), node.log()[-3000:]
+        assert stored(node) == contents(folder)
+    other, _ = study(hospitals, 2, 6)
+    a.store(other)
+    assert stored(a) == contents(folder) | contents(other)
+    assert "ALARM" not in a.log() + b.log()
+
+
+def test_with_all_servers_dead_the_spool_receives_and_readers_are_told(hospitals, gateway):
+    a, b = gateway("a", "alice", policy="spool"), gateway("b", "bob")
+    folder, uid = study(hospitals, 3)
+    a.store(folder)
+    a.wait(lambda: a.get("/myelin/status")["Spool"]["Attachments"] == 0)
+    a.post("/myelin/forward", {"Study": a.get("/studies")[0], "To": ["bob"]})
+    assert b.post("/myelin/accept", {"Owner": "alice", "Image": uid})["Imported"] == SLICES
+    hospitals.cluster.down()
+    late, late_uid = study(hospitals, 4, 6)
+    a.store(late)
+    assert of_study(a, late_uid) == contents(late)
+    # What cannot be read is an error with a status of its own, an alarm and a counter; never other bytes.
+    one = b.instances()[0]
+    status, _ = b.request("GET", f"/instances/{one}/file", timeout=120)
+    assert status >= 400
+    assert "ALARM" in b.log() and b.get("/myelin/status", timeout=120)["ReadFailures"] >= 1
+    # The index still counts all of them: a client that compares sees the gap.
+    assert b.get(f"/studies/{b.get('/studies')[0]}/statistics")["CountInstances"] == SLICES
+    hospitals.cluster.up()
+    b.wait(lambda: b.file(one) is not None, timeout=60)
+    assert stored(b) == contents(folder)
+    a.wait(lambda: a.get("/myelin/status")["Spool"]["Attachments"] == 0, timeout=60)
+    a.kill()
+    a.start()
+    assert stored(a) == contents(folder) | contents(late)
+
+
+def of_study(node, uid):
+    """{SOPInstanceUID: pixels} of one study."""
+    found = node.post("/tools/find", {"Level": "Instance", "Query": {"StudyInstanceUID": uid}})
+    read = [pydicom.dcmread(io.BytesIO(node.file(instance))) for instance in found]
+    return {dicom.SOPInstanceUID: dicom.PixelData for dicom in read}
+
+
+@pytest.mark.parametrize("policy", ["durable", "spool"])
+def test_a_killed_plugin_has_all_that_it_acknowledged(hospitals, gateway, policy):
+    a = gateway("a", "alice", policy=policy)
+    folder, uid = study(hospitals, 5 if policy == "spool" else 6)
+    for after in (3, 9):  # killed twice on the way
+        with a.network:
+            sending = subprocess.Popen(["storescu", "+sd", "-v", "-aec", a.aet, "127.0.0.1", str(a.dicom), str(folder)],
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        acknowledged = 0
+        for line in sending.stdout:
+            acknowledged += "Received Store Response (Success)" in line
+            if acknowledged == after:
+                a.kill()
+        sending.wait(20)
+        a.start()
+        kept = stored(a)
+        assert len(kept) >= acknowledged >= after and kept.items() <= contents(folder).items()
+    a.store(folder)
+    assert stored(a) == contents(folder)
+    assert answers(a, uid, SLICES)
+
+
+def test_a_killed_plugin_accepts_the_rest(hospitals, gateway):
+    a, b = gateway("a", "alice"), gateway("b", "bob")
+    folder, uid = study(hospitals, 8)
+    a.store(folder)
+    a.post("/myelin/forward", {"Study": a.get("/studies")[0], "To": ["bob"]})
+    accepting = threading.Thread(target=lambda: pytest.raises(
+        Exception, b.post, "/myelin/accept", {"Owner": "alice", "Image": uid}))
+    accepting.start()
+    b.wait(lambda: len(b.instances()) >= 2)
+    b.kill()
+    accepting.join(20)
+    b.start()
+    report = b.post("/myelin/accept", {"Owner": "alice", "Image": uid})
+    assert report["Imported"] + report["Existing"] == SLICES
+    assert stored(b) == contents(folder)
+    assert answers(b, uid, SLICES)
+
+
+def test_a_full_spool_disk_refuses_and_keeps_what_it_took(hospitals, gateway):
+    """A disk of its own under the spool, so small that the study does not fit, and no server to send to."""
+    hospitals.cluster.down()
+    a = gateway("a", "alice", policy="spool", start=False)
+    spool = a.state / "spool"
+    spool.mkdir(parents=True, mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1500k,mode=700", "none", str(spool)], check=True)
+    try:
+        a.start()
+        folder, uid = study(hospitals, 9)
+        a.store(folder, code=None)
+        taken = stored(a)
+        assert 0 < len(taken) < SLICES and taken.items() <= contents(folder).items()
+        assert "could not be stored" in a.log()
+        assert len(a.instances()) == len(taken), "what was refused is not in the index"
+        a.kill()
+        a.start()
+        assert stored(a) == taken
+        hospitals.cluster.up()
+        a.wait(lambda: not list(spool.iterdir()), timeout=60)
+        a.wait(lambda: a.store(folder, code=None) and len(a.instances()) == SLICES, timeout=60)
+        assert stored(a) == contents(folder)
+        a.kill()
+    finally:
+        a.kill()
+        subprocess.run(["umount", "-l", str(spool)], check=True)
+        shutil.rmtree(spool, ignore_errors=True)
