@@ -3,8 +3,10 @@
  *
  *     Orthanc's threads            storage_area.c  create, read, remove
  *                                  rest.c          /myelin/...
+ *                                  pages.c         /myelin/pages/...
  *     the plugin's own threads     sender.c        spool -> storage servers
  *                                  keeper.c        removals, the inbox, forwards that are due
+ *                                  verifier.c      all slices at all storage servers, on request
  */
 #ifndef ORTHANC_GATEWAY_H
 #define ORTHANC_GATEWAY_H
@@ -50,6 +52,7 @@ struct gateway {
     struct reader *reader;
     struct sender *sender;
     struct keeper *keeper;
+    struct verifier *verifier;
     struct gateway_counts counts;
     struct gateway_notices notices;
 };

@@ -14,10 +14,12 @@
 #include "base/secret.h"
 #include "gateway.h"
 #include "keeper.h"
+#include "pages.h"
 #include "rest.h"
 #include "rules.h"
 #include "sender.h"
 #include "storage_area.h"
+#include "verifier.h"
 
 enum { PASSPHRASE_MAX = 1024, KEY_BYTES = 32 };
 
@@ -103,10 +105,12 @@ static result start(void) {
     TRY(open_disk());
     TRY(images_new(gateway.session, config->codec, config->key_s, &gateway.images));
     TRY(reader_new(gateway.images, gateway.map, config->cache_bytes, &gateway.reader));
+    TRY(verifier_new(&gateway, &gateway.verifier));
     TRY(sender_start(&gateway, &gateway.sender));
     TRY(keeper_start(&gateway, &gateway.keeper));
     storage_area_register(&gateway);
     rest_register(&gateway);
+    pages_register(&gateway);
     return OK;
 }
 
@@ -118,6 +122,7 @@ static void stop(void) {
     sender_stop(gateway.sender);
     reader_free(gateway.reader);
     images_free(gateway.images);
+    verifier_free(gateway.verifier);
     headers_close(gateway.headers);
     spool_close(gateway.spool);
     map_close(gateway.map);

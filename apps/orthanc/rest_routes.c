@@ -9,6 +9,7 @@
 #include "archive.h"
 #include "rebuild.h"
 #include "sender.h"
+#include "verifier.h"
 
 enum { RECIPIENTS_MAX = 256 };
 
@@ -61,14 +62,14 @@ static result serve_status(struct gateway *gateway, const struct rest_request *r
     json_t *servers = json_array();
     result status = gateway_result(myelin_status(gateway->session, add_server, servers));
     bool is_well = status == OK;
-    return give(json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}",
+    return give(json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}",
                           "Version", myelin_version(), "User", gateway->config.user, "WritePolicy",
                           gateway->config.policy == CONFIG_SPOOL ? "spool" : "durable", "IsWell",
                           is_well, "Message", orthanc_json_text(is_well ? "" : error_text()),
                           "Servers", servers, "Spool", show_backlog(gateway), "Notices",
-                          show_notices(gateway), "Stored", (json_int_t)counts->stored, "Read",
-                          (json_int_t)counts->read, "ReadFailures",
-                          (json_int_t)counts->read_failures, "IntegrityFailures",
+                          show_notices(gateway), "Verify", verifier_show(gateway->verifier),
+                          "Stored", (json_int_t)counts->stored, "Read", (json_int_t)counts->read,
+                          "ReadFailures", (json_int_t)counts->read_failures, "IntegrityFailures",
                           (json_int_t)counts->integrity_failures, "RemovedImages",
                           (json_int_t)counts->removed_images),
                 out_answer);
@@ -231,7 +232,7 @@ static result serve_revoke(struct gateway *gateway, const struct rest_request *r
                 out_answer);
 }
 
-/* ------------------------------------------------------------------ rebuild, audit */
+/* ------------------------------------------------------------------ rebuild, verify, audit */
 
 static result serve_rebuild(struct gateway *gateway, const struct rest_request *request,
                             json_t **out_answer) {
@@ -269,6 +270,13 @@ static result serve_reindex(struct gateway *gateway, const struct rest_request *
                           (json_int_t)totals.imported, "Existing", (json_int_t)totals.existing,
                           "Skipped", (json_int_t)totals.skipped),
                 out_answer);
+}
+
+static result serve_verify(struct gateway *gateway, const struct rest_request *request,
+                           json_t **out_answer) {
+    (void)request;
+    TRY(verifier_begin(gateway->verifier));
+    return give(json_pack("{s:s}", "State", "running"), out_answer);
 }
 
 static void add_access(void *context, const struct myelin_access *access) {
@@ -311,6 +319,7 @@ const struct rest_route rest_routes[] = {
     {"rebuild", OrthancPluginHttpMethod_Post, RIGHT_ACCEPT, serve_rebuild},
     {"migrate", OrthancPluginHttpMethod_Post, RIGHT_ACCEPT, serve_migrate},
     {"reindex", OrthancPluginHttpMethod_Post, RIGHT_ACCEPT, serve_reindex},
+    {"verify", OrthancPluginHttpMethod_Post, RIGHT_ACCEPT, serve_verify},
     {"audit", OrthancPluginHttpMethod_Get, RIGHT_AUDIT, serve_audit},
     {0},
 };
