@@ -95,6 +95,19 @@ static void restoring_free(struct restoring *restoring) {
     secret_free(restoring->from);
 }
 
+/* Where he is known here, by the key that he enrolled with: a namesake with another one could bring
+ * a generation of his own, of t = 1 and one friendly key server, in the place of the share. */
+static result check_known(const struct restoring *r) {
+    uint8_t enrolled[SIGN_PUBLIC_BYTES];
+    result got = caller_identity_of(r->service, r->request->user, enrolled);
+    if (got == NOT_FOUND || got == INTEGRITY)
+        return OK; /* lost or damaged: that is what is to be mended */
+    TRY(got);
+    if (memcmp(enrolled, r->user.identity, sizeof enrolled) != 0)
+        return FAIL(DENIED, "%s enrolled with another identity key", r->request->user);
+    return OK;
+}
+
 /* Whose certificate and commitments these are. */
 static result restoring_start(struct restoring *r, const struct tls_peer *peer) {
     const Myelin__CareRestore *request = r->request;
@@ -104,6 +117,7 @@ static result restoring_start(struct restoring *r, const struct tls_peer *peer) 
                               request->user, time(NULL), &r->user));
     if (memcmp(peer->identity, r->user.identity, sizeof r->user.identity) != 0)
         return FAIL(DENIED, "the certificate of %s is for another identity key", peer->name);
+    TRY(check_known(r));
     TRY(format_commitments_parse(request->n_commitment1, request->commitment1,
                                  request->n_commitment2, request->commitment2, &r->commitments));
     TRY(share_commitments_check(&r->user.public_key, &r->commitments, r->commitments.t));

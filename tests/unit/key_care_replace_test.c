@@ -247,6 +247,46 @@ static void test_the_manager_replaces_nothing(void **state) {
     assert_int_equal(restore_at(&run, 2, restoring.blinded, T, &complaint), OK);
 }
 
+static void swap_with_alice(struct person *person) {
+    struct person before = world.alice;
+    world.alice = *person;
+    *person = before;
+}
+
+/* A certificate in alice's name for another key, with shares of that key's own, of a later
+ * generation, at all other key servers: hers stays. */
+static void test_a_namesake_replaces_nothing(void **state) {
+    static struct person namesake;
+    AUTO_RUN refresh = {.count = 0};
+    AUTO_RUN run = {.count = 0};
+    AUTO_RESTORING restoring = {.count = 0};
+    AUTO_FORMAT Myelin__CareComplaint *complaint = NULL;
+    AUTO_SHARE struct share_record record = {0};
+    (void)state;
+    assert_int_equal(ca_withdraw(world.ca, "alice"), OK);
+    person_make("alice", &namesake);
+    swap_with_alice(&namesake);
+    for (unsigned i = 0; i < M; i++) {
+        lose(i);
+        enrol_at(i, &world.alice);
+    }
+    begin(&refresh, 7, 0);
+    make_generation(&refresh);
+    for (unsigned i = 0; i < M; i++)
+        assert_int_equal(accept_at(&refresh, i), OK);
+    for (unsigned i = 0; i < M; i++)
+        assert_int_equal(finish_at(&refresh, i), OK);
+    lose(1);
+    enrol_at(1, &namesake); /* the real one */
+    begin(&run, 0, 2);
+    blind_all(&run, 2, &restoring);
+    assert_int_equal(restore_at(&run, 2, restoring.blinded, restoring.count, &complaint), DENIED);
+    swap_with_alice(&namesake);
+    assert_int_equal(share_store_get(fleet.service[1].shares, "alice", &record), OK);
+    assert_true(scalar_equal(&record.share->s1, &world.alice.shares[1].s1));
+    person_free(&namesake);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         CARE_TEST(test_a_lost_share_is_made_anew),
@@ -256,6 +296,7 @@ int main(void) {
         CARE_TEST(test_what_sets_give_together),
         CARE_TEST(test_who_deals_for_whom),
         CARE_TEST(test_the_manager_replaces_nothing),
+        CARE_TEST(test_a_namesake_replaces_nothing),
     };
     return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }
