@@ -46,6 +46,7 @@ enum cli_option {
     OPTION_SERVER,
     OPTION_FORGET,
     OPTION_AMONG,
+    OPTION_RENEW,
     OPTION_COUNT
 };
 

@@ -14,7 +14,8 @@ result command_enroll(struct cli *cli) {
     struct enrol_options options = {.user = user, .session = cli_watch, .context = cli};
     TRY(cli_system(cli, &options.system));
     AUTO_SECRET struct passphrase *passphrase = NULL;
-    TRY(passphrase_ask(user, true, &passphrase));
+    bool renews = cli->arguments->values[OPTION_RENEW] != NULL;
+    TRY(passphrase_ask(user, !renews, &passphrase));
     options.passphrase = passphrase;
-    return flow_enrol(&options);
+    return renews ? flow_renew(&options) : flow_enrol(&options);
 }

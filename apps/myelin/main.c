@@ -24,10 +24,12 @@ static const struct command commands[] = {
      BIT(STORAGE) | BIT(SLOTS) | BIT(K) | BIT(KEY) | BIT(THRESHOLD) | BIT(ADDRESSES) | BIT(DETACH),
      1, 1, command_up},
     {"down", "DIR", "stop the servers of the system in DIR", "", 0, 1, 1, command_down},
-    {"enroll", "NAME", "become a user: keys, certificate, shares at the key servers",
+    {"enroll", "NAME [--renew]", "become a user: keys, certificate, shares at the key servers",
      "The keystore goes to MYELIN_HOME (~/.myelin), under a passphrase that is asked for or read\n"
-     "from the file MYELIN_PASSPHRASE_FILE. Takes the folder of the system with its manager.\n",
-     0, 1, 1, command_enroll},
+     "from the file MYELIN_PASSPHRASE_FILE. Takes the folder of the system with its manager.\n"
+     "--renew: the certificate again, for 730 days from now; keys, shares, images and forwards "
+     "stay.\n",
+     BIT(RENEW), 1, 1, command_enroll},
     {"put", "[--id ID] [--compress HOW] [--disperse HOW [--copies V]] PATH...",
      "store files as an image",
      "DICOM files make one image a study, its StudyInstanceUID the ID, unless --id says "

@@ -19,6 +19,7 @@ static const struct event_kind kinds[] = {
     {"recover", ALERT, "110132", "Use of Restricted Function", 'E'},
     {"revoke", ALERT, "110135", "Object Security Attributes Changed", 'U'},
     {"enroll", ALERT, USER_ATTRIBUTES, 'C'},
+    {"renew", ALERT, USER_ATTRIBUTES, 'U'},
     {"refresh", ALERT, USER_ATTRIBUTES, 'U'},
     {"replace", ALERT, USER_ATTRIBUTES, 'U'},
     {"reshare", ALERT, USER_ATTRIBUTES, 'U'},

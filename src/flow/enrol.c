@@ -5,33 +5,27 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "flow/enrol_manager.h"
 #include "flow/enrol_shares.h"
-#include "system/ca.h"
-#include "system/local.h"
 
 enum { CERTIFICATE_FILE_MAX = 64 << 10 };
 
 /* One enrolment under way. */
 struct enrolment {
     const struct enrol_options *options;
-    char manager[PATH_MAX];     /* the CA's folder */
+    struct enrol_manager manager;
     char keystore[PATH_MAX];    /* where it will be */
     char enrolling[PATH_MAX];   /* where it is until the shares are active */
     char issued[PATH_MAX];      /* the certificate as the CA keeps it */
     struct bytes issued_before; /* what stood there; empty: nothing */
-    struct ca *ca;
-    struct description description;
 };
 
 static void enrolment_free(struct enrolment *enrolment) {
     bytes_free(&enrolment->issued_before);
-    ca_free_at(&enrolment->ca);
-    description_free(&enrolment->description);
+    enrol_manager_close(&enrolment->manager);
 }
 
 static bool exists(const char *path) {
@@ -47,27 +41,9 @@ static result find_paths(struct enrolment *e) {
     const struct enrol_options *options = e->options;
     TRY(keystore_path(options->user, e->keystore, sizeof e->keystore));
     TRY(join(e->keystore, ".", "enrolling", e->enrolling));
-    TRY(local_manager_path(options->system, e->manager, sizeof e->manager));
     char name[FORMAT_NAME_MAX + 8];
     snprintf(name, sizeof name, "%s.pem", options->user);
-    return join(e->manager, "/issued/", name, e->issued);
-}
-
-/* The description and the manager's CA, which must be of one system. */
-static result load_system(struct enrolment *e) {
-    char home[PATH_MAX];
-    TRY(description_load(e->options->system, NULL, &e->description));
-    TRY(keystore_home(home, sizeof home));
-    TRY(description_check_version(&e->description, home));
-    if (!exists(e->manager))
-        return FAIL(DENIED,
-                    "%s has no manager's CA to certify %s: enrol where the manager's folder is, "
-                    "with --system naming it",
-                    e->options->system, e->options->user);
-    TRY(ca_load(e->manager, &e->ca));
-    if (memcmp(ca_key(e->ca)->public_key, e->description.ca_key, FORMAT_IDENTITY_BYTES) != 0)
-        return FAIL(DENIED, "%s is the manager's CA of another system", e->manager);
-    return OK;
+    return join(e->manager.folder, "/issued/", name, e->issued);
 }
 
 /* ------------------------------------------------------------------ the user to be */
@@ -89,12 +65,12 @@ static void newcomer_free(struct newcomer *newcomer) {
  * has is kept to be put back. */
 static result certify(struct enrolment *e, const struct ca_request *request,
                       struct bytes *out_certificate) {
-    result issued = ca_issue_user(e->ca, request, 0, out_certificate);
+    result issued = ca_issue_user(e->manager.ca, request, 0, out_certificate);
     if (issued != CONFLICT)
         return issued;
     TRY(file_read(e->issued, CERTIFICATE_FILE_MAX, &e->issued_before));
-    TRY(ca_withdraw(e->ca, e->options->user));
-    return ca_issue_user(e->ca, request, 0, out_certificate);
+    TRY(ca_withdraw(e->manager.ca, e->options->user));
+    return ca_issue_user(e->manager.ca, request, 0, out_certificate);
 }
 
 /* The CA's folder as it was before certify. */
@@ -102,7 +78,7 @@ static void uncertify(struct enrolment *e) {
     char why[ERROR_TEXT_BYTES];
     memcpy(why, error_text(), sizeof why);
     result undone = e->issued_before.len == 0
-                        ? ca_withdraw(e->ca, e->options->user)
+                        ? ca_withdraw(e->manager.ca, e->options->user)
                         : file_write_atomic(e->issued, bytes_view(&e->issued_before), 0644);
     error_set(undone, "%s", why); /* the first failure is the one to report */
 }
@@ -118,8 +94,8 @@ static result newcomer_new(struct enrolment *e, struct newcomer *newcomer) {
     sign_key_random(&keystore->secrets->identity);
     keystore->secrets->a3 = newcomer->secret->a3;
     snprintf(keystore->user, sizeof keystore->user, "%s", user);
-    memcpy(keystore->trust.ca_key, e->description.ca_key, FORMAT_IDENTITY_BYTES);
-    memcpy(keystore->trust.system_id, e->description.system->id.data, FORMAT_ID_BYTES);
+    memcpy(keystore->trust.ca_key, e->manager.description.ca_key, FORMAT_IDENTITY_BYTES);
+    memcpy(keystore->trust.system_id, e->manager.description.system->id.data, FORMAT_ID_BYTES);
     memcpy(request.identity, keystore->secrets->identity.public_key, sizeof request.identity);
     memcpy(request.possession, newcomer->possession, sizeof request.possession);
     return certify(e, &request, &keystore->certificate);
@@ -210,7 +186,7 @@ static result sweep(const struct enrolment *e) {
     TRY(keystore_home(home, sizeof home));
     snprintf(start, sizeof start, "%s.keystore.", e->options->user);
     TRY(file_sweep(home, start));
-    TRY(join(e->manager, "/", "issued", issued));
+    TRY(join(e->manager.folder, "/", "issued", issued));
     snprintf(start, sizeof start, "%s.pem.", e->options->user);
     return file_sweep(issued, start);
 }
@@ -235,11 +211,7 @@ result flow_enrol(const struct enrol_options *options) {
         return FAIL(INVALID, "'%s' is no user name: lower-case letters, digits, '.', '_' and '-'",
                     options->user);
     __attribute__((cleanup(enrolment_free))) struct enrolment e = {.options = options};
+    TRY(enrol_manager_open(options->system, options->user, &e.manager));
     TRY(find_paths(&e));
-    TRY(load_system(&e));
-    /* One enrolment at a time, so that none takes another's unfinished name. */
-    AUTO_FD int lock = open(e.manager, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (lock < 0 || flock(lock, LOCK_EX) != 0)
-        return FAIL(IO, "%s: %s", e.manager, strerror(errno));
     return enrol_locked(&e);
 }

@@ -43,4 +43,17 @@ unsigned enrol_needed(unsigned m, unsigned t);
  */
 MUST_CHECK result flow_enrol(const struct enrol_options *options);
 
+/*
+ * Renews: the certificate that `user` has, expired or not, is issued again for the same keys, put
+ * in his keystore and brought to the key servers, who show it to others. Doing it again completes
+ * what was broken off; key servers that were not reached are named by the session's warnings.
+ *
+ * NOT_FOUND  he has no keystore here
+ * DENIED     as for enrolling; or the passphrase is not the keystore's
+ * CONFLICT   the manager gave the name to other keys since
+ * QUORUM     too few key servers have it now; the keystore has it all the same
+ * INVALID, INTEGRITY, IO
+ */
+MUST_CHECK result flow_renew(const struct enrol_options *options);
+
 #endif

@@ -116,3 +116,19 @@ result enrol_hand_shares(struct session *session, const struct secret_key *secre
 result enrol_activate(struct session *session) {
     return ask_round(session, activate, NULL, "activating key shares");
 }
+
+result enrol_bring_certificate(struct session *session) {
+    struct session_answer answers[FORMAT_SERVERS_MAX];
+    unsigned ok = 0, know = session->m;
+    session_step(session, "certificate", 0, session->m);
+    TRY(session_ask(session, SESSION_KEY, activate, NULL, 0, answers, &ok));
+    for (unsigned i = 0; i < session->m; i++)
+        know -= answers[i].code == NOT_FOUND;
+    unsigned needed = know > session->t ? enrol_needed(know, session->t) : know;
+    if (ok < needed || ok == 0)
+        return session_fail_quorum(session, SESSION_KEY, "bringing the new certificate", answers,
+                                   needed > 0 ? needed : 1);
+    session_warn_failed(session, SESSION_KEY, answers, NOT_FOUND);
+    session_step(session, "certificate", session->m, session->m);
+    return OK;
+}

@@ -49,6 +49,21 @@ static result state_new(struct session_state **out_state) {
     return OK;
 }
 
+/* In time to renew it. */
+static void warn_of_expiry(struct session *session) {
+    enum { WARN_SECONDS = 30 * 24 * 60 * 60 };
+    time_t now = time(NULL), expires = tls_identity_self(session->identity)->expires;
+    char day[16] = "";
+    struct tm utc;
+    if (expires - now >= WARN_SECONDS || gmtime_r(&expires, &utc) == NULL)
+        return;
+    strftime(day, sizeof day, "%Y-%m-%d", &utc);
+    session_warn(session,
+                 "the certificate of %s %s on %s: renew it where the manager's folder is, with "
+                 "'myelin enroll %s --renew'",
+                 session->user, expires < now ? "expired" : "expires", day, session->user);
+}
+
 result session_new(struct description *description, struct keystore *keystore,
                    struct session **out_session) {
     TRY(description_check_trust(description, &keystore->trust));
@@ -67,6 +82,7 @@ result session_new(struct description *description, struct keystore *keystore,
     session->user = session->keystore.user;
     session->a3 = &session->keystore.secrets->a3;
     session->signing = &session->keystore.secrets->identity;
+    warn_of_expiry(session);
     *out_session = session;
     session = NULL;
     return OK;

@@ -52,7 +52,8 @@ void session_close_at(struct session **session);
 MUST_CHECK result session_open(const char *system, const char *user,
                                const struct passphrase *passphrase, struct session **out_session);
 
-/* The same of parts at hand, which are taken over (and emptied) where this succeeds. */
+/* The same of parts at hand, which are taken over (and emptied) where this succeeds. A certificate
+ * in its last 30 days costs a warning. */
 MUST_CHECK result session_new(struct description *description, struct keystore *keystore,
                               struct session **out_session);
 

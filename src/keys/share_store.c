@@ -145,6 +145,23 @@ result share_store_activate(struct share_store *store, const char *user, struct 
     return activated;
 }
 
+static result renew_locked(struct share_store *store, const char *user, struct view certificate) {
+    AUTO_SHARE struct share_record record = {0};
+    TRY(share_store_get(store, user, &record));
+    if (!record.file->active)
+        return FAIL(NOT_FOUND, "%s has no share here", user);
+    Myelin__ShareFile file = *record.file;
+    file.certificate = format_bytes(certificate);
+    return share_store_write(store, &file, record.share);
+}
+
+result share_store_renew(struct share_store *store, const char *user, struct view certificate) {
+    pthread_mutex_lock(&store->lock);
+    result renewed = renew_locked(store, user, certificate);
+    pthread_mutex_unlock(&store->lock);
+    return renewed;
+}
+
 result share_store_page(struct share_store *store, const char *after, size_t limit,
                         struct bytes *out_page) {
     pthread_mutex_lock(&store->lock);

@@ -56,6 +56,11 @@ MUST_CHECK result share_store_put(struct share_store *store, const Myelin__Enrol
 MUST_CHECK result share_store_activate(struct share_store *store, const char *user,
                                        struct view certificate);
 
+/* Keeps `certificate`, which the caller has found to be a later one for the same keys, with the
+ * active share of `user`. NOT_FOUND where he has none; INTEGRITY, IO, NO_MEMORY. */
+MUST_CHECK result share_store_renew(struct share_store *store, const char *user,
+                                    struct view certificate);
+
 /* ------------------------------------------------------------------ generations
  *
  * A refresh or a resharing puts the next generation beside the share, in the same file, and once

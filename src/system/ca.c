@@ -296,3 +296,14 @@ result ca_issue_user(const struct ca *ca, const struct ca_request *request, unsi
     return issue(ca, request->user, TLS_ROLE_USER, request->identity, &request->public_key, days,
                  out_certificate);
 }
+
+result ca_renew_user(const struct ca *ca, struct view certificate, unsigned days,
+                     struct bytes *out_certificate) {
+    struct tls_peer peer;
+    struct public_key public_key;
+    TRY(tls_peer_check_untimed(certificate, ca_certificate(ca), &peer));
+    if (peer.role != TLS_ROLE_USER || strcmp(peer.system, ca->system) != 0)
+        return FAIL(DENIED, "%s is no user of this system", peer.name);
+    TRY(user_public_key(certificate, &public_key));
+    return issue(ca, peer.name, TLS_ROLE_USER, peer.identity, &public_key, days, out_certificate);
+}

@@ -53,6 +53,13 @@ struct ca_request {
 MUST_CHECK result ca_issue_user(const struct ca *ca, const struct ca_request *request,
                                 unsigned days, struct bytes *out_certificate);
 
+/* The same for a user who has one: his name and keys for `days` from now. `certificate` (DER),
+ * expired or not, stands for the proof, which was checked when this CA signed it. DENIED where it
+ * did not, or not for a user; CONFLICT where the name was given to other keys since; INVALID,
+ * PROTOCOL, IO. */
+MUST_CHECK result ca_renew_user(const struct ca *ca, struct view certificate, unsigned days,
+                                struct bytes *out_certificate);
+
 /* Takes a name's certificate out of issued/, for an enrolment that was broken off before any key
  * server took a share: the name is free again. NOT_FOUND, INVALID, IO. */
 MUST_CHECK result ca_withdraw(const struct ca *ca, const char *name);

@@ -245,12 +245,17 @@ result keystore_open(const char *path, const char *user, const struct passphrase
     return opened == OK ? OK : error_at(opened == PROTOCOL ? INTEGRITY : opened, "%s", path);
 }
 
+result keystore_replace(const char *path, const struct keystore *keystore,
+                        const struct passphrase *passphrase) {
+    AUTO_BYTES struct bytes file = {0};
+    TRY(seal_file(keystore, passphrase, KEYSTORE_OPS, KEYSTORE_MEMORY, &file));
+    return file_write_atomic(path, bytes_view(&file), 0600);
+}
+
 result keystore_change_passphrase(const char *path, const char *user,
                                   const struct passphrase *old_passphrase,
                                   const struct passphrase *new_passphrase) {
     AUTO_KEYSTORE struct keystore keystore = {0};
-    AUTO_BYTES struct bytes file = {0};
     TRY(keystore_open(path, user, old_passphrase, &keystore));
-    TRY(seal_file(&keystore, new_passphrase, KEYSTORE_OPS, KEYSTORE_MEMORY, &file));
-    return file_write_atomic(path, bytes_view(&file), 0600);
+    return keystore_replace(path, &keystore, new_passphrase);
 }

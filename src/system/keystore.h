@@ -68,6 +68,10 @@ MUST_CHECK result keystore_parse(struct view file, Myelin__Keystore **out_keysto
 MUST_CHECK result keystore_open(const char *path, const char *user,
                                 const struct passphrase *passphrase, struct keystore *out_keystore);
 
+/* Replaces the file, atomically, by one with a new certificate for the same keys. IO, NO_MEMORY. */
+MUST_CHECK result keystore_replace(const char *path, const struct keystore *keystore,
+                                   const struct passphrase *passphrase);
+
 /* Replaces the file, atomically, by one under the new passphrase. Errors as keystore_open. */
 MUST_CHECK result keystore_change_passphrase(const char *path, const char *user,
                                              const struct passphrase *old_passphrase,

@@ -77,6 +77,38 @@ def test_a_certificate_is_renewed(shared):
     shared.up()
 
 
+def test_a_user_renews(shared):
+    """With one key server down, which is named and gets the certificate when the command is run again."""
+    shared.put("carol", "carol's", shared.make("hers", 3000))
+    issued, keystore = shared.system / "manager/issued/carol.pem", shared.home / "carol.keystore"
+    before = issued.read_bytes(), keystore.read_bytes()
+    shared.kill("key-2")
+    answer = shared.must("enroll", "carol", "--renew")
+    assert "key-2" in answer.err and "key-1" not in answer.err
+    shared.up()
+    first = issued.read_bytes(), keystore.read_bytes()
+    assert first[0] != before[0] and first[1] != before[1]
+    answer = shared.must("enroll", "carol", "--renew")
+    assert answer.err == ""
+    assert {p.name for p in shared.home.glob("carol.*")} == {"carol.keystore"}
+    shared.get("carol", "carol's")
+    shared.must("forward", "one", "--to", "carol", user="alice")
+    shared.get("carol", "one", owner="alice")
+    entries = shared.must("audit", "--json", user="carol").json()
+    renewals = [e["server"] for e in entries if e["action"] == "renew" and e["outcome"] == "ok"]
+    assert sorted(set(renewals)) == [f"key-{j}" for j in range(1, 6)] and renewals.count("key-2") == 1
+    assert not list(shared.home.glob("zoe*"))
+    assert "myelin enroll zoe" in shared.must("enroll", "zoe", "--renew", code=3).err
+    shared.passphrase.rename(shared.folder / "right")
+    shared.passphrase.write_text("wrong\n")
+    try:
+        after = keystore.read_bytes()
+        shared.must("enroll", "carol", "--renew", code=4)
+        assert keystore.read_bytes() == after
+    finally:
+        (shared.folder / "right").rename(shared.passphrase)
+
+
 def test_the_archive_takes_all_but_the_newest_segment(tmp_path):
     """The document's line for it, with more than nine segments and other files beside them."""
     line = re.search(r"^    cd STORE && (ls -v .*)$", DOCUMENT.read_text(), re.M).group(1)

@@ -50,11 +50,11 @@ static void test_actions_are_events(void **state) {
     static const struct {
         const char *action, *code, *type;
     } cases[] = {
-        {"open", "110103", NULL},          {"rekey", "110102", NULL},
-        {"recover", "110113", "110132"},   {"revoke", "110113", "110135"},
-        {"enroll", "110113", "110137"},    {"refresh", "110113", "110137"},
-        {"replace", "110113", "110137"},   {"reshare", "110113", "110137"},
-        {"something new", "110113", NULL},
+        {"open", "110103", NULL},        {"rekey", "110102", NULL},
+        {"recover", "110113", "110132"}, {"revoke", "110113", "110135"},
+        {"enroll", "110113", "110137"},  {"refresh", "110113", "110137"},
+        {"renew", "110113", "110137"},   {"replace", "110113", "110137"},
+        {"reshare", "110113", "110137"}, {"something new", "110113", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char words[64];

@@ -75,6 +75,36 @@ static void logs_in_doubt_are_named(void **state) {
     assert_string_equal(warnings.text, "");
 }
 
+/* What a session of alice's says whose certificate lasts `days` from now. */
+static void renewed_says(unsigned days, struct lines *out) {
+    char manager[PATH_MAX];
+    AUTO_CA struct ca *ca = NULL;
+    AUTO_KEYSTORE struct keystore keystore = {0};
+    struct person again = {0};
+    const struct session *session = world.alice.session;
+    assert_int_equal(local_manager_path(world.dir, manager, sizeof manager), OK);
+    assert_int_equal(ca_load(manager, &ca), OK);
+    assert_int_equal(
+        ca_renew_user(ca, bytes_view(&world.alice.certificate), days, &keystore.certificate), OK);
+    assert_int_equal(secret_new(sizeof *keystore.secrets, (void **)&keystore.secrets), OK);
+    *keystore.secrets = *session->keystore.secrets;
+    snprintf(keystore.user, sizeof keystore.user, "alice");
+    open_session_of(&again, &keystore);
+    *out = (struct lines){0};
+    session_take_warnings(again.session, take_line, out);
+    session_close(again.session);
+}
+
+static void the_last_days_of_a_certificate(void **state) {
+    (void)state;
+    struct lines warnings;
+    renewed_says(29, &warnings);
+    assert_non_null(strstr(warnings.text, "the certificate of alice expires on 20"));
+    assert_non_null(strstr(warnings.text, "myelin enroll alice --renew"));
+    renewed_says(31, &warnings);
+    assert_string_equal(warnings.text, "");
+}
+
 static void honest_servers_open_in_silence(void **state) {
     (void)state;
     FOR_BOTH(person) {
@@ -250,6 +280,7 @@ static void a_resharing_is_found_out(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_last_days_of_a_certificate),
         cmocka_unit_test_setup(honest_servers_open_in_silence, all_honest),
         /* Before any other that looks at commitments, which a session does once. */
         cmocka_unit_test_setup(made_up_commitments_do_not_help_a_liar, all_honest),

@@ -125,6 +125,43 @@ static void test_swapped_identity_opens_nothing(void **state) {
     bytes_free(&renewed.certificate);
 }
 
+static bool shows_certificate(const struct person *person) {
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_FORMAT Myelin__UserAnswer *answer = NULL;
+    assert_int_equal(service_user(&world.service, &world.bob.peer, "alice", &wire), OK);
+    assert_int_equal(format_parse_user_answer(bytes_view(&wire), &answer), OK);
+    return view_equal(format_view(answer->certificate), person->peer.certificate);
+}
+
+/* `person` with the certificate that he gets for `days` from now; free its certificate. */
+static struct person renewed_for(const struct person *person, unsigned days) {
+    struct person renewed = *person;
+    renewed.certificate = (struct bytes){0};
+    assert_int_equal(
+        ca_renew_user(world.ca, bytes_view(&person->certificate), days, &renewed.certificate), OK);
+    assert_int_equal(tls_peer_check(bytes_view(&renewed.certificate), ca_certificate(world.ca),
+                                    time(NULL), &renewed.peer),
+                     OK);
+    return renewed;
+}
+
+/* A later certificate for the same keys is shown from then on; an earlier one never again. */
+static void test_a_certificate_is_renewed(void **state) {
+    (void)state;
+    enrol(&world.alice);
+    struct person earlier = renewed_for(&world.alice, 5), renewed = renewed_for(&world.alice, 800);
+    assert_int_equal(service_activate(&world.service, &earlier.peer), CONFLICT);
+    assert_true(shows_certificate(&world.alice));
+    assert_int_equal(service_activate(&world.service, &renewed.peer), OK);
+    assert_true(shows_certificate(&renewed));
+    assert_int_equal(service_activate(&world.service, &renewed.peer), OK);
+    assert_int_equal(service_activate(&world.service, &world.alice.peer), CONFLICT);
+    assert_true(shows_certificate(&renewed));
+    assert_int_equal(try_open(&renewed, 0), OK);
+    bytes_free(&renewed.certificate);
+    bytes_free(&earlier.certificate);
+}
+
 static void test_users_page(void **state) {
     AUTO_BYTES struct bytes wire = {0};
     AUTO_FORMAT Myelin__UserPage *page = NULL;
@@ -144,6 +181,7 @@ int main(void) {
         SERVICE_TEST(test_enrol_refuses),
         SERVICE_TEST(test_roles_and_systems),
         SERVICE_TEST(test_swapped_identity_opens_nothing),
+        SERVICE_TEST(test_a_certificate_is_renewed),
         SERVICE_TEST(test_users_page),
     };
     return cmocka_run_group_tests(tests, world_setup, world_teardown);

@@ -454,6 +454,37 @@ static void names_are_given_once(void **state) {
     EXPECT(ca_issue_user(fixture_ca, &server_name, 0, &certificate), CONFLICT, "storage-1");
 }
 
+/* The old certificate stands for the proof of possession; nobody else's does. */
+static void certificates_are_renewed(void **state) {
+    (void)state;
+    AUTO_BYTES struct bytes old = {0};
+    AUTO_BYTES struct bytes renewed = {0};
+    AUTO_BYTES struct bytes servers = {0};
+    AUTO_BYTES struct bytes none = {0};
+    struct secret_key secret;
+    struct user before, after;
+    struct ca_request request = fixture_new_request("ruth", &fixture_key, &secret);
+    time_t now = time(NULL), late = now + 20 * 24 * 60 * 60;
+    EXPECT_OK(ca_issue_user(fixture_ca, &request, 10, &old));
+    EXPECT_OK(user_from_certificate(bytes_view(&old), &fixture_description, "ruth", now, &before));
+    EXPECT_OK(ca_renew_user(fixture_ca, bytes_view(&old), 0, &renewed));
+    EXPECT(user_from_certificate(bytes_view(&old), &fixture_description, "ruth", late, &after),
+           DENIED, "expired");
+    EXPECT_OK(
+        user_from_certificate(bytes_view(&renewed), &fixture_description, "ruth", late, &after));
+    assert_memory_equal(after.identity, before.identity, sizeof after.identity);
+    assert_true(g1_equal(&after.public_key.pk1, &before.public_key.pk1));
+    EXPECT_OK(ca_issue_server(fixture_ca, "storage-8", TLS_ROLE_STORAGE, fixture_key.public_key, 0,
+                              &servers));
+    EXPECT(ca_renew_user(fixture_ca, bytes_view(&servers), 0, &none), DENIED, "no user");
+    old.data[old.len - 1] ^= 1; /* of the signature */
+    EXPECT(ca_renew_user(fixture_ca, bytes_view(&old), 0, &none), DENIED, "");
+    EXPECT_OK(ca_withdraw(fixture_ca, "ruth"));
+    struct ca_request other = fixture_new_request("ruth", &fixture_key, &secret);
+    EXPECT_OK(ca_issue_user(fixture_ca, &other, 0, &none));
+    EXPECT(ca_renew_user(fixture_ca, bytes_view(&renewed), 0, &none), CONFLICT, "ruth is taken");
+}
+
 static void issuing_checks_what_it_certifies(void **state) {
     (void)state;
     AUTO_BYTES struct bytes certificate = {0};
@@ -578,6 +609,7 @@ int main(void) {
         cmocka_unit_test(ca_loads_what_it_created),
         cmocka_unit_test(user_certificates_carry_their_keys),
         cmocka_unit_test(names_are_given_once),
+        cmocka_unit_test(certificates_are_renewed),
         cmocka_unit_test(issuing_checks_what_it_certifies),
         cmocka_unit_test(requests_from_elsewhere_are_answered),
         cmocka_unit_test(directory_entries_are_the_cas_word),
