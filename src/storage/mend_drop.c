@@ -1,5 +1,5 @@
 /* Drop: a slot that the system description gives to another server goes, once that server has read
- * its own disk and found all of the slot there. */
+ * its own disk and found all of the slot there, of every object that is here. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,10 +41,38 @@ static result check_holder(struct mending *m, uint32_t slot) {
     TRY(format_parse_check_answer(bytes_view(&wire), &answer));
     if (!answer->envelope_good)
         return FAIL(NOT_FOUND, "%s does not have the symbol of slot %u yet", holder, slot);
+    /* One that is here counts, whether its put's commit can be shown now or not. */
     for (size_t i = 0; i < m->object_count; i++)
-        if (m->objects[i].is_committed && !names_object(answer, &m->objects[i].id))
+        if ((m->objects[i].is_committed || m->objects[i].is_here) &&
+            !names_object(answer, &m->objects[i].id))
             return FAIL(NOT_FOUND, "%s does not have slot %u of object %s yet", holder, slot,
                         m->objects[i].id.hex);
+    return OK;
+}
+
+static bool is_checked(const struct mending *m, const struct short_id *object) {
+    for (size_t i = 0; i < m->object_count; i++)
+        if (short_id_equal(&m->objects[i].id, object))
+            return m->objects[i].is_committed || m->objects[i].is_here;
+    return false;
+}
+
+/* Slices of an object that the new holder was not asked for: put since, or its manifest here is
+ * damaged and nobody showed another. */
+static result check_none_other(struct mending *m, uint32_t slot, const struct store_names *names) {
+    for (size_t i = 0; i < names->count; i++) {
+        struct short_id object;
+        uint32_t of;
+        uint64_t bytes;
+        if (!place_parse_slices(names->names[i], &object, &of) || of != slot ||
+            is_checked(m, &object))
+            continue;
+        struct place manifest = place_of_object(m->image, &object, PLACE_MANIFEST_SUFFIX);
+        result got = store_size(m->storage->store, manifest.key, &bytes);
+        if (got != NOT_FOUND)
+            return FAIL(CONFLICT, "it is not known whether its new holder has slot %u of object %s",
+                        slot, object.hex);
+    }
     return OK;
 }
 
@@ -52,7 +80,9 @@ static result drop_files(struct mending *m, uint32_t slot) {
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
     AUTO_NAMES struct store_names names = {0};
     image_lock_write(m->storage, m->image, &lock);
+    TRY(mend_check_standing(m));
     TRY(store_list(m->storage->store, place_image(m->image).key, PLACE_SLICES_SUFFIX, "", &names));
+    TRY(check_none_other(m, slot, &names));
     for (size_t i = 0; i < names.count; i++) {
         struct short_id object;
         uint32_t of;
@@ -66,6 +96,7 @@ static result drop_files(struct mending *m, uint32_t slot) {
 static result drop_image(struct mending *m) {
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
     image_lock_write(m->storage, m->image, &lock);
+    TRY(mend_check_standing(m));
     return removal_drop_image(m->storage, m->image, m->owner.name);
 }
 
@@ -98,14 +129,18 @@ result mend_drop_moved(struct mending *m) {
         if (!is_here[slot] || is_own(m, slot))
             continue;
         TRY(mend_go_on(m));
-        result checked = check_holder(m, slot);
-        if (checked != OK) {
+        result dropped = check_holder(m, slot);
+        if (dropped == OK) {
+            dropped = drop_files(m, slot);
+            if (dropped != OK && dropped != CONFLICT)
+                return dropped;
+        }
+        if (dropped != OK) {
             kept++;
             log_event(LOG_INFO, "slot-kept", "image=%s slot=%u reason=\"%s\"", m->image->hex, slot,
                       error_text());
             continue;
         }
-        TRY(drop_files(m, slot));
         log_event(LOG_INFO, "slot-dropped", "image=%s slot=%u", m->image->hex, slot);
         TRY(mend_note(m, NULL, slot, MEND_DROPPED, OK));
     }

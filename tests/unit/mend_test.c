@@ -2,12 +2,18 @@
  * removed stays away; and a stranger who claims an image gives way to its owner. */
 #include "mend_world.h"
 
-static void flip_file(struct drawn *d, unsigned slot, struct place place, size_t at) {
+#include "system/ca.h"
+#include "system/change.h"
+
+static void flip_in(struct store *store, struct place place, size_t at) {
     AUTO_BYTES struct bytes value = {0};
-    struct store *store = world.hosts[d->host[slot]].store;
     assert_int_equal(store_get(store, place.key, 1 << 20, &value), OK);
     value.data[at] ^= 1;
     assert_int_equal(store_replace(store, place.key, bytes_view(&value)), OK);
+}
+
+static void flip_file(struct drawn *d, unsigned slot, struct place place, size_t at) {
+    flip_in(world.hosts[d->host[slot]].store, place, at);
 }
 
 static void test_a_lost_image_is_as_it_was(void **state) {
@@ -276,6 +282,110 @@ static void test_forwards_are_made_again_and_revocations_hold(void **state) {
     assert_int_equal(ask_symbol(&d, 0, &after), DENIED);
 }
 
+/* ------------------------------------------------------------------ slots that move */
+
+/* The server of slot 0 is replaced by a new one, which takes its place among the hosts. */
+struct move {
+    struct description next;
+    struct host *old;
+    unsigned number;
+};
+
+static void move_begin(struct drawn *d, struct move *move) {
+    static const char name[] = "storage-new";
+    struct change change;
+    struct change_server server = {.name = name, .address = "127.0.0.1:1", .domain = ""};
+    AUTO_CA struct ca *ca = NULL;
+    char folder[128];
+    move->number = d->host[0];
+    move->old = &world.hosts[N];
+    *move->old = world.hosts[move->number];
+    const char *old = host_name(move->number);
+    struct host *fresh = &world.hosts[move->number];
+    secret_random(server.identity, sizeof server.identity);
+    snprintf(folder, sizeof folder, "%s/manager", world.dir);
+    assert_int_equal(ca_load(folder, &ca), OK);
+    assert_int_equal(change_begin(&world.description, false, &change), OK);
+    assert_int_equal(change_replace(&change, old, &server), OK);
+    assert_int_equal(change_sign(&change, ca, &move->next), OK);
+    struct description before = world.description;
+    world.description = move->next;
+    move->next = before;
+    *fresh = (struct host){.key = move->old->key};
+    snprintf(fresh->folder, sizeof fresh->folder, "%.64s.new", move->old->folder);
+    host_start(move->number);
+    peers_free(move->old->peers);
+    mender_free(move->old->mender);
+    assert_int_equal(peers_new(&world.description, NULL, old, &move->old->peers), OK);
+    assert_int_equal(mender_new(move->old->storage, move->old->peers, &move->old->mender), OK);
+    storage_set_description(move->old->storage, &world.description);
+    for (unsigned i = 0; i < N; i++)
+        if (i != move->number)
+            storage_set_description(world.hosts[i].storage, &world.description);
+}
+
+static void move_end(struct move *move) {
+    mender_free(move->old->mender);
+    peers_free(move->old->peers);
+    storage_close(move->old->storage);
+    store_close(move->old->store);
+}
+
+static result mend_old(struct move *move, struct drawn *d, struct mend_report *report) {
+    const struct mend_options options = {.caller = NULL};
+    mend_report_free(report);
+    return mend_image(move->old->mender, &d->image, &options, report);
+}
+
+static bool has_slices(struct host *host, struct drawn *d, unsigned object) {
+    uint64_t bytes;
+    return store_size(host->store, place_of_slices(&d->image, &d->objects[object].id, 0).key,
+                      &bytes) == OK;
+}
+
+/* The new holder has the symbol of the envelope, and no slices; and the old one lost what tells
+ * that its objects are committed, when nobody else answers. */
+static void test_a_slot_stays_until_its_new_holder_has_all_of_it(void **state) {
+    (void)state;
+    AUTO_DRAWN struct drawn d;
+    AUTO_MEND_REPORT struct mend_report report = {0};
+    struct move move;
+    image_draw(&d, &world.alice, "moving");
+    image_put_all(&d);
+    move_begin(&d, &move);
+    struct host *fresh = &world.hosts[move.number];
+    assert_int_equal(image_mend(&d, 0, NULL, &report), OK);
+    for (unsigned i = 0; i < OBJECTS; i++)
+        assert_int_equal(
+            store_delete(fresh->store, place_of_slices(&d.image, &d.objects[i].id, 0).key), OK);
+    assert_int_equal(store_delete(move.old->store, place_of_put(&d.image, &d.put).key), OK);
+    assert_int_equal(store_delete(fresh->store, place_of_put(&d.image, &d.put).key), OK);
+    for (unsigned i = 0; i < N; i++)
+        world.hosts[i].lie = i == move.number ? HONEST : DOWN;
+    assert_int_equal(mend_old(&move, &d, &report), OK);
+    assert_int_equal(report.dropped, 0);
+    assert_true(has_slices(move.old, &d, 0) && has_slices(move.old, &d, 1));
+    flip_in(move.old->store, place_of_object(&d.image, &d.objects[0].id, PLACE_MANIFEST_SUFFIX),
+            40);
+    fresh->lie = SHOWS_NO_OBJECTS; /* a manifest that is lost here too names slices that stay */
+    assert_int_equal(
+        store_delete(move.old->store,
+                     place_of_object(&d.image, &d.objects[1].id, PLACE_MANIFEST_SUFFIX).key),
+        OK);
+    assert_int_equal(mend_old(&move, &d, &report), OK);
+    assert_int_equal(report.dropped, 0);
+    assert_true(has_slices(move.old, &d, 0));
+    for (unsigned i = 0; i < N; i++)
+        world.hosts[i].lie = HONEST;
+    assert_int_equal(image_mend(&d, 0, NULL, &report), OK);
+    assert_int_equal(mend_old(&move, &d, &report), OK);
+    assert_int_equal(report.dropped, 1);
+    assert_false(has_slices(move.old, &d, 0) || has_slices(move.old, &d, 1));
+    image_expect(&d, 0);
+    move_end(&move);
+    description_free(&move.next);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void) {
@@ -291,6 +401,7 @@ int main(void) {
         TEST(test_a_squatter_gives_way),
         TEST(test_a_removed_image_is_nobody_elses),
         TEST(test_forwards_are_made_again_and_revocations_hold),
+        TEST(test_a_slot_stays_until_its_new_holder_has_all_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,7 @@ struct host {
 static struct {
     char root[64], dir[96];
     struct description description;
-    struct host hosts[N];
+    struct host hosts[N + 1]; /* and one that was replaced */
     struct person alice, bob, mallory;
     uint64_t now_ms;
 } world;
@@ -108,6 +108,10 @@ void peers_free(struct peers *peers) {
 result peers_set_description(struct peers *peers, const struct description *description) {
     peers->group.description = *description;
     return OK;
+}
+
+static inline const char *asker_name(const struct peer_group *group) {
+    return storage_fleet_name(group->fleet, (unsigned)group->self);
 }
 
 struct peer_group *peers_hold(struct peers *peers) {
@@ -170,11 +174,10 @@ static inline result serve(struct host *host, const struct storage_caller *calle
 static inline result ask_host(struct peer_group *group, unsigned server, const char *path,
                               struct bytes *out) {
     struct host *host = &world.hosts[server];
-    const struct storage_caller caller = {.name = host_name((unsigned)group->self),
-                                          .role = STORAGE_ROLE_PEER};
+    const struct storage_caller caller = {.name = asker_name(group), .role = STORAGE_ROLE_PEER};
     struct asked asked;
     if (host->lie == DOWN)
-        return FAIL(TIMEOUT, "%s: connection refused", host_name(server));
+        return FAIL(TIMEOUT, "%s: connection refused", storage_fleet_name(group->fleet, server));
     read_path(path, &asked);
     TRY(serve(host, &caller, &asked, out));
     bool is_lie = (host->lie == LIES_ON_HASHES && strcmp(asked.last, "hashes") == 0) ||
@@ -196,13 +199,12 @@ result peers_call(struct peer_group *group, unsigned server, const char *method,
 result peers_download(struct peer_group *group, unsigned server, const char *path, uint64_t offset,
                       uint64_t length, struct bytes *out_bytes) {
     struct host *host = &world.hosts[server];
-    const struct storage_caller caller = {.name = host_name((unsigned)group->self),
-                                          .role = STORAGE_ROLE_PEER};
+    const struct storage_caller caller = {.name = asker_name(group), .role = STORAGE_ROLE_PEER};
     struct asked asked;
     struct short_id object;
     struct image_range range;
     if (host->lie == DOWN)
-        return FAIL(TIMEOUT, "%s: connection refused", host_name(server));
+        return FAIL(TIMEOUT, "%s: connection refused", storage_fleet_name(group->fleet, server));
     read_path(path, &asked);
     TRY(short_id_parse("an object", asked.id, &object));
     TRY(image_open_symbol(host->storage, &caller, &asked.image, &object, asked.slot, &range));
