@@ -39,10 +39,10 @@ def upload(node, folder):
     return answer["ParentStudy"]
 
 
-def ct(cluster, number, **tags):
+def ct(cluster, number, slices=SLICES, **tags):
     """A folder with a CT of its own."""
     folder = cluster.folder / f"ct-{number}"
-    uid = ct_study.write_study(CORPORA / "Cranium.inv3", folder, SLICES, f"{ct_study.STUDY}.{number}")
+    uid = ct_study.write_study(CORPORA / "Cranium.inv3", folder, slices, f"{ct_study.STUDY}.{number}")
     for path in sorted(folder.iterdir()) if tags else []:
         dicom = pydicom.dcmread(path)
         for name, value in tags.items():
@@ -82,11 +82,12 @@ def test_a_study_is_forwarded_viewed_and_revoked_in_the_browser(cluster):
         alice.start()
         bob.start()
         folder, uid = ct(cluster, 1)
-        hostile, hostile_uid = ct(cluster, 2, PatientName="<b>Bold</b>^<script>alert(1)</script>", PatientID=ATTACK[:60], StudyDescription=ATTACK,
+        hostile, _ = ct(cluster, 2, PatientName="<b>Bold</b>^<script>alert(1)</script>", PatientID=ATTACK[:60], StudyDescription=ATTACK,
                                   SeriesDescription="</script><script>window.attacked=1</script>", Modality="<b>CT</b>")
+        namesake, namesake_uid = ct(cluster, 3, slices=1, PatientName="Other^Person", PatientBirthDate="19700101")
         given = {"a": f"http://127.0.0.1:{alice.http}", "b": f"http://127.0.0.1:{bob.http}", "slices": SLICES,
                  "study": upload(alice, folder), "hostile": upload(alice, hostile), "uid": uid,
-                 "hostileUid": hostile_uid, "compressed": upload(alice, compressed(cluster)),
+                 "namesake": upload(alice, namesake), "namesakeUid": namesake_uid, "compressed": upload(alice, compressed(cluster)),
                  "compressedCount": len(COMPRESSED), "attack": ATTACK}
         odd = cluster.make("odd", 1000)
         cluster.put("alice", ATTACK, odd)

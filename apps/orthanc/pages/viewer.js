@@ -21,13 +21,21 @@ function trouble(text) {
   place.classList.toggle("broken", text !== "");
 }
 
+const isBroken = () => place.classList.contains("broken");
+
+// What is on the screen, said once it is drawn.
+function noteDrawn(event) {
+  const index = stack ? stack.ids.indexOf(event.detail.image.imageId) : -1;
+  if (index >= 0 && !isBroken()) place.dataset.shown = index + 1;
+}
+
 function label() {
   const count = stack ? stack.ids.length : 0;
   const loading = stack && shown !== wanted ? `\nloading ${wanted + 1} ...` : "";
   byId("position").textContent = count ? `${shown < 0 ? "-" : shown + 1} / ${count}${loading}` : "";
   byId("slice").value = wanted + 1;
   byId("slice").setAttribute("aria-valuetext", `slice ${wanted + 1} of ${count}`);
-  const view = shown < 0 ? null : window.cornerstone.getViewport(place);
+  const view = shown < 0 || isBroken() ? null : window.cornerstone.getViewport(place);
   byId("shades").textContent = view && view.voi ? `W ${Math.round(view.voi.windowWidth)}  L ${Math.round(view.voi.windowCenter)}\nzoom ${view.scale.toFixed(2)}` : "";
   byId("invert").setAttribute("aria-pressed", String(Boolean(view && view.invert)));
 }
@@ -53,7 +61,6 @@ async function show(index) {
     if (its !== stack || mine !== wanted) return;
     draw(image);
     shown = mine;
-    place.dataset.shown = mine + 1;
   } catch (error) {
     if (its !== stack || mine !== wanted) return;
     shown = mine;
@@ -80,7 +87,7 @@ function say() {
 }
 
 function change(alter) {
-  if (shown < 0 || place.classList.contains("broken")) return;
+  if (shown < 0 || isBroken()) return;
   const view = window.cornerstone.getViewport(place);
   alter(view);
   window.cornerstone.setViewport(place, view);
@@ -204,6 +211,7 @@ function choose(name) {
 function listen() {
   watchPointers(place, () => tool, act);
   document.querySelectorAll("[data-tool]").forEach((button) => button.addEventListener("click", () => choose(button.dataset.tool)));
+  place.addEventListener("cornerstoneimagerendered", noteDrawn);
   byId("preset").addEventListener("change", preset);
   byId("invert").addEventListener("click", act.invert);
   byId("reset").addEventListener("click", reset);
