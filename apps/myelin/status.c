@@ -47,8 +47,19 @@ static void print_figures(const struct status_figures *figures) {
         fputs(", ACCESS LOG DAMAGED", stdout);
 }
 
-static result print_status_json(const struct session *session,
-                                const struct status_server servers[]) {
+/* The names of the key servers that hold the user's shares, as `shares show` has them. */
+static json_t *own_holders_json(struct session *session, unsigned *out_t) {
+    struct holders holders;
+    json_t *names = json_array();
+    session_own_holders(session, out_t, &holders);
+    for (unsigned i = 0; i < session->m; i++)
+        if (holders_has(&holders, i + 1))
+            json_array_append_new(names,
+                                  json_string(session_server(session, SESSION_KEY, i)->name));
+    return names;
+}
+
+static result print_status_json(struct session *session, const struct status_server servers[]) {
     json_t *list = json_array();
     for (unsigned i = 0; i < session_server_count(session, SESSION_STORAGE) + session->m; i++) {
         const struct status_server *server = &servers[i];
@@ -60,16 +71,22 @@ static result print_status_json(const struct session *session,
                                               print_json_text(well ? "" : server->answer.text),
                                               "figures", figures_json(&server->figures)));
     }
+    unsigned t;
+    json_t *holders = own_holders_json(session, &t);
     const Myelin__System *system = session->description.system;
-    return print_json(json_pack("{s:s, s:I, s:i, s:i, s:i, s:i, s:o}", "system",
+    return print_json(json_pack("{s:s, s:I, s:i, s:i, s:i, s:i, s:i, s:o, s:o}", "system",
                                 session->description.id, "version", (json_int_t)system->version,
                                 "n", (int)session->n, "k", (int)session->k, "m", (int)session->m,
-                                "t", (int)session->t, "servers", list));
+                                "t", (int)session->t, "threshold", (int)t, "holders", holders,
+                                "servers", list));
 }
 
-static void print_status(const struct session *session, const struct status_server servers[]) {
-    printf("system %s: any %u of %u storage servers, any %u of %u key servers\n",
-           session->description.id, session->k, session->n, session->t, session->m);
+static void print_status(struct session *session, const struct status_server servers[]) {
+    unsigned t;
+    struct holders holders;
+    session_own_holders(session, &t, &holders);
+    printf("system %s: any %u of %u storage servers, for %s any %u of %zu key servers\n",
+           session->description.id, session->k, session->n, session->user, t, holders.count);
     for (unsigned i = 0; i < session_server_count(session, SESSION_STORAGE) + session->m; i++) {
         const struct status_server *server = &servers[i];
         printf("%-12s %-22s ", server->server->name, server->server->address);

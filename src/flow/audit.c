@@ -129,10 +129,15 @@ static int by_time(const void *a, const void *b) {
 
 static result read_logs(struct session *session, const char *path, struct audit *audit) {
     AUTO_PAGES struct pages_all all = {0};
+    struct holders holders;
+    unsigned t, ok = 0;
     TRY(pages_ask(session, SESSION_KEY, NULL, path, parse_page, 0, &all));
-    if (all.ok < session->t)
-        return session_fail_quorum(session, SESSION_KEY, "reading the access logs", all.answers,
-                                   session->t);
+    session_own_holders(session, &t, &holders);
+    for (unsigned i = 0; i < all.servers; i++)
+        ok += all.answers[i].code == OK && holders_has(&holders, i + 1);
+    if (ok < t)
+        return session_fail_quorum_among(session, SESSION_KEY, "reading the access logs",
+                                         all.answers, &holders, t);
     session_warn_failed(session, SESSION_KEY, all.answers, OK);
     for (unsigned i = 0; i < all.servers; i++)
         TRY(add_log(session, &all.of[i], session_server(session, SESSION_KEY, i)->name, audit));

@@ -30,8 +30,8 @@ void audit_free(struct audit *audit);
  * `id` alone, his own or, with `from`, forwarded to him, where that is not NULL. Each entry's hash
  * is checked, and that it continues the entry before it where both are the user's to see; and each
  * log against the heads seen before and in `others` (may be NULL), see flow/audit_heads.h.
- * NOT_FOUND where there is no such image or forward, nor was; QUORUM where fewer than t key servers
- * answer.
+ * NOT_FOUND where there is no such image or forward, nor was; QUORUM where fewer than t of the
+ * key servers that hold the user's shares answer; others that do not are named by warnings.
  */
 MUST_CHECK result flow_audit(struct session *session, const char *id, const char *from,
                              const struct heads *others, struct audit *out_audit);

@@ -217,6 +217,10 @@ MUST_CHECK result session_find_user(struct session *session, const char *name,
 MUST_CHECK result session_find_user_anew(struct session *session, const char *name,
                                          const struct session_user **out_user);
 
+/* How many key servers open for the session's own user, and which hold his shares: by the
+ * directory, or where it cannot say, all with the system's t. */
+void session_own_holders(struct session *session, unsigned *out_t, struct holders *out_holders);
+
 /* Milliseconds since 1970. */
 uint64_t session_now_ms(void);
 

@@ -244,3 +244,13 @@ result session_find_user(struct session *session, const char *name,
     *out_user = find_known(session->state, name);
     return *out_user != NULL ? OK : session_find_user_anew(session, name, out_user);
 }
+
+void session_own_holders(struct session *session, unsigned *out_t, struct holders *out_holders) {
+    const struct session_user *self = NULL;
+    *out_t = session->t;
+    holders_all(session->m, out_holders);
+    if (session_find_user(session, session->user, &self) != OK || !has_shares(self))
+        return;
+    *out_t = self->shares.commitments.t;
+    *out_holders = self->shares.holders;
+}

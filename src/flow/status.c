@@ -33,14 +33,21 @@ static result ask_role(struct session *session, enum session_role role,
 }
 
 result flow_status(struct session *session, struct status_server out_servers[]) {
-    unsigned storage_ok = 0, key_ok = 0;
+    unsigned storage_ok = 0, key_ok = 0, t;
+    struct holders holders;
+    struct status_server *key = out_servers + session_server_count(session, SESSION_STORAGE);
     TRY(ask_role(session, SESSION_STORAGE, out_servers, &storage_ok));
-    TRY(ask_role(session, SESSION_KEY, out_servers + session_server_count(session, SESSION_STORAGE),
-                 &key_ok));
-    if (storage_ok < session->k || key_ok < session->t)
+    TRY(ask_role(session, SESSION_KEY, key, &key_ok));
+    session_own_holders(session, &t, &holders);
+    for (unsigned i = 0; i < session->m; i++)
+        key_ok -= key[i].answer.code == OK && !holders_has(&holders, i + 1);
+    if (storage_ok < session->k)
+        return FAIL(QUORUM, "%u storage servers are well and %u needed: images cannot be read",
+                    storage_ok, session->k);
+    if (key_ok < t)
         return FAIL(QUORUM,
-                    "%u of the %u storage servers needed and %u of the %u key servers needed are "
-                    "well: images cannot be read",
-                    storage_ok, session->k, key_ok, session->t);
+                    "%u key servers with shares of %s are well and %u needed: images cannot be "
+                    "read",
+                    key_ok, session->user, t);
     return OK;
 }

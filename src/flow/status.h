@@ -16,7 +16,8 @@ struct status_server {
 };
 
 /* Asks every server's /healthz, and for figures its /metrics; n + m of them into `out_servers`,
- * storage servers first. QUORUM where fewer than k storage or t key servers are well. */
+ * storage servers first. QUORUM where fewer than k storage servers are well, or fewer key servers
+ * than open for the session's user (session_own_holders). */
 MUST_CHECK result flow_status(struct session *session, struct status_server out_servers[]);
 
 #endif

@@ -85,6 +85,24 @@ def test_more_of_more(c):
     without(c, ["key-2", "key-3"], TOO_FEW)
 
 
+def test_who_is_needed(c):
+    """status and audit go by the user's own threshold and key servers."""
+    reshare(c, 2, "key-1", "key-2")
+    c.kill("key-3", "key-4", "key-5")
+    shown_to_alice = c.must("status", "--json", user="alice").json()
+    assert (shown_to_alice["threshold"], shown_to_alice["holders"]) == (2, ["key-1", "key-2"])
+    assert (shown_to_alice["t"], shown_to_alice["m"]) == (3, 5)
+    assert "for alice any 2 of 2 key servers" in c.must("status", user="alice").out
+    c.must("audit", "hers", user="alice")
+    assert "bob" in c.must("status", user="bob", code=TOO_FEW).err
+    start_again(c)
+    c.kill("key-1")
+    assert "alice" in c.must("status", user="alice", code=TOO_FEW).err
+    assert "key-1" in c.must("audit", "hers", user="alice", code=TOO_FEW).err
+    c.must("status", user="bob")
+    c.must("audit", user="bob")
+
+
 def test_care_goes_on(c):
     """Refresh, replacement and the manager's refresh, among whom the shares are now; then back."""
     among = ["key-2", "key-3", "key-5"]
