@@ -94,7 +94,7 @@ class Hospitals:
     """Networks and the system; gateways are made with `gateway`. The thread that makes it moves into the
     middle network."""
 
-    def __init__(self, folder, users=("alice", "bob")):
+    def __init__(self, folder, users=("alice", "bob", "carol")):
         enter_own_network()
         run("ip", "address", "add", f"{MIDDLE}/32", "dev", "lo")
         self.networks = {"a": Network(), "b": Network()}
