@@ -2,7 +2,7 @@
 """Measures Myelin beside what bounds it and beside what a user would pick instead, in one run.
 
 Usage: ./run bench [NAME...] [--runs N] [--small]
-NAMES: group, cluster, alternatives, forward, study, memory, repair. Without a name, all of them. Figures are
+NAMES: group, cluster, alternatives, forward, study, memory, repair, hospital. Without a name, all of them. Figures are
 medians; a ratio is taken between figures of this run. --small divides the sizes by 16: a trial of
 the bench itself, not a measurement."""
 import argparse
@@ -368,8 +368,17 @@ def bench_repair(options):
            ("seconds, beside fetching k slices alone", f"{took:.2f}", f"{fetched:.2f}", f"{took / fetched:.2f}", "")])
 
 
+def bench_hospital(options):
+    """In a process of its own: it moves into other network namespaces."""
+    command = [str(ROOT / "tests/torture/as_root.sh"), "/usr/bin/python3", str(ROOT / "bench/hospital.py"),
+               "--runs", str(options.runs)]
+    if subprocess.run(command).returncode != 0:
+        missed.append("hospital")
+
+
 BENCHES = {"group": bench_group, "cluster": bench_cluster, "alternatives": bench_alternatives,
-           "forward": bench_forward, "study": bench_study, "memory": bench_memory, "repair": bench_repair}
+           "forward": bench_forward, "study": bench_study, "memory": bench_memory, "repair": bench_repair,
+           "hospital": bench_hospital}
 
 
 def main():
