@@ -21,7 +21,8 @@ enum {
     PACE_BURST_MS = 100,
     FIRST_LOOK_MS = 1000,
     LOOK_AGAIN_MS = 2000,
-    LOOK_SHARE = 4, /* a look's time times so much until the next one */
+    LOOK_SHARE = 4,                    /* a look's time times so much until the next one */
+    LOOK_PATIENCE_MS = 10 * 60 * 1000, /* with a server whose list makes nothing here better */
 };
 
 struct scrub {
@@ -120,7 +121,9 @@ static void count(struct scrub *scrub, const struct mend_report *report) {
     scrub->written += report->bytes_written;
 }
 
-static result mend_one(struct scrub *scrub, const struct image_id *image, bool is_quick) {
+/* How many parts and records are good now that were not, in `out_mended`. */
+static result mend_counting(struct scrub *scrub, const struct image_id *image, bool is_quick,
+                            unsigned *out_mended) {
     AUTO_MEND_REPORT struct mend_report report = {0};
     const struct mend_options options = {.is_quick = is_quick, .pace = pace, .context = scrub};
     result mended = mend_image(scrub->mender, image, &options, &report);
@@ -133,7 +136,13 @@ static result mend_one(struct scrub *scrub, const struct image_id *image, bool i
     if (mended != OK && mended != NOT_FOUND && mended != TIMEOUT && mended != CONFLICT)
         log_event(mended == QUORUM ? LOG_INFO : LOG_ERROR, "scrub-image", "image=%s reason=\"%s\"",
                   image->hex, error_text());
+    *out_mended = report.mended;
     return mended;
+}
+
+static void mend_one(struct scrub *scrub, const struct image_id *image, bool is_quick) {
+    unsigned mended;
+    (void)mend_counting(scrub, image, is_quick, &mended);
 }
 
 /* Calls `work` for each image that is here, in the order of ids. */
@@ -187,7 +196,7 @@ static unsigned slots_moving(struct scrub *scrub, const struct image_id *image) 
 static void look_at_slots(struct scrub *scrub, const struct image_id *image) {
     if (slots_moving(scrub, image) == 0)
         return;
-    (void)mend_one(scrub, image, true);
+    mend_one(scrub, image, true);
     scrub->moving += slots_moving(scrub, image);
 }
 
@@ -217,38 +226,81 @@ static bool belongs_here(const struct scrub *scrub, const struct peer_group *gro
     return false;
 }
 
-/* Whether what one server shows lets this one believe that something is missing; that server's
- * images, page by page. */
-static result look_at_peer(struct scrub *scrub, struct peer_group *group, unsigned server) {
-    char last[2 * DIGEST_BYTES + 1] = "";
-    for (bool more = true; more;) {
-        AUTO_BYTES struct bytes wire = {0};
-        AUTO_FORMAT Myelin__IndexPage *page = NULL;
-        char path[128];
-        snprintf(path, sizeof path, "/v1/index%s%s", last[0] != '\0' ? "?after=" : "", last);
-        TRY(peers_call(group, server, "GET", path, 0, FORMAT_LIMIT_PAGE, &wire));
-        TRY(format_parse_index_page(bytes_view(&wire), &page));
-        for (size_t i = 0; i < page->n_entry; i++) {
-            struct image_id image;
-            char hex[2 * DIGEST_BYTES + 1];
-            hex_encode(format_view(page->entry[i]->image), hex);
-            TRY(image_id_parse(hex, &image));
-            if (strcmp(hex, last) <= 0)
-                return FAIL(PROTOCOL, "images out of order");
-            memcpy(last, hex, sizeof last);
-            if (!wait_out_pause(scrub))
-                return OK;
-            if (!is_different(scrub, &image, page->entry[i]) ||
-                !(belongs_here(scrub, group, &image) || is_here(scrub, &image)))
-                continue;
-            /* NOT_FOUND: removed, though not every server knows whose it was. */
-            bool is_gone = mend_one(scrub, &image, true) == NOT_FOUND;
-            scrub->lacking +=
-                !is_gone && slots_belong(scrub->storage, &image, scrub->storage->server) &&
-                is_different(scrub, &image, page->entry[i]) && !is_here(scrub, &image);
+/* One server's list of images, or the part of it that lies between two. Without a bound, one that
+ * made up images for ever would keep this server from all other work. */
+struct peer_look {
+    struct peer_group *group;
+    unsigned server;
+    const char *until; /* "": the end */
+    uint64_t patient_until_ms;
+    char last[2 * DIGEST_BYTES + 1];
+};
+
+static uint64_t patience(const struct scrub *scrub) {
+    return scrub->storage->steady_ms() + LOOK_PATIENCE_MS;
+}
+
+/* Whether what the server shows of an image lets this one believe that something is missing. */
+static result look_at_entry(struct scrub *scrub, struct peer_look *look,
+                            const Myelin__IndexEntry *entry) {
+    struct image_id image;
+    TRY(image_id_parse(look->last, &image));
+    if (scrub->storage->steady_ms() > look->patient_until_ms)
+        return FAIL(TIMEOUT, "%s lists too much that nobody has",
+                    storage_fleet_name(look->group->fleet, look->server));
+    if (!is_different(scrub, &image, entry) ||
+        !(belongs_here(scrub, look->group, &image) || is_here(scrub, &image)))
+        return OK;
+    unsigned mended;
+    /* NOT_FOUND: removed, though not every server knows whose it was. */
+    bool is_gone = mend_counting(scrub, &image, true, &mended) == NOT_FOUND;
+    if (mended > 0)
+        look->patient_until_ms = patience(scrub);
+    scrub->lacking += !is_gone && slots_belong(scrub->storage, &image, scrub->storage->server) &&
+                      is_different(scrub, &image, entry) && !is_here(scrub, &image);
+    return OK;
+}
+
+static result look_at_page(struct scrub *scrub, struct peer_look *look, bool *out_more) {
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_FORMAT Myelin__IndexPage *page = NULL;
+    char path[128];
+    snprintf(path, sizeof path, "/v1/index%s%s", look->last[0] != '\0' ? "?after=" : "",
+             look->last);
+    TRY(peers_call(look->group, look->server, "GET", path, 0, FORMAT_LIMIT_PAGE, &wire));
+    TRY(format_parse_index_page(bytes_view(&wire), &page));
+    *out_more = page->more;
+    for (size_t i = 0; i < page->n_entry; i++) {
+        char hex[2 * DIGEST_BYTES + 1];
+        hex_encode(format_view(page->entry[i]->image), hex);
+        if (strcmp(hex, look->last) <= 0)
+            return FAIL(PROTOCOL, "images out of order");
+        *out_more = *out_more && (look->until[0] == '\0' || strcmp(hex, look->until) < 0);
+        memcpy(look->last, hex, sizeof hex);
+        if (!wait_out_pause(scrub)) {
+            *out_more = false;
+            return OK;
         }
-        more = page->more;
+        TRY(look_at_entry(scrub, look, page->entry[i]));
     }
+    return OK;
+}
+
+/* From a random image on, and then those before it: where patience ends, each is seen some time. */
+static result look_at_peer(struct scrub *scrub, struct peer_group *group, unsigned server) {
+    uint8_t random[DIGEST_BYTES];
+    char start[2 * DIGEST_BYTES + 1];
+    struct peer_look look = {
+        .group = group, .server = server, .until = "", .patient_until_ms = patience(scrub)};
+    secret_random(random, sizeof random);
+    hex_encode(view_of(random, sizeof random), start);
+    memcpy(look.last, start, sizeof start);
+    for (bool more = true; more;)
+        TRY(look_at_page(scrub, &look, &more));
+    look.last[0] = '\0';
+    look.until = start;
+    for (bool more = true; more && !is_stopping(scrub);)
+        TRY(look_at_page(scrub, &look, &more));
     return OK;
 }
 
@@ -281,7 +333,7 @@ static bool take_doubt(struct scrub *scrub, struct image_id *out_image) {
 static void look_at_doubts(struct scrub *scrub) {
     struct image_id image;
     while (take_doubt(scrub, &image))
-        (void)mend_one(scrub, &image, true);
+        mend_one(scrub, &image, true);
 }
 
 /* What failed may have been a server that was down, or slow. */
@@ -354,7 +406,7 @@ static void read_one(struct scrub *scrub, const struct image_id *image) {
     bool is_woken;
     if (is_look_due(scrub, &is_woken))
         look_and_plan(scrub, is_woken);
-    (void)mend_one(scrub, image, false);
+    mend_one(scrub, image, false);
 }
 
 static void pass(struct scrub *scrub) {
@@ -411,6 +463,11 @@ static void *run(void *argument) {
     bool is_woken;
     while (wait_for_work(scrub, scrub->next_look_ns < next_pass ? scrub->next_look_ns : next_pass,
                          &is_woken)) {
+        uint64_t now = monotonic_ns();
+        if (!is_woken && now < scrub->next_look_ns && now < next_pass) {
+            look_at_doubts(scrub); /* anybody can make one: no reason to look at all else */
+            continue;
+        }
         look_and_plan(scrub, is_woken);
         if (monotonic_ns() < next_pass)
             continue;

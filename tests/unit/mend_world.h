@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -49,7 +50,15 @@ struct person {
 };
 
 /* How a server misbehaves towards its peers. */
-enum lie { HONEST, DOWN, LIES_ON_SLICES, LIES_ON_HASHES, LIES_ON_SYMBOLS, SHOWS_NO_OBJECTS };
+enum lie {
+    HONEST,
+    DOWN,
+    LIES_ON_SLICES,
+    LIES_ON_HASHES,
+    LIES_ON_SYMBOLS,
+    SHOWS_NO_OBJECTS,
+    LISTS_WITHOUT_END, /* images that nobody has, a minute a page */
+};
 
 struct host {
     char folder[128];
@@ -68,10 +77,17 @@ static struct {
     struct host hosts[N + 1]; /* and one that was replaced */
     struct person alice, bob, mallory;
     uint64_t now_ms;
+    _Atomic uint64_t steady_ahead_ms;
 } world;
 
 static inline uint64_t world_clock(void) {
     return world.now_ms;
+}
+
+static inline uint64_t world_steady(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + world.steady_ahead_ms;
 }
 
 /* ------------------------------------------------------------------ the network */
@@ -171,6 +187,40 @@ static inline result serve(struct host *host, const struct storage_caller *calle
     return image_hashes(host->storage, caller, image, &id, asked->slot, out);
 }
 
+/* The images behind `after`, each one more than the one before. */
+static inline result list_without_end(const char *after, struct bytes *out) {
+    enum { COUNT = 8 };
+    uint8_t images[COUNT][DIGEST_BYTES], image[DIGEST_BYTES] = {0};
+    Myelin__IndexEntry entries[COUNT], *pointers[COUNT];
+    Myelin__IndexPage page = MYELIN__INDEX_PAGE__INIT;
+    struct image_id id;
+    if (after[0] != '\0') {
+        TRY(image_id_parse(after, &id));
+        memcpy(image, id.bytes, sizeof image);
+    }
+    for (unsigned i = 0; i < COUNT; i++) {
+        for (unsigned at = DIGEST_BYTES; at-- > 0 && ++image[at] == 0;)
+            continue;
+        memcpy(images[i], image, sizeof image);
+        myelin__index_entry__init(&entries[i]);
+        entries[i].image = entries[i].digest = format_bytes(view_of(images[i], DIGEST_BYTES));
+        pointers[i] = &entries[i];
+    }
+    page.entry = pointers;
+    page.n_entry = COUNT;
+    page.more = true;
+    world.steady_ahead_ms += 60000;
+    return format_pack(&page, out);
+}
+
+static inline result list_images(struct host *host, const struct storage_caller *caller,
+                                 const char *path, struct bytes *out) {
+    const char *after = strchr(path, '=');
+    after = after == NULL ? "" : after + 1;
+    return host->lie == LISTS_WITHOUT_END ? list_without_end(after, out)
+                                          : state_index(host->storage, caller, after, out);
+}
+
 static inline result ask_host(struct peer_group *group, unsigned server, const char *path,
                               struct bytes *out) {
     struct host *host = &world.hosts[server];
@@ -178,6 +228,8 @@ static inline result ask_host(struct peer_group *group, unsigned server, const c
     struct asked asked;
     if (host->lie == DOWN)
         return FAIL(TIMEOUT, "%s: connection refused", storage_fleet_name(group->fleet, server));
+    if (strncmp(path, "/v1/index", 9) == 0)
+        return list_images(host, &caller, path, out);
     read_path(path, &asked);
     TRY(serve(host, &caller, &asked, out));
     bool is_lie = (host->lie == LIES_ON_HASHES && strcmp(asked.last, "hashes") == 0) ||
@@ -260,6 +312,7 @@ static inline void host_start(unsigned number) {
     struct storage_options options = {.server = host_name(number),
                                       .key = &host->key,
                                       .now_ms = world_clock,
+                                      .steady_ms = world_steady,
                                       .description = &world.description};
     assert_int_equal(store_open(host->folder, &host->store), OK);
     assert_int_equal(storage_open(host->store, &options, &host->storage), OK);
