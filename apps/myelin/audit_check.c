@@ -100,7 +100,13 @@ static result find_head(const struct cli *cli, struct chain_head *out_head) {
     AUTO_HEADS struct heads heads = {0};
     if (parse_pair(text, out_head))
         return OK;
-    TRY(heads_read(text, &heads));
+    result read = heads_read(text, &heads);
+    if (read == NOT_FOUND)
+        return FAIL(NOT_FOUND,
+                    "--head %s: no such file, and no SEQ:HASH, an entry's number and 64 "
+                    "hexadecimal digits",
+                    text);
+    TRY(read);
     if (server == NULL && heads.count != 1)
         return FAIL(INVALID, "%s has heads of %zu key servers: say whose log it is with --server",
                     text, heads.count);

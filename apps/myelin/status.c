@@ -1,6 +1,7 @@
 #include "flow/status.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "cli.h"
 #include "print.h"
@@ -81,6 +82,13 @@ static result print_status_json(struct session *session, const struct status_ser
                                 "servers", list));
 }
 
+/* Why it is not well, without the "NAME (ADDRESS): " that begins its line already. */
+static const char *without_name(const struct status_server *server) {
+    const char *text = server->answer.text, *rest = strstr(text, "): ");
+    size_t len = strlen(server->server->name);
+    return rest != NULL && strncmp(text, server->server->name, len) == 0 ? rest + 3 : text;
+}
+
 static void print_status(struct session *session, const struct status_server servers[]) {
     unsigned t;
     struct holders holders;
@@ -94,7 +102,7 @@ static void print_status(struct session *session, const struct status_server ser
             printf("well, %llu ms", (unsigned long long)server->time_ms);
             print_figures(&server->figures);
         } else {
-            print_safe(stdout, server->answer.text);
+            print_safe(stdout, without_name(server));
         }
         putchar('\n');
     }

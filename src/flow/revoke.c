@@ -68,6 +68,15 @@ static bool may_still_open(struct session *session, const char *recipient,
     return untold >= (is_known ? user->shares.commitments.t : session->t);
 }
 
+/* A slip in the name would leave the one who was meant with the image, and the user at ease. It is
+ * no error: whom the key servers deny to know is revoked all the same. */
+static void warn_of_stranger(struct session *session, const char *recipient) {
+    const struct session_user *user = NULL;
+    if (session_find_user(session, recipient, &user) == NOT_FOUND)
+        session_warn(session, "no user %s is enrolled in this system: is that whom you mean?",
+                     recipient);
+}
+
 result flow_revoke(struct session *session, const char *id, const char *recipient) {
     if (!format_is_name(recipient))
         return FAIL(INVALID, "'%s' is no user name", recipient);
@@ -93,5 +102,6 @@ result flow_revoke(struct session *session, const char *id, const char *recipien
                     "revoking: %u storage and %u key servers could not be told, so %s may still "
                     "open the image; run it again when they are back",
                     storage_untold, key_untold, recipient);
+    warn_of_stranger(session, recipient);
     return OK;
 }

@@ -12,7 +12,8 @@ struct session;
 /*
  * Revokes the forward of the user's image `id` to `recipient`. It is in force, and this succeeds,
  * where fewer than t key servers or fewer than k storage servers have not been told; those that
- * have not are named by the session's warnings. Doing it again tells those that were missed.
+ * have not are named by the session's warnings. Doing it again tells those that were missed. A
+ * recipient whom nobody knows costs a warning.
  *
  * NOT_FOUND  no such image
  * INVALID    `recipient` is no user name

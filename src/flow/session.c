@@ -49,13 +49,15 @@ static result state_new(struct session_state **out_state) {
     return OK;
 }
 
-/* In time to renew it. */
+/* In time to renew it; a manager's is for a day. */
 static void warn_of_expiry(struct session *session) {
     enum { WARN_SECONDS = 30 * 24 * 60 * 60 };
-    time_t now = time(NULL), expires = tls_identity_self(session->identity)->expires;
+    const struct tls_peer *self = tls_identity_self(session->identity);
+    time_t now = time(NULL), expires = self->expires;
     char day[16] = "";
     struct tm utc;
-    if (expires - now >= WARN_SECONDS || gmtime_r(&expires, &utc) == NULL)
+    if (self->role != TLS_ROLE_USER || expires - now >= WARN_SECONDS ||
+        gmtime_r(&expires, &utc) == NULL)
         return;
     strftime(day, sizeof day, "%Y-%m-%d", &utc);
     session_warn(session,

@@ -102,6 +102,8 @@ def test_a_log_is_checked_without_a_system(clinic):
     check(clinic, alone / "copy", head=None)
     clinic.must("audit", "--check", alone / "copy", "--head", f"{entries['last']}:{hash_}")
     wrong = hash_[:-1] + ("0" if hash_[-1] != "0" else "1")
+    answer = clinic.must("audit", "--check", alone / "copy", "--head", f"{entries['last']}:abc", code=3)
+    assert "64 hexadecimal" in answer.err
     answer = clinic.must("audit", "--check", alone / "copy", "--head", f"{entries['last']}:{wrong}", code=INTEGRITY)
     assert "not the one that the head names" in answer.err
     clinic.must("audit", "--check", code=USAGE)

@@ -258,7 +258,8 @@ def test_the_user_never_overwrites(loaded):
 
 def test_revocation_reaches_both_kinds_of_server(loaded):
     c, _ = loaded
-    c.must("revoke", "scan", "--from", "bob", user="alice")
+    assert c.must("revoke", "scan", "--from", "bob", user="alice").err == ""
+    assert "no user bop" in c.must("revoke", "scan", "--from", "bop", user="alice").err
     answer = c.run("get", "scan", "--from", "alice", "-o", c.folder / "no", user="bob")
     assert answer.code in (DENIED, NOT_FOUND)
     assert c.must("inbox", "--json", user="bob").json() == []
