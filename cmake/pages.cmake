@@ -39,5 +39,20 @@ function(pages_viewer_files out_files)
   if(NOT EXISTS ${modules}/cornerstone-wado-image-loader/dist/dynamic-import)
     message(WARNING "The plugin is built without its viewer: in deps/viewer, npm ci --ignore-scripts")
   endif()
+  # Their licences ask to go with every copy.
+  file(GLOB licences CONFIGURE_DEPENDS
+    ${modules}/cornerstone-core/LICENSE ${modules}/dicom-parser/LICENSE
+    ${modules}/cornerstone-wado-image-loader/LICENSE ${modules}/pako/LICENSE
+    ${modules}/@cornerstonejs/*/LICENSE)
+  set(text "")
+  foreach(licence IN LISTS licences)
+    file(READ ${licence} words)
+    file(RELATIVE_PATH name ${modules} ${licence})
+    string(APPEND text "${name}\n\n${words}\n\n")
+  endforeach()
+  if(licences)
+    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pages/licences.txt CONTENT "${text}" @ONLY)
+    list(APPEND found ${CMAKE_BINARY_DIR}/pages/licences.txt)
+  endif()
   set(${out_files} ${found} PARENT_SCOPE)
 endfunction()

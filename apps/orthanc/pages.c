@@ -34,7 +34,8 @@ const char *pages_type(const char *name) {
                  {".css", "text/css; charset=utf-8"},
                  {".js", "text/javascript; charset=utf-8"},
                  {".wasm", "application/wasm"},
-                 {".svg", "image/svg+xml"}};
+                 {".svg", "image/svg+xml"},
+                 {".txt", "text/plain; charset=utf-8"}};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (ends_with(name, types[i].end))
             return types[i].type;

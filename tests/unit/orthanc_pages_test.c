@@ -31,6 +31,7 @@ static void what_is_not_there_is_not_found(void **state) {
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         assert_null(pages_find(names[i]));
     assert_null(pages_type("passwd"));
+    assert_null(pages_type(""));
 }
 
 /* Without a policy that allows them, inline scripts, handlers and styles would be dead at best. */
