@@ -220,6 +220,12 @@ result image_owner(struct storage *storage, const struct image_id *image,
     return OK;
 }
 
+/* His name alone is not enough: the manager could give it to another key. */
+static bool is_owner(const struct storage_caller *caller, const struct image_owner *owner) {
+    return strcmp(caller->name, owner->name) == 0 &&
+           (!owner->verifies || memcmp(caller->identity, owner->identity, SIGN_PUBLIC_BYTES) == 0);
+}
+
 result image_authorise(struct storage *storage, const struct storage_caller *caller,
                        const struct image_id *image, unsigned rights,
                        struct image_owner *out_owner) {
@@ -231,7 +237,7 @@ result image_authorise(struct storage *storage, const struct storage_caller *cal
          ((rights & IMAGE_PEER) && slots_concern(storage, image, caller->name))))
         return OK;
     if (caller->role == STORAGE_ROLE_USER) {
-        if ((rights & IMAGE_OWNER) && strcmp(caller->name, out_owner->name) == 0)
+        if ((rights & IMAGE_OWNER) && is_owner(caller, out_owner))
             return OK;
         bool active = false;
         if (rights & IMAGE_RECIPIENT)

@@ -175,7 +175,8 @@ static result authorise(struct mending *m) {
     bool active = false;
     if (caller == NULL || caller->role == STORAGE_ROLE_PEER || caller->role == STORAGE_ROLE_MANAGER)
         return OK;
-    if (caller->role == STORAGE_ROLE_USER && strcmp(caller->name, m->owner.name) == 0)
+    if (caller->role == STORAGE_ROLE_USER && strcmp(caller->name, m->owner.name) == 0 &&
+        memcmp(caller->identity, m->owner.identity, SIGN_PUBLIC_BYTES) == 0)
         return OK;
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
     TRY(image_lock_read(m->storage, m->image, &lock));

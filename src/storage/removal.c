@@ -201,6 +201,23 @@ struct remover {
     struct view certificate;
 };
 
+/* DENIED where the name was another key's here before, of this image's owner or of whoever removed
+ * one: a certificate for a name that is taken removes nothing, and leaves no removal behind that
+ * would stand in the way of the name's owner. */
+static result check_signer(struct storage *storage, const struct image_id *image,
+                           const struct remover *remover) {
+    struct image_owner known;
+    result got = image_owner(storage, image, &known);
+    bool is_other = got == OK && known.verifies && strcmp(known.name, remover->name) == 0 &&
+                    memcmp(known.identity, remover->identity, SIGN_PUBLIC_BYTES) != 0;
+    got = image_owner_get(storage->store, place_of_user(remover->name).key, &known);
+    is_other = is_other ||
+               (got == OK && memcmp(known.identity, remover->identity, SIGN_PUBLIC_BYTES) != 0);
+    return is_other ? FAIL(DENIED, "%s: %s is known here by another identity key", storage->server,
+                           remover->name)
+                    : OK;
+}
+
 /* For other servers, which will want to know by whose key a removal verifies. */
 static result keep_certificate(struct storage *storage, const struct remover *remover) {
     struct place place = place_of_user(remover->name);
@@ -270,6 +287,7 @@ result removal_take(struct storage *storage, const struct storage_caller *caller
     TRY(open_removal(&remover, image, record, &removal));
     image_lock_write(storage, image, &lock);
     TRY(put_finish_decided(storage, image));
+    TRY(check_signer(storage, image, &remover));
     TRY(check_image(storage, caller->name, image, removal->serial_ms, &there));
     TRY(drop_unfinished(storage, image, removal));
     result older = removal_check_newer(storage, image, caller->name, removal->serial_ms);
@@ -291,6 +309,8 @@ result removal_adopt(struct storage *storage, const struct image_owner *signer,
     TRY(open_removal(&remover, image, record, &removal));
     image_lock_write(storage, image, &lock);
     TRY(put_finish_decided(storage, image));
+    if (check_signer(storage, image, &remover) != OK)
+        return error_at(INVALID, "the removal");
     result checked = check_image(storage, signer->name, image, removal->serial_ms, &there);
     if (checked != OK && checked != DENIED && checked != CONFLICT)
         return checked;

@@ -212,6 +212,28 @@ static void test_a_removed_image_is_nobody_elses(void **state) {
         assert_int_equal(image_put(&again, slot, true), OK);
 }
 
+/* The manager gave alice's name to another key as well. */
+static void test_a_namesake_removes_nothing(void **state) {
+    (void)state;
+    AUTO_DRAWN struct drawn d;
+    AUTO_MEND_REPORT struct mend_report report = {0};
+    image_draw(&d, &world.alice, "namesake");
+    image_put_all(&d);
+    world.now_ms += 1000;
+    assert_int_equal(image_remove(&d, 0, &world.namesake), DENIED);
+    image_expect(&d, 0);
+    image_lose(&d, 1);
+    assert_int_equal(image_remove(&d, 1, &world.namesake), OK); /* where nobody knows better */
+    assert_int_equal(image_mend(&d, 0, NULL, &report), OK);
+    image_expect(&d, 0);
+    assert_int_equal(image_mend(&d, 0, &world.namesake.caller, &report), DENIED);
+    assert_int_equal(image_remove(&d, 0, &world.alice), OK);
+    image_expect_none(&d, 0);
+    assert_int_equal(image_mend(&d, 2, NULL, &report), NOT_FOUND);
+    image_expect_none(&d, 2);
+    assert_int_equal(image_remove(&d, 2, &world.namesake), DENIED);
+}
+
 static void forward_sign(struct drawn *d, uint64_t serial_ms, struct bytes *out_body) {
     struct scalar exponent;
     struct g2 point;
@@ -400,6 +422,7 @@ int main(void) {
         TEST(test_repair_raises_no_dead),
         TEST(test_a_squatter_gives_way),
         TEST(test_a_removed_image_is_nobody_elses),
+        TEST(test_a_namesake_removes_nothing),
         TEST(test_forwards_are_made_again_and_revocations_hold),
         TEST(test_a_slot_stays_until_its_new_holder_has_all_of_it),
     };

@@ -74,8 +74,8 @@ struct host {
 static struct {
     char root[64], dir[96];
     struct description description;
-    struct host hosts[N + 1]; /* and one that was replaced */
-    struct person alice, bob, mallory;
+    struct host hosts[N + 1];                    /* and one that was replaced */
+    struct person alice, bob, mallory, namesake; /* of alice, with another key */
     uint64_t now_ms;
     _Atomic uint64_t steady_ahead_ms;
 } world;
@@ -273,12 +273,12 @@ result peers_download(struct peer_group *group, unsigned server, const char *pat
     return OK;
 }
 
-/* A certificate is "a certificate of NAME" here. */
+/* A certificate is "certificate NUMBER, of NAME" here. */
 result peers_identify(const struct peer_group *group, struct view certificate,
                       char out_name[FORMAT_NAME_MAX + 1], uint8_t out_identity[SIGN_PUBLIC_BYTES]) {
-    const struct person *people[] = {&world.alice, &world.bob, &world.mallory};
+    const struct person *people[] = {&world.alice, &world.bob, &world.mallory, &world.namesake};
     (void)group;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 4; i++)
         if (view_equal(certificate, people[i]->caller.certificate)) {
             snprintf(out_name, FORMAT_NAME_MAX + 1, "%s", people[i]->name);
             memcpy(out_identity, people[i]->key.public_key, SIGN_PUBLIC_BYTES);
@@ -296,11 +296,11 @@ void peers_each(const bool is_wanted[], unsigned count, peers_work work, void *c
 /* ------------------------------------------------------------------ its life */
 
 static inline void person_make(struct person *person, const char *name) {
-    static char certificates[3][48];
+    static char certificates[4][48];
     static unsigned next;
-    char *certificate = certificates[next++ % 3];
+    char *certificate = certificates[next % 4];
     snprintf(person->name, sizeof person->name, "%s", name);
-    snprintf(certificate, sizeof certificates[0], "a certificate of %s", name);
+    snprintf(certificate, sizeof certificates[0], "certificate %u, of %s", next++, name);
     sign_key_random(&person->key);
     keygen(&person->secret, &person->public_key);
     person->caller = (struct storage_caller){person->name, STORAGE_ROLE_USER,
@@ -343,6 +343,7 @@ static inline int world_setup(void **state) {
     person_make(&world.alice, "alice");
     person_make(&world.bob, "bob");
     person_make(&world.mallory, "mallory");
+    person_make(&world.namesake, "alice");
     for (unsigned i = 0; i < N; i++) {
         sign_key_random(&world.hosts[i].key);
         snprintf(world.hosts[i].folder, sizeof world.hosts[i].folder, "%s/%u", world.root, i);
