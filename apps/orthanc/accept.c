@@ -1,5 +1,6 @@
 #include "accept.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,8 @@
 #include "orthanc_rest.h"
 #include "skeleton.h"
 #include "storage_area.h"
+
+enum { IMPORT_THREADS = 3 }; /* beside the caller: Orthanc parses on one while another commits */
 
 /* ------------------------------------------------------------------ what there is to import */
 
@@ -24,8 +27,12 @@ struct import {
     result failed;
     struct record *known; /* what the map has of the image already, by name */
     size_t known_count;
+    pthread_mutex_t lock; /* all below, while several threads import */
+    size_t next;          /* object */
     uint64_t imported, existing, skipped;
     char study_uid[RECORD_SOP_MAX + 1];
+    result broken; /* the first error, and its text */
+    char text[ERROR_TEXT_BYTES];
 };
 
 static void import_free(struct import *import) {
@@ -120,8 +127,10 @@ static result check_patient(struct import *import, struct view file, bool *out_i
     OrthancPluginFreeString(gateway->orthanc, text);
     if (!import->request->merges_patient)
         TRY(check_tags(gateway, tags, import->request->owner));
+    pthread_mutex_lock(&import->lock);
     snprintf(import->study_uid, sizeof import->study_uid, "%s",
              orthanc_text(tags, "StudyInstanceUID"));
+    pthread_mutex_unlock(&import->lock);
     *out_is_here = is_here(gateway, orthanc_text(tags, "SOPInstanceUID"));
     return OK;
 }
@@ -161,19 +170,25 @@ static bool is_dicom(struct view file) {
     return file.len > 132 && memcmp(file.data + 128, "DICM", 4) == 0;
 }
 
+static void count_one(struct import *import, uint64_t *counter) {
+    pthread_mutex_lock(&import->lock);
+    (*counter)++;
+    pthread_mutex_unlock(&import->lock);
+}
+
 static result import_object(struct import *import, const struct listed *object) {
     const struct accept_request *request = import->request;
     AUTO_BYTES struct bytes file = {0};
     struct record record = {.op = RECORD_ADD, .size = object->size};
     TRY(make_file(import, object, &file));
     if (!is_dicom(bytes_view(&file)) || file.len > UINT32_MAX) {
-        import->skipped++;
+        count_one(import, &import->skipped);
         return OK;
     }
     bool is_there = false;
     TRY(check_tags_of(import, object, bytes_view(&file), &is_there));
     if (is_there) {
-        import->existing++;
+        count_one(import, &import->existing);
         return OK;
     }
     snprintf(record.owner, sizeof record.owner, "%s", request->owner);
@@ -185,21 +200,65 @@ static result import_object(struct import *import, const struct listed *object) 
     result posted = orthanc_post_instance(import->gateway, bytes_view(&file), &is_new);
     storage_area_refer(NULL);
     TRY(posted);
-    import->imported += is_new;
-    import->existing += !is_new;
+    count_one(import, is_new ? &import->imported : &import->existing);
     return OK;
 }
 
 /* ------------------------------------------------------------------ an image */
 
-static result import_all(struct import *import) {
-    for (size_t i = 0; i < import->count; i++) {
-        if (is_known(import, import->objects[i].name)) {
-            import->existing++;
-            continue;
-        }
-        TRY(import_object(import, &import->objects[i]));
+static result import_next(struct import *import, size_t index) {
+    const struct listed *object = &import->objects[index];
+    if (!is_known(import, object->name))
+        return import_object(import, object);
+    count_one(import, &import->existing);
+    return OK;
+}
+
+/* The next object that is to be imported; false where there is none, or something failed. */
+static bool take_next(struct import *import, size_t *out_index) {
+    pthread_mutex_lock(&import->lock);
+    bool has_next = import->broken == OK && import->next < import->count;
+    *out_index = import->next;
+    import->next += has_next;
+    pthread_mutex_unlock(&import->lock);
+    return has_next;
+}
+
+static void note_failure(struct import *import, result code) {
+    pthread_mutex_lock(&import->lock);
+    if (import->broken == OK) {
+        import->broken = code;
+        snprintf(import->text, sizeof import->text, "%s", error_text());
     }
+    pthread_mutex_unlock(&import->lock);
+}
+
+static void *run_imports(void *argument) {
+    struct import *import = argument;
+    size_t index;
+    while (take_next(import, &index)) {
+        result imported = import_next(import, index);
+        if (imported != OK)
+            note_failure(import, imported);
+    }
+    return NULL;
+}
+
+/* The first one alone: where it is another person's, nothing is imported. */
+static result import_all(struct import *import) {
+    pthread_t threads[IMPORT_THREADS];
+    size_t started = 0;
+    if (import->count > 0)
+        TRY(import_next(import, 0));
+    import->next = 1;
+    while (started < IMPORT_THREADS && started + 2 < import->count &&
+           pthread_create(&threads[started], NULL, run_imports, import) == 0)
+        started++;
+    run_imports(import);
+    for (size_t i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    if (import->broken != OK)
+        return FAIL(import->broken, "%s", import->text);
     return map_sync(import->gateway->map);
 }
 
@@ -232,7 +291,8 @@ static result import_image(struct import *import) {
 
 result accept_image(struct gateway *gateway, const struct accept_request *request,
                     json_t **out_report) {
-    AUTO_IMPORT struct import import = {.gateway = gateway, .request = request};
+    AUTO_IMPORT struct import import = {
+        .gateway = gateway, .request = request, .lock = PTHREAD_MUTEX_INITIALIZER};
     TRY(import_image(&import));
     return make_report(&import, out_report);
 }
@@ -245,7 +305,8 @@ static void take_id(void *context, const struct myelin_image *image) {
 
 static result import_own(struct gateway *gateway, const char *id, struct accept_totals *totals) {
     const struct accept_request request = {.owner = "", .image = id, .merges_patient = true};
-    AUTO_IMPORT struct import import = {.gateway = gateway, .request = &request};
+    AUTO_IMPORT struct import import = {
+        .gateway = gateway, .request = &request, .lock = PTHREAD_MUTEX_INITIALIZER};
     result imported = import_image(&import);
     totals->images++;
     totals->imported += import.imported;

@@ -169,7 +169,8 @@ static result release_image(struct walk *walk, const char *id) {
         walk->done.moved += released == OK;
     }
     free(records);
-    return released;
+    TRY(released);
+    return map_sync(walk->gateway->map); /* before the servers hear that the image is gone */
 }
 
 static result release_images(struct walk *walk, const struct images_found *found) {

@@ -249,17 +249,19 @@ result storage_area_read(const char *uuid, struct bytes *out_data) {
     return check_header(&record, out_data);
 }
 
-/* What is not in the map may be a plain file, and what is not a plain file any more may be in the
- * map. */
+/* What the map does not have may be a plain file, and what is not a plain file any more may have
+ * got into the map meanwhile. */
 static result read_attachment(const char *uuid, struct bytes *out_data) {
-    struct record record;
     gateway->counts.read++;
-    if (gateway->config.archive[0] != '\0' && map_find(gateway->map, uuid, &record) == NOT_FOUND) {
-        result read = archive_read(gateway, uuid, out_data);
-        if (read != NOT_FOUND)
-            return read;
-    }
-    return storage_area_read(uuid, out_data);
+    result read = storage_area_read(uuid, out_data);
+    if (read == OK || gateway->config.archive[0] == '\0')
+        return read;
+    char why[ERROR_TEXT_BYTES];
+    snprintf(why, sizeof why, "%s", error_text());
+    bytes_free(out_data); /* what was read and is not good */
+    if (archive_read(gateway, uuid, out_data) == OK)
+        return OK;
+    return read == NOT_FOUND ? storage_area_read(uuid, out_data) : FAIL(read, "%s", why);
 }
 
 /* Orthanc leaves an instance that cannot be read out of its answers without a word: the log and the
