@@ -307,6 +307,8 @@ result access_log_hash_at(struct access_log *log, uint64_t sequence,
 /* The entries of a page while it is put together. */
 struct page {
     Myelin__AuditPage message;
+    bool has_gone; /* a segment was taken away since the start: ... */
+    uint32_t gone; /* ... the last one that was found so */
     Myelin__AuditEntry *entries[ACCESS_LOG_PAGE_MAX];
 };
 
@@ -328,9 +330,15 @@ static result page_add(struct page *page, const struct access_log *log,
     AUTO_BYTES struct bytes wire = {0};
     AUTO_FORMAT Myelin__AuditBody *body = NULL;
     Myelin__AuditEntry *entry = NULL;
+    if (page->has_gone && page->gone == found->place.segment)
+        return OK;
     result read = access_segments_read(&log->segments, found->place, &wire);
-    if (read != OK)
-        return read == NOT_FOUND ? OK : read; /* its segment was taken away since the start */
+    if (read == NOT_FOUND) {
+        page->has_gone = true;
+        page->gone = found->place.segment;
+        return OK;
+    }
+    TRY(read);
     TRY(chain_parse(bytes_view(&wire), &entry, &body));
     if (body_is_of(body, name, image))
         page->entries[page->message.n_entry++] = entry;
@@ -339,23 +347,34 @@ static result page_add(struct page *page, const struct access_log *log,
     return OK;
 }
 
+/* Up to `limit` entries that may be meant; those that are go into the page. */
+static result page_add_next(struct page *page, struct access_log *log, const char *name,
+                            const uint8_t *image, size_t limit, uint64_t *after) {
+    struct access_index_entry found[ACCESS_LOG_PAGE_MAX + 1];
+    pthread_mutex_lock(&log->lock);
+    size_t count = access_index_find(&log->index, name, image, *after, log->durable.sequence,
+                                     limit + 1, found);
+    pthread_mutex_unlock(&log->lock);
+    for (size_t i = 0; i < count && i < limit; i++) {
+        TRY(page_add(page, log, &found[i], name, image));
+        *after = found[i].sequence;
+    }
+    page->message.more = count > limit;
+    return OK;
+}
+
 result access_log_page(struct access_log *log, const char *name, const uint8_t *image,
                        uint64_t after, size_t limit, struct bytes *out_page) {
-    struct access_index_entry found[ACCESS_LOG_PAGE_MAX + 1];
-    if (limit > ACCESS_LOG_PAGE_MAX)
-        return FAIL(INVALID, "a page of the access log has at most %d entries",
-                    ACCESS_LOG_PAGE_MAX);
+    if (limit < 1 || limit > ACCESS_LOG_PAGE_MAX)
+        return FAIL(INVALID, "a page of the access log has 1 to %d entries", ACCESS_LOG_PAGE_MAX);
     TRY(access_log_wait(log, READER_WAIT_MS));
-    pthread_mutex_lock(&log->lock);
-    size_t count =
-        access_index_find(&log->index, name, image, after, log->durable.sequence, limit + 1, found);
-    pthread_mutex_unlock(&log->lock);
-
     __attribute__((cleanup(page_free))) struct page page = {.message = MYELIN__AUDIT_PAGE__INIT};
     page.message.entry = page.entries;
-    for (size_t i = 0; i < count && i < limit; i++)
-        TRY(page_add(&page, log, &found[i], name, image));
-    page.message.more = count > limit && page.message.n_entry > 0;
+    /* A reader goes on behind the last entry of a page, so that one with more to come has some,
+     * though segments that were taken away may have held more entries than fit. */
+    do
+        TRY(page_add_next(&page, log, name, image, limit, &after));
+    while (page.message.more && page.message.n_entry == 0);
     return format_pack(&page.message, out_page);
 }
 

@@ -62,6 +62,24 @@ static void test_on_request(void **state) {
     access_log_close(log);
 }
 
+/* More entries than fit on a page are gone, while the log is open: those after them are shown. */
+static void test_what_is_taken_away_hides_nothing(void **state) {
+    struct access_log *log = open_log(*state);
+    access_log_set_limit(log, SMALL);
+    for (int i = 0; i < 40; i++)
+        append_as(log, "alice", "alice", (uint8_t)i, OK);
+    uint32_t count = (uint32_t)segments_in(*state);
+    for (uint32_t i = 0; i + 1 < count; i++)
+        remove_segment(*state, i);
+    AUTO_FORMAT Myelin__AuditPage *all = page_of(log, "alice", NULL, 0, ALL);
+    assert_true(all->n_entry > 1 && all->n_entry < 10);
+    AUTO_FORMAT Myelin__AuditPage *page = page_of(log, "alice", NULL, 0, 1);
+    assert_int_equal(page->n_entry, 1);
+    assert_true(page->more);
+    assert_int_equal(page->entry[0]->sequence, all->entry[0]->sequence);
+    access_log_close(log);
+}
+
 static void test_old_segments_may_go(void **state) {
     make_segments(*state, 40);
     size_t count = segments_in(*state);
@@ -261,6 +279,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         LOG_TEST(test_the_chain_goes_on_over_segments),
         LOG_TEST(test_on_request),
+        LOG_TEST(test_what_is_taken_away_hides_nothing),
         LOG_TEST(test_old_segments_may_go),
         LOG_TEST(test_old_segments_may_go_meanwhile),
         LOG_TEST(test_gaps_are_seen),
