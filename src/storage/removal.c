@@ -46,7 +46,10 @@ result removals_get(struct storage *storage, const struct image_id *image,
                     struct removals *out_removals) {
     AUTO_NAMES struct store_names names = {0};
     AUTO_REMOVALS struct removals found = {0};
-    char prefix[sizeof "removed/00"], first[sizeof image->hex + 1];
+    char prefix[sizeof "removed/00"], first[sizeof image->hex + 1], claim[FORMAT_NAME_MAX + 1];
+    TRY(removal_claim(storage, image, claim));
+    bool is_owed =
+        claim[0] != '\0'; /* that of whose the image was, however many strangers say it */
     snprintf(prefix, sizeof prefix, "removed/%.2s", image->hex);
     snprintf(first, sizeof first, "%s.", image->hex);
     TRY(store_list(storage->store, prefix, "", first, &names));
@@ -54,7 +57,9 @@ result removals_get(struct storage *storage, const struct image_id *image,
          i++) {
         const char *owner = names.names[i] + sizeof first - 1;
         AUTO_FORMAT Myelin__Removal *removal = NULL;
-        if (found.count == FORMAT_REMOVALS_MAX || !format_is_name(owner) ||
+        bool is_claimed = strcmp(owner, claim) == 0;
+        is_owed = is_owed && !is_claimed;
+        if (found.count + is_owed >= FORMAT_REMOVALS_MAX || !format_is_name(owner) ||
             removal_get(storage, image, owner, &found.records[found.count], &removal) != OK)
             continue;
         memcpy(found.owners[found.count++], owner, strlen(owner) + 1);

@@ -212,6 +212,29 @@ static void test_a_removed_image_is_nobody_elses(void **state) {
         assert_int_equal(image_put(&again, slot, true), OK);
 }
 
+/* So many say that an image was theirs that not all can be told: its owner's word is. */
+static void test_strangers_hide_no_removal(void **state) {
+    (void)state;
+    AUTO_DRAWN struct drawn d;
+    AUTO_MEND_REPORT struct mend_report report = {0};
+    image_draw(&d, &world.alice, "crowd");
+    image_put_all(&d);
+    world.now_ms += 1000;
+    for (unsigned slot = 1; slot < N; slot++)
+        assert_int_equal(image_remove(&d, slot, &world.alice), OK);
+    for (unsigned i = 0; i < 2 * FORMAT_REMOVALS_MAX; i++) {
+        struct person stranger = world.mallory;
+        char name[16];
+        snprintf(name, sizeof name, "a%02u", i); /* before "alice" */
+        memcpy(stranger.name, name, sizeof name);
+        stranger.caller.name = stranger.name;
+        for (unsigned slot = 1; slot < N; slot++)
+            assert_int_equal(image_remove(&d, slot, &stranger), OK);
+    }
+    assert_int_equal(image_mend(&d, 0, NULL, &report), NOT_FOUND);
+    image_expect_none(&d, 0);
+}
+
 /* The manager gave alice's name to another key as well. */
 static void test_a_namesake_removes_nothing(void **state) {
     (void)state;
@@ -422,6 +445,7 @@ int main(void) {
         TEST(test_repair_raises_no_dead),
         TEST(test_a_squatter_gives_way),
         TEST(test_a_removed_image_is_nobody_elses),
+        TEST(test_strangers_hide_no_removal),
         TEST(test_a_namesake_removes_nothing),
         TEST(test_forwards_are_made_again_and_revocations_hold),
         TEST(test_a_slot_stays_until_its_new_holder_has_all_of_it),
