@@ -186,6 +186,17 @@ async function compressedPicturesAreShown(page) {
     await page.keyboard.press("n");
     await page.waitForTimeout(50);
   }
+  for (let number = 1; number <= given.noPictureCount; number++) {
+    const button = page.locator("#series button").nth(given.compressedCount + number - 1);
+    await until(async () => (await button.getAttribute("aria-current")) === "true", await button.textContent());
+    await page.locator("#trouble").waitFor();
+    assert.match(await page.locator("#trouble").textContent(), /^Picture 1 cannot be shown: ./);
+    assert.equal(await shown(page), null);
+    await shot(page, `22-viewer-no-picture-${number}`);
+    await page.keyboard.press("n");
+    await page.waitForTimeout(50);
+  }
+  await untilShown(page, 1); // the first series again
   assertNoWrongs(page, /415 .*preview/); // a thumbnail that Orthanc itself cannot make
 }
 

@@ -55,7 +55,6 @@ export class Stack {
   constructor(ids) {
     this.ids = ids;
     this.index = 0;
-    this.loaded = new Set();
     this.tried = new Set();
     this.running = 0;
     this.isOver = false;
@@ -66,8 +65,9 @@ export class Stack {
     this.index = index;
     this.tried.add(index);
     const image = await window.cornerstone.loadAndCacheImage(this.ids[index]);
-    this.loaded.add(index);
     this.loadAhead();
+    // The loader takes what there is; the rest would be black like air.
+    if (!image.color && image.getPixelData().length < image.rows * image.columns) throw new Error("its pixels end too early");
     return image;
   }
 
@@ -87,11 +87,10 @@ export class Stack {
       if (index < 0) return;
       this.tried.add(index);
       this.running++;
-      window.cornerstone.loadAndCacheImage(this.ids[index]).then(() => this.loaded.add(index), () => {})
-        .finally(() => {
-          this.running--;
-          this.loadAhead();
-        });
+      window.cornerstone.loadAndCacheImage(this.ids[index]).catch(() => {}).finally(() => {
+        this.running--;
+        this.loadAhead();
+      });
     }
   }
 
