@@ -165,7 +165,7 @@ void session_cancel(struct session *session) {
     pthread_mutex_lock(&state->lock);
     state->cancelled = true;
     for (struct session_connection *c = state->connections; c != NULL; c = c->next)
-        if (c->busy && !state->shielded)
+        if (c->busy)
             http_client_cancel(c->client);
     pthread_mutex_unlock(&state->lock);
 }
@@ -174,12 +174,8 @@ bool session_is_cancelled(const struct session *session) {
     return session->state->cancelled;
 }
 
-void session_shield(struct session *session, bool on) {
-    session->state->shielded = on;
-}
-
 result session_check_cancel(const struct session *session) {
-    if (session->state->cancelled && !session->state->shielded)
+    if (session->state->cancelled)
         return FAIL(INTERNAL, "interrupted");
     return OK;
 }

@@ -77,10 +77,6 @@ void session_take_warnings(struct session *session, void (*take)(void *context, 
 void session_cancel(struct session *session);
 bool session_is_cancelled(const struct session *session);
 
-/* While it is on, a cancellation has no effect on calls and session_check_cancel: for a flow that
- * was cancelled and cleans up. */
-void session_shield(struct session *session, bool on);
-
 /* INTERNAL with the text "interrupted" once session_cancel was called. */
 MUST_CHECK result session_check_cancel(const struct session *session);
 

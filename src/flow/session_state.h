@@ -41,7 +41,7 @@ struct session_state {
     struct session_directory_entry *users;
     char *warnings[SESSION_WARNINGS_MAX];
     size_t warning_count, warnings_dropped;
-    atomic_bool cancelled, shielded;
+    atomic_bool cancelled;
     atomic_bool slow[2][FORMAT_SERVERS_MAX]; /* by role: gave no answer the last time */
 
     struct heads heads; /* of access logs, the newest of each key server */

@@ -117,10 +117,6 @@ void access_log_close(struct access_log *log) {
     free(log);
 }
 
-void access_log_close_at(struct access_log **log) {
-    access_log_close(*log);
-}
-
 /* Puts an entry at the end of the chain in memory. Nothing changes on failure. */
 static result chain_entry(struct access_log *log, const Myelin__AuditBody *body) {
     struct access_place place = {log->segments.last, log->chained_end};

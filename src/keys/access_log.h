@@ -29,9 +29,6 @@ MUST_CHECK result access_log_open(const char *folder, struct access_log **out_lo
 /* NULL is fine. No other call may be running. */
 void access_log_close(struct access_log *log);
 
-/* For __attribute__((cleanup)). */
-void access_log_close_at(struct access_log **log);
-
 /* Chains an entry and returns once it is on disk. Entries of several threads share one fsync. `IO`
  * leaves the log as it was; after a failed fsync or a log that cannot be restored every later call
  * fails too, until the log is opened again. Safe from any thread. */

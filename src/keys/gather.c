@@ -96,10 +96,6 @@ void gatherer_free(struct gatherer *gatherer) {
     free(gatherer);
 }
 
-void gatherer_free_at(struct gatherer **gatherer) {
-    gatherer_free(*gatherer);
-}
-
 /* Counts a thread in; false where there are too many already. */
 static bool enter(struct gatherer *gatherer) {
     pthread_mutex_lock(&gatherer->lock);

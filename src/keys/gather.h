@@ -31,7 +31,6 @@ void gatherer_set_fleet(struct gatherer *gatherer, struct storage_fleet *fleet);
 
 /* Waits for calls under way: at most about two timeouts of a call. NULL is fine. */
 void gatherer_free(struct gatherer *gatherer);
-void gatherer_free_at(struct gatherer **gatherer);
 
 /* Good symbols with one beta, from distinct servers and slots. */
 struct gathered {

@@ -115,7 +115,3 @@ void revocations_close(struct revocations *revocations) {
     pthread_mutex_destroy(&revocations->lock);
     free(revocations);
 }
-
-void revocations_close_at(struct revocations **revocations) {
-    revocations_close(*revocations);
-}

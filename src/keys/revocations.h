@@ -15,7 +15,6 @@ struct revocations;
 /* Opens or makes `folder`. IO, NO_MEMORY. */
 MUST_CHECK result revocations_open(const char *folder, struct revocations **out_revocations);
 void revocations_close(struct revocations *revocations);
-void revocations_close_at(struct revocations **revocations);
 
 /* Keeps a revocation that `owner_identity` signed, durably; one with a lower serial than what is
  * stored changes nothing. INTEGRITY where the signature is not the owner's; PROTOCOL; IO. */

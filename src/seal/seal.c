@@ -111,14 +111,6 @@ result seal_open_segment(struct seal_key *key, uint64_t number, bool is_last, st
     return OK;
 }
 
-result seal_check_segment_bytes(uint64_t segment_bytes) {
-    if (segment_bytes < SEAL_SEGMENT_BYTES_MIN || segment_bytes > SEAL_SEGMENT_BYTES_MAX)
-        return FAIL(INVALID, "segments of %llu bytes: at least %d, at most %d",
-                    (unsigned long long)segment_bytes, (int)SEAL_SEGMENT_BYTES_MIN,
-                    (int)SEAL_SEGMENT_BYTES_MAX);
-    return OK;
-}
-
 uint64_t seal_segments_count(uint64_t size, uint32_t segment_bytes) {
     return size == 0 ? 1 : (size - 1) / segment_bytes + 1;
 }

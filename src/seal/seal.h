@@ -60,8 +60,7 @@ MUST_CHECK result seal_segment(struct seal_key *key, uint64_t number, bool is_la
 MUST_CHECK result seal_open_segment(struct seal_key *key, uint64_t number, bool is_last,
                                     struct view sealed, uint8_t *out_plaintext);
 
-/* Sizes of an object of `size` plaintext bytes. `segment_bytes` within its bounds, else INVALID. */
-MUST_CHECK result seal_check_segment_bytes(uint64_t segment_bytes);
+/* Segments of an object of `size` plaintext bytes; `segment_bytes` is within its bounds. */
 uint64_t seal_segments_count(uint64_t size, uint32_t segment_bytes);
 /* The plaintext length of segment `number` < seal_segments_count(...). */
 uint32_t seal_segment_len(uint64_t size, uint32_t segment_bytes, uint64_t number);

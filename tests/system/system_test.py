@@ -175,7 +175,7 @@ def test_old_and_forged_descriptions_are_refused(cluster, tmp_path):
     c = cluster
     old = old_description(c, tmp_path / "old")
     c.put("alice", "image", c.make("a.bin", 5000))
-    system(c, "add-storage", "storage-6")
+    assert system(c, "add-storage", "storage-6").err == ""  # it is not expected to run before it exists
     start_again(c)
     c.get("alice", "image")  # has now seen version 2
     for path in c.home.glob("*.system"):

@@ -168,10 +168,6 @@ static void sizes(void **state) {
     assert_int_equal(seal_segment_len(4096, 4096, 0), 4096);
     assert_int_equal(seal_segment_len(4097, 4096, 0), 4096);
     assert_int_equal(seal_segment_len(4097, 4096, 1), 1);
-    assert_int_equal(seal_check_segment_bytes(SEAL_SEGMENT_BYTES), OK);
-    assert_int_equal(seal_check_segment_bytes(4096), OK);
-    assert_int_equal(seal_check_segment_bytes(4095), INVALID);
-    assert_int_equal(seal_check_segment_bytes((16 << 20) + 1), INVALID);
     struct seal_key *key;
     uint8_t context[SEAL_CONTEXT_MAX + 1] = {0};
     assert_int_equal(seal_key_new(CONTENT_KEY, SALT, view_of(context, sizeof context), &key),
