@@ -121,8 +121,11 @@ static result take_claim(struct mending *m) {
             continue;
         for (unsigned j = 0; j < m->servers; j++)
             witnesses += m->states[j] != NULL && strcmp(m->states[j]->claim, state->claim) == 0;
-        if (witnesses >= m->group->description.system->k)
-            return removal_set_claim(m->storage, m->image, state->claim);
+        if (witnesses < m->group->description.system->k)
+            continue;
+        AUTO_IMAGE_LOCK struct image_lock lock = {0}; /* a digest that is known is of what was */
+        image_lock_write(m->storage, m->image, &lock);
+        return removal_set_claim(m->storage, m->image, state->claim);
     }
     return OK;
 }
