@@ -190,7 +190,7 @@ result forward_put(struct storage *storage, const struct storage_caller *caller,
     TRY(format_open_forward(record, caller->identity, &forward));
     TRY(check_subject(image, caller->name, recipient, forward->owner, forward->recipient,
                       format_view(forward->tau)));
-    TRY(removal_check_newer(storage, image, caller->name, forward->serial_ms));
+    TRY(removal_check_newer(storage, image, &owner, forward->serial_ms));
     TRY(check_serial(storage, image, recipient, forward->serial_ms, body, &there));
     return there ? OK : keep_forward(storage, image, forward, body);
 }
@@ -234,7 +234,7 @@ static result adopt_forward(struct storage *storage, const struct image_id *imag
     TRY(check_recipient(forward->recipient, owner));
     TRY(check_subject(image, owner->name, forward->recipient, forward->owner, forward->recipient,
                       format_view(forward->tau)));
-    result newer = removal_check_newer(storage, image, owner->name, forward->serial_ms);
+    result newer = removal_check_newer(storage, image, owner, forward->serial_ms);
     if (newer == OK)
         newer = check_serial(storage, image, forward->recipient, forward->serial_ms, wire, &there);
     if (newer == CONFLICT || (newer == OK && there))

@@ -148,7 +148,7 @@ void mend_pace(const struct mending *m, uint64_t bytes) {
 result mend_check_standing(struct mending *m) {
     AUTO_FORMAT Myelin__Signed *here = NULL;
     TRY(put_finish_decided(m->storage, m->image));
-    TRY(removal_check_newer(m->storage, m->image, m->owner.name, m->envelope->created_ms));
+    TRY(removal_check_newer(m->storage, m->image, &m->owner, m->envelope->created_ms));
     result got = image_envelope(m->storage, m->image, &here, NULL);
     if (got == NOT_FOUND && m->is_here)
         return FAIL(CONFLICT, "image %s is gone", m->image->hex);

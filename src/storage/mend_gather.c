@@ -164,7 +164,7 @@ static bool verify_claim(struct mending *m, unsigned server, struct claim *out_c
         m->is_liar[server] = true;
         return false;
     }
-    if (removal_check_newer(m->storage, m->image, envelope->owner, envelope->created_ms) != OK)
+    if (removal_check_newer(m->storage, m->image, &out_claim->owner, envelope->created_ms) != OK)
         return false; /* a server that missed the removal */
     out_claim->certificate = format_view(*certificate);
     out_claim->record = state->envelope;

@@ -118,7 +118,7 @@ static result add_manifest(struct mending *m, Myelin__Signed **record, bool is_h
     TRY(short_id_from(format_view(manifest->object), &object.id));
     TRY(short_id_from(format_view(manifest->put), &object.put));
     if (is_outdated(m, manifest) || has_manifest(m, &object.id, &object.put) ||
-        removal_check_newer(m->storage, m->image, m->owner.name, manifest->created_ms) != OK)
+        removal_check_newer(m->storage, m->image, &m->owner, manifest->created_ms) != OK)
         return OK;
     TRY(room_for_object(m));
     object.record = *record;

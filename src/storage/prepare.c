@@ -122,7 +122,7 @@ static result check_envelope(struct preparation *p) {
         return FAIL(PROTOCOL, "the envelope is missing");
     TRY(format_open_envelope(p->message->envelope, p->owner.identity, &envelope));
     TRY(check_common(p, "the envelope", envelope->owner, envelope->tau, envelope->put));
-    TRY(removal_check_newer(p->storage, &p->put->image, p->owner.name, envelope->created_ms));
+    TRY(removal_check_newer(p->storage, &p->put->image, &p->owner, envelope->created_ms));
     TRY(check_symbol(p, envelope));
     if (envelope->coefficients_hash.len > 0)
         TRY(format_check_coefficients(envelope, format_view(p->message->coefficients)));
@@ -180,7 +180,7 @@ static result check_manifest(struct preparation *p, size_t index) {
     if (mine->hex[0] != '\0')
         return FAIL(PROTOCOL, "object %s has two manifests", id.hex);
     p->ids[index] = *mine = id;
-    TRY(removal_check_newer(p->storage, &p->put->image, p->owner.name, manifest->created_ms));
+    TRY(removal_check_newer(p->storage, &p->put->image, &p->owner, manifest->created_ms));
     TRY(check_upload(p, manifest, object, &layout));
     TRY(check_manifest_here(p, &id, record));
     p->record.sealed_bytes += layout.sealed_bytes;

@@ -23,13 +23,16 @@ static result removal_get(struct storage *storage, const struct image_id *image,
     return OK;
 }
 
-result removal_check_newer(struct storage *storage, const struct image_id *image, const char *owner,
-                           uint64_t ms) {
-    AUTO_FORMAT Myelin__Removal *removal = NULL;
-    result got = removal_get(storage, image, owner, NULL, &removal);
+result removal_check_newer(struct storage *storage, const struct image_id *image,
+                           const struct image_owner *owner, uint64_t ms) {
+    AUTO_FORMAT Myelin__Signed *record = NULL;
+    AUTO_FORMAT Myelin__Removal *removal = NULL, *opened = NULL;
+    result got = removal_get(storage, image, owner->name, &record, &removal);
     if (got == NOT_FOUND)
         return OK;
     TRY(got);
+    if (owner->verifies && format_open_removal(record, owner->identity, &opened) != OK)
+        return OK;
     if (ms <= removal->serial_ms)
         return FAIL(CONFLICT, "%s: image %s was removed by its owner", storage->server, image->hex);
     return OK;
@@ -213,14 +216,20 @@ static result check_signer(struct storage *storage, const struct image_id *image
                            const struct remover *remover) {
     struct image_owner known;
     result got = image_owner(storage, image, &known);
-    bool is_other = got == OK && known.verifies && strcmp(known.name, remover->name) == 0 &&
-                    memcmp(known.identity, remover->identity, SIGN_PUBLIC_BYTES) != 0;
-    got = image_owner_get(storage->store, place_of_user(remover->name).key, &known);
-    is_other = is_other ||
-               (got == OK && memcmp(known.identity, remover->identity, SIGN_PUBLIC_BYTES) != 0);
+    if (got != OK || !known.verifies || strcmp(known.name, remover->name) != 0)
+        got = image_owner_get(storage->store, place_of_user(remover->name).key, &known);
+    bool is_other = got == OK && memcmp(known.identity, remover->identity, SIGN_PUBLIC_BYTES) != 0;
     return is_other ? FAIL(DENIED, "%s: %s is known here by another identity key", storage->server,
                            remover->name)
                     : OK;
+}
+
+static result check_newer_by(struct storage *storage, const struct image_id *image,
+                             const struct remover *remover, uint64_t ms) {
+    struct image_owner owner = {.verifies = true};
+    memcpy(owner.name, remover->name, strlen(remover->name) + 1);
+    memcpy(owner.identity, remover->identity, SIGN_PUBLIC_BYTES);
+    return removal_check_newer(storage, image, &owner, ms);
 }
 
 /* For other servers, which will want to know by whose key a removal verifies. */
@@ -295,7 +304,7 @@ result removal_take(struct storage *storage, const struct storage_caller *caller
     TRY(check_signer(storage, image, &remover));
     TRY(check_image(storage, caller->name, image, removal->serial_ms, &there));
     TRY(drop_unfinished(storage, image, removal));
-    result older = removal_check_newer(storage, image, caller->name, removal->serial_ms);
+    result older = check_newer_by(storage, image, &remover, removal->serial_ms);
     if (older == CONFLICT && !there)
         return OK; /* a removal as new as this one is here */
     if (older != OK && older != INTEGRITY)
@@ -321,7 +330,7 @@ result removal_adopt(struct storage *storage, const struct image_owner *signer,
         return checked;
     there = there && checked == OK;
     TRY(drop_unfinished(storage, image, removal));
-    result older = removal_check_newer(storage, image, signer->name, removal->serial_ms);
+    result older = check_newer_by(storage, image, &remover, removal->serial_ms);
     if (older == CONFLICT && !there)
         return OK;
     if (older != OK && older != INTEGRITY && older != CONFLICT)
@@ -337,7 +346,6 @@ static result finish_removal(struct storage *storage, const char *name) {
     struct image_id image;
     struct image_owner owner;
     AUTO_FORMAT Myelin__Envelope *envelope = NULL;
-    AUTO_FORMAT Myelin__Removal *removal = NULL;
     if (strlen(name) <= sizeof hex || name[sizeof hex - 1] != '.')
         return OK;
     memcpy(hex, name, sizeof hex - 1);
@@ -348,8 +356,7 @@ static result finish_removal(struct storage *storage, const char *name) {
         return OK; /* the usual case */
     if (image_owner(storage, &image, &owner) != OK || strcmp(owner.name, name + sizeof hex) != 0 ||
         image_envelope(storage, &image, NULL, &envelope) != OK ||
-        removal_get(storage, &image, owner.name, NULL, &removal) != OK ||
-        envelope->created_ms > removal->serial_ms)
+        removal_check_newer(storage, &image, &owner, envelope->created_ms) != CONFLICT)
         return OK;
     log_event(LOG_INFO, "recover", "image=%s removal finished", image.hex);
     return removal_drop_image(storage, &image, owner.name);

@@ -16,15 +16,16 @@ MUST_CHECK result removal_take(struct storage *storage, const struct storage_cal
 
 /* ------------------------------------------------------------------ for src/storage */
 
-/* CONFLICT where `owner` removed the image at `ms` or later. */
+/* CONFLICT where `owner` removed the image at `ms` or later; by his key, where it is known
+ * (`verifies`): a namesake's removal is none of his. */
+struct image_owner;
 MUST_CHECK result removal_check_newer(struct storage *storage, const struct image_id *image,
-                                      const char *owner, uint64_t ms);
+                                      const struct image_owner *owner, uint64_t ms);
 
 /* A removal that another server had, with its signer's certificate. The image goes where it is the
  * signer's and no newer; of another owner's image nothing changes. `out_taken` where it is newer
  * than what was here. INTEGRITY, PROTOCOL, INVALID where it is not the signer's word on this image.
  */
-struct image_owner;
 MUST_CHECK result removal_adopt(struct storage *storage, const struct image_owner *signer,
                                 struct view certificate, const struct image_id *image,
                                 const Myelin__Signed *record, bool *out_taken);

@@ -250,6 +250,11 @@ static void test_a_namesake_removes_nothing(void **state) {
     assert_int_equal(image_mend(&d, 0, NULL, &report), OK);
     image_expect(&d, 0);
     assert_int_equal(image_mend(&d, 0, &world.namesake.caller, &report), DENIED);
+    assert_int_equal(image_mend(&d, 1, NULL, &report), OK); /* it is none of alice's */
+    image_expect(&d, 1);
+    host_stop(d.host[1]);
+    host_start(d.host[1]);
+    image_expect(&d, 1);
     assert_int_equal(image_remove(&d, 0, &world.alice), OK);
     image_expect_none(&d, 0);
     assert_int_equal(image_mend(&d, 2, NULL, &report), NOT_FOUND);
