@@ -90,6 +90,9 @@ async function viewAtB(page) {
   await page.keyboard.press("Space");
   await until(async () => Number(await shown(page)) >= 15, "cine runs");
   await page.keyboard.press("Space");
+  assert.equal(await page.locator("#play").getAttribute("aria-pressed"), "false");
+  const position = page.locator("#position");
+  await until(async () => (await position.textContent()) === `${await shown(page)} / ${given.slices}`, "the last one is drawn");
   const stopped = await shown(page);
   await page.waitForTimeout(300);
   assert.equal(await shown(page), stopped);
