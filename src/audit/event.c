@@ -1,11 +1,11 @@
 #include "audit/event.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/lines.h"
 #include "base/utf8.h"
 
 #define ALERT           "110113", "Security Alert"
@@ -69,18 +69,6 @@ bool event_is_uid(const char *id) {
 
 /* ------------------------------------------------------------------ text */
 
-__attribute__((format(printf, 2, 3))) static result add(struct bytes *out, const char *format,
-                                                        ...) {
-    char text[512];
-    va_list arguments;
-    va_start(arguments, format);
-    int len = vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    if (len < 0 || (size_t)len >= sizeof text)
-        return FAIL(INTERNAL, "a part of an audit message is too long");
-    return bytes_append(out, view_of(text, (size_t)len));
-}
-
 /* What XML 1.0 cannot have at all becomes U+FFFD, as does what is no UTF-8. */
 static uint32_t allowed(uint32_t character) {
     bool is_control =
@@ -102,7 +90,7 @@ static result add_escaped(struct bytes *out, const char *text) {
         if (plain)
             TRY(bytes_append(out, view_of(at, 1)));
         else
-            TRY(add(out, "&#x%" PRIX32 ";", allowed(character)));
+            TRY(lines_add(out, "&#x%" PRIX32 ";", allowed(character)));
         at += len;
     }
     return OK;
@@ -112,39 +100,39 @@ static result add_escaped(struct bytes *out, const char *text) {
 
 static result add_code(struct bytes *out, const char *element, const char *code, const char *system,
                        const char *text) {
-    return add(out, "<%s csd-code=\"%s\" codeSystemName=\"%s\" originalText=\"%s\"/>", element,
-               code, system, text);
+    return lines_add(out, "<%s csd-code=\"%s\" codeSystemName=\"%s\" originalText=\"%s\"/>",
+                     element, code, system, text);
 }
 
 static result add_event(const struct audit_event *event, struct bytes *out) {
     const struct event_kind *kind = event_kind_of(event->body->action);
     char time[EVENT_TIME];
     event_time(event->body->time_ms, time);
-    TRY(add(out,
-            "<EventIdentification EventActionCode=\"%c\" EventDateTime=\"%s\" "
-            "EventOutcomeIndicator=\"%u\">",
-            kind->action_code, time, event_outcome(event->body->outcome)));
+    TRY(lines_add(out,
+                  "<EventIdentification EventActionCode=\"%c\" EventDateTime=\"%s\" "
+                  "EventOutcomeIndicator=\"%u\">",
+                  kind->action_code, time, event_outcome(event->body->outcome)));
     TRY(add_code(out, "EventID", kind->code, "DCM", kind->text));
     if (kind->type != NULL)
         TRY(add_code(out, "EventTypeCode", kind->type, "DCM", kind->type_text));
-    TRY(add(out, "<EventOutcomeDescription>"));
+    TRY(lines_add(out, "<EventOutcomeDescription>"));
     TRY(add_escaped(out, event->body->action));
-    TRY(add(out, ": "));
+    TRY(lines_add(out, ": "));
     TRY(add_escaped(out, event->body->outcome));
-    return add(out, "</EventOutcomeDescription></EventIdentification>");
+    return lines_add(out, "</EventOutcomeDescription></EventIdentification>");
 }
 
 /* `role` may be NULL. */
 static result add_participant(struct bytes *out, const char *user, bool asked, const char *role,
                               const char *role_text) {
-    TRY(add(out, "<ActiveParticipant UserID=\""));
+    TRY(lines_add(out, "<ActiveParticipant UserID=\""));
     TRY(add_escaped(out, user));
-    TRY(add(out, "\" UserIsRequestor=\"%s\"", asked ? "true" : "false"));
+    TRY(lines_add(out, "\" UserIsRequestor=\"%s\"", asked ? "true" : "false"));
     if (role == NULL)
-        return add(out, "/>");
-    TRY(add(out, ">"));
+        return lines_add(out, "/>");
+    TRY(lines_add(out, ">"));
     TRY(add_code(out, "RoleIDCode", role, "DCM", role_text));
-    return add(out, "</ActiveParticipant>");
+    return lines_add(out, "</ActiveParticipant>");
 }
 
 static result add_participants(const struct audit_event *event, struct bytes *out) {
@@ -157,9 +145,9 @@ static result add_participants(const struct audit_event *event, struct bytes *ou
 }
 
 static result add_detail(struct bytes *out, const char *type, struct view value) {
-    TRY(add(out, "<ParticipantObjectDetail type=\"%s\" value=\"", type));
+    TRY(lines_add(out, "<ParticipantObjectDetail type=\"%s\" value=\"", type));
     TRY(bytes_append_base64(out, value));
-    return add(out, "\"/>");
+    return lines_add(out, "\"/>");
 }
 
 /* What ties the message to the log. */
@@ -178,15 +166,15 @@ static result add_details(const struct audit_event *event, struct bytes *out) {
 
 static result add_object(const struct audit_event *event, const char *id, const char *types,
                          const char *const code[3], struct bytes *out) {
-    TRY(add(out, "<ParticipantObjectIdentification ParticipantObjectID=\""));
+    TRY(lines_add(out, "<ParticipantObjectIdentification ParticipantObjectID=\""));
     TRY(add_escaped(out, id));
-    TRY(add(out, "\" %s>", types));
+    TRY(lines_add(out, "\" %s>", types));
     TRY(add_code(out, "ParticipantObjectIDTypeCode", code[0], code[1], code[2]));
-    TRY(add(out, "<ParticipantObjectName>"));
+    TRY(lines_add(out, "<ParticipantObjectName>"));
     TRY(add_escaped(out, id));
-    TRY(add(out, "</ParticipantObjectName>"));
+    TRY(lines_add(out, "</ParticipantObjectName>"));
     TRY(add_details(event, out));
-    return add(out, "</ParticipantObjectIdentification>");
+    return lines_add(out, "</ParticipantObjectIdentification>");
 }
 
 /* The image where there is one, by its ID where that is known; else the user whose share it is. */
@@ -211,14 +199,14 @@ static result add_objects(const struct audit_event *event, struct bytes *out) {
 }
 
 result event_xml(const struct audit_event *event, struct bytes *out) {
-    TRY(add(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?><AuditMessage>"));
+    TRY(lines_add(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?><AuditMessage>"));
     TRY(add_event(event, out));
     TRY(add_participants(event, out));
-    TRY(add(out, "<AuditSourceIdentification AuditSourceID=\"%s\">", event->server));
+    TRY(lines_add(out, "<AuditSourceIdentification AuditSourceID=\"%s\">", event->server));
     TRY(add_code(out, "AuditSourceTypeCode", "6", "RFC-3881", "Security Server"));
-    TRY(add(out, "</AuditSourceIdentification>"));
+    TRY(lines_add(out, "</AuditSourceIdentification>"));
     TRY(add_objects(event, out));
-    return add(out, "</AuditMessage>");
+    return lines_add(out, "</AuditMessage>");
 }
 
 /* ------------------------------------------------------------------ syslog */
@@ -233,8 +221,8 @@ result event_syslog(const struct audit_event *event, struct bytes *out) {
     unsigned severity = event_outcome(event->body->outcome) == 0 ? NOTICE : WARNING;
     char time[EVENT_TIME];
     event_time(event->body->time_ms, time);
-    TRY(add(out, "<%u>1 %s %s myelin-keyd - DICOM+RFC3881 [meta sequenceId=\"%" PRIu64 "\"] ",
-            FACILITY * 8 + severity, time, event->server, sequence_id(event->at.sequence)));
+    TRY(lines_add(out, "<%u>1 %s %s myelin-keyd - DICOM+RFC3881 [meta sequenceId=\"%" PRIu64 "\"] ",
+                  FACILITY * 8 + severity, time, event->server, sequence_id(event->at.sequence)));
     TRY(event_xml(event, out));
-    return add(out, "\n");
+    return lines_add(out, "\n");
 }

@@ -2,11 +2,11 @@
 
 #include <inttypes.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/lines.h"
 
 static result sub_folder(const char *store, const char *name, char out[PATH_MAX]) {
     if (snprintf(out, PATH_MAX, "%s/%s", store, name) >= PATH_MAX)
@@ -61,54 +61,42 @@ void key_service_close(struct key_service *service) {
     memset(service, 0, sizeof *service);
 }
 
-__attribute__((format(printf, 2, 3))) static result append_text(struct bytes *out,
-                                                                const char *format, ...) {
-    char line[512];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    if (length < 0 || (size_t)length >= sizeof line)
-        return FAIL(INTERNAL, "a metrics line is too long");
-    return bytes_append(out, view_of(line, (size_t)length));
-}
-
 static result append_counter(struct bytes *out, const char *name, const char *help,
                              unsigned long long value) {
-    return append_text(out, "# HELP %s %s\n# TYPE %s counter\n%s %llu\n", name, help, name, name,
-                       value);
+    return lines_add(out, "# HELP %s %s\n# TYPE %s counter\n%s %llu\n", name, help, name, name,
+                     value);
 }
 
 static result append_gauge(struct bytes *out, const char *name, const char *help,
                            unsigned long long value) {
-    return append_text(out, "# HELP %s %s\n# TYPE %s gauge\n%s %llu\n", name, help, name, name,
-                       value);
+    return lines_add(out, "# HELP %s %s\n# TYPE %s gauge\n%s %llu\n", name, help, name, name,
+                     value);
 }
 
 static result append_opens(struct key_counters *counters, struct bytes *out) {
     unsigned long long ok = counters->opens_ok, refused = counters->opens_refused;
     unsigned long long us = counters->open_us;
-    TRY(append_text(out,
-                    "# HELP myelin_key_opens_total Openings, by how they went.\n"
-                    "# TYPE myelin_key_opens_total counter\n"
-                    "myelin_key_opens_total{outcome=\"ok\"} %llu\n"
-                    "myelin_key_opens_total{outcome=\"refused\"} %llu\n",
-                    ok, refused));
-    return append_text(out,
-                       "# HELP myelin_key_open_seconds Time from request to answer.\n"
-                       "# TYPE myelin_key_open_seconds summary\n"
-                       "myelin_key_open_seconds_sum %llu.%06llu\n"
-                       "myelin_key_open_seconds_count %llu\n",
-                       us / 1000000, us % 1000000, ok + refused);
+    TRY(lines_add(out,
+                  "# HELP myelin_key_opens_total Openings, by how they went.\n"
+                  "# TYPE myelin_key_opens_total counter\n"
+                  "myelin_key_opens_total{outcome=\"ok\"} %llu\n"
+                  "myelin_key_opens_total{outcome=\"refused\"} %llu\n",
+                  ok, refused));
+    return lines_add(out,
+                     "# HELP myelin_key_open_seconds Time from request to answer.\n"
+                     "# TYPE myelin_key_open_seconds summary\n"
+                     "myelin_key_open_seconds_sum %llu.%06llu\n"
+                     "myelin_key_open_seconds_count %llu\n",
+                     us / 1000000, us % 1000000, ok + refused);
 }
 
 static result append_failures(struct storage_fleet *fleet, struct bytes *out) {
-    TRY(append_text(out, "# HELP myelin_key_storage_failures_total Symbols that a storage server "
-                         "did not give or gave wrong.\n"
-                         "# TYPE myelin_key_storage_failures_total counter\n"));
+    TRY(lines_add(out, "# HELP myelin_key_storage_failures_total Symbols that a storage server "
+                       "did not give or gave wrong.\n"
+                       "# TYPE myelin_key_storage_failures_total counter\n"));
     for (unsigned i = 0; i < storage_fleet_size(fleet); i++)
-        TRY(append_text(out, "myelin_key_storage_failures_total{server=\"%s\"} %" PRIu64 "\n",
-                        storage_fleet_name(fleet, i), storage_fleet_failures(fleet, i)));
+        TRY(lines_add(out, "myelin_key_storage_failures_total{server=\"%s\"} %" PRIu64 "\n",
+                      storage_fleet_name(fleet, i), storage_fleet_failures(fleet, i)));
     return OK;
 }
 

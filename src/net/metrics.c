@@ -1,8 +1,8 @@
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/budget.h"
+#include "base/lines.h"
 #include "net/server_private.h"
 
 /* The last place counts every other status. */
@@ -35,20 +35,6 @@ void server_count(const struct server *server, struct server_counters *out_count
     *out_counters = counters;
 }
 
-static result append(struct bytes *out, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static result append(struct bytes *out, const char *format, ...) {
-    char line[512];
-    va_list arguments;
-    va_start(arguments, format);
-    int len = vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    if (len < 0 || (size_t)len >= sizeof line)
-        return FAIL(INTERNAL, "a line of metrics is too long");
-    return bytes_append(out, view_of(line, (size_t)len));
-}
-
 static result append_requests(const struct server *server, size_t row, struct bytes *out) {
     const struct server_route *route =
         row < server->options.route_count ? &server->options.routes[row] : NULL;
@@ -59,19 +45,19 @@ static result append_requests(const struct server *server, size_t row, struct by
             continue;
         if (statuses[column] != 0)
             snprintf(status, sizeof status, "%u", statuses[column]);
-        TRY(append(out,
-                   "myelin_http_requests_total{method=\"%s\",route=\"%s\",status=\"%s\"} %" PRIu64
-                   "\n",
-                   route == NULL ? "" : route->method, route == NULL ? "" : route->pattern, status,
-                   count));
+        TRY(lines_add(
+            out,
+            "myelin_http_requests_total{method=\"%s\",route=\"%s\",status=\"%s\"} %" PRIu64 "\n",
+            route == NULL ? "" : route->method, route == NULL ? "" : route->pattern, status,
+            count));
     }
     return OK;
 }
 
 static result append_one(struct bytes *out, const char *name, const char *type, const char *help,
                          uint64_t value) {
-    return append(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type, name,
-                  value);
+    return lines_add(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type,
+                     name, value);
 }
 
 /* What was refused or cut to keep the server for everybody, by reason: see guard.h. */
@@ -91,12 +77,13 @@ static result append_refusals(const struct server *server, struct bytes *out) {
         {"user_memory", counters.refused_memory},
         {"memory", budget_refusals()},
     };
-    TRY(append(out, "# HELP myelin_http_guarded_total Connections and requests refused or cut to "
-                    "keep the server for all, by reason.\n"
-                    "# TYPE myelin_http_guarded_total counter\n"));
+    TRY(lines_add(out,
+                  "# HELP myelin_http_guarded_total Connections and requests refused or cut to "
+                  "keep the server for all, by reason.\n"
+                  "# TYPE myelin_http_guarded_total counter\n"));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        TRY(append(out, "myelin_http_guarded_total{reason=\"%s\"} %" PRIu64 "\n", rows[i].reason,
-                   rows[i].value));
+        TRY(lines_add(out, "myelin_http_guarded_total{reason=\"%s\"} %" PRIu64 "\n", rows[i].reason,
+                      rows[i].value));
     return append_one(out, "myelin_http_memory_bytes", "gauge", "Memory that requests take now.",
                       budget_used());
 }
@@ -104,8 +91,8 @@ static result append_refusals(const struct server *server, struct bytes *out) {
 result server_metrics_text(const struct server *server, struct bytes *out_text) {
     struct server_counters counters;
     server_count(server, &counters);
-    TRY(append(out_text, "# HELP myelin_http_requests_total Requests answered.\n"
-                         "# TYPE myelin_http_requests_total counter\n"));
+    TRY(lines_add(out_text, "# HELP myelin_http_requests_total Requests answered.\n"
+                            "# TYPE myelin_http_requests_total counter\n"));
     for (size_t row = 0; row <= ROUTE_NONE; row++)
         TRY(append_requests(server, row, out_text));
     TRY(append_one(out_text, "myelin_http_requests_abandoned_total", "counter",

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/lines.h"
 #include "base/result.h"
 #include "base/text.h"
 
@@ -50,11 +51,22 @@ static void errors_are_escaped(void **state) {
     assert_string_equal(error_text(), "image \\x0d: storage-1: \\x1b]0;x\\x07\\u009b");
 }
 
+static void pieces_are_whole_or_not_there(void **state) {
+    (void)state;
+    AUTO_BYTES struct bytes text = {0};
+    assert_int_equal(lines_add(&text, "%s %d\n", "one", 1), OK);
+    assert_int_equal(lines_add(&text, "%*d", LINES_PIECE_MAX + 1, 2), INTERNAL);
+    assert_true(view_equal(bytes_view(&text), view_of_string("one 1\n")));
+    assert_int_equal(lines_add(&text, "%*d", LINES_PIECE_MAX, 3), OK);
+    assert_int_equal(text.len, 6 + LINES_PIECE_MAX);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_acts_on_a_terminal_is_escaped),
         cmocka_unit_test(only_whole_characters_fit),
         cmocka_unit_test(errors_are_escaped),
+        cmocka_unit_test(pieces_are_whole_or_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
