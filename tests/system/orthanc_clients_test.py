@@ -214,3 +214,18 @@ def test_every_kind_of_file_is_as_in_a_plain_orthanc_and_at_the_other_hospital(a
     for instance in shared:
         assert b.file(instance) == kept[instance]
         assert looks(b, instance) == looks(plain, instance)
+
+
+def test_a_dicom_client_sends_files_as_they_are(a, plain):
+    """dcmsend proposes each of the seven that its files have; what arrives is what a plain Orthanc gets."""
+    for node in (a, plain):
+        done = node.client("dcmsend", "+sd", "+r", "--no-uid-checks", "--decompress-never", "-aec", node.aet,
+                           "127.0.0.1", node.dicom, CORPORA / "dicom")
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(a.instances()) == sorted(plain.instances()) and len(a.instances()) > 25
+    syntaxes = {a.request("GET", f"/instances/{i}/metadata/TransferSyntax")[1] for i in a.instances()}
+    assert len(syntaxes) >= 7, syntaxes
+    a.kill()
+    a.start()
+    for instance in a.instances():
+        assert looks(a, instance) == looks(plain, instance)
