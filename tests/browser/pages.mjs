@@ -24,6 +24,7 @@ async function forwardAtA(page) {
   await page.getByText("bob has the study now").waitFor();
   assert.deepEqual(await page.locator("#recipients td:first-child").allTextContents(), ["bob"]);
   assert.ok(!(await page.locator("#recipient option").allTextContents()).includes("bob"));
+  assert.equal(await page.locator("#recipient").inputValue(), "", "nobody is chosen by himself");
   await shot(page, "03-study-forwarded");
 }
 

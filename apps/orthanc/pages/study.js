@@ -11,7 +11,8 @@ function showDirectory() {
   const part = byId("filter").value.trim().toLowerCase();
   const names = users.filter((name) => !recipients.includes(name) && name.toLowerCase().includes(part));
   byId("recipient").replaceChildren(...names.map((name) => element("option", { value: name }, name)));
-  if (names.length === 1) byId("recipient").selectedIndex = 0;
+  // Only what somebody typed chooses: a second press of the key must not forward to whoever is left.
+  if (part && names.length === 1) byId("recipient").selectedIndex = 0;
   byId("forward-button").disabled = names.length === 0;
 }
 
