@@ -6,6 +6,7 @@ import argparse
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -33,12 +34,19 @@ class Bench:
         self.runs, self.missed, self.number = runs, [], 0
         self.folder = folder
         self.hospitals = Hospitals(folder / "system")
+        try:
+            self.nodes = self.start()
+        except BaseException:
+            self.hospitals.end()
+            raise
+
+    def start(self):
         h = self.hospitals
-        self.nodes = {"plain": h.plain("a", http=8050, dicom=4250, MaximumStorageCacheSize=0,
-                                       Plugins=[str(DICOMWEB), SERVE_FOLDERS], **pages_as_files(folder / "pages")),
-                      "spool": h.gateway("a", "alice", name="spool", policy="spool"),
-                      "durable": h.gateway("a", "carol", name="durable", http=8043, dicom=4243, policy="durable"),
-                      "accepted": h.gateway("b", "bob", name="accepted")}
+        plain = h.plain("a", http=8050, dicom=4250, MaximumStorageCacheSize=0,
+                        Plugins=[str(DICOMWEB), SERVE_FOLDERS], **pages_as_files(self.folder / "pages"))
+        return {"plain": plain, "spool": h.gateway("a", "alice", name="spool", policy="spool"),
+                "durable": h.gateway("a", "carol", name="durable", http=8043, dicom=4243, policy="durable"),
+                "accepted": h.gateway("b", "bob", name="accepted")}
 
     def study(self, slices=SLICES):
         """A new study's folder and UID."""
@@ -168,6 +176,7 @@ def main():
     parser = argparse.ArgumentParser(prog="./run bench hospital", description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything is ended
     folder = pathlib.Path(tempfile.mkdtemp(prefix="myelin-bench-", dir=ROOT / "build"))
     bench = Bench(folder, options.runs)
     try:
