@@ -85,16 +85,18 @@ result service_enroll(struct key_service *service, const struct tls_peer *peer, 
     return enrolled == OK ? OK : caller_settle(service, peer, &access, enrolled);
 }
 
-/* Whether an active share came with an earlier certificate for the keys of this one. An older one
- * that is still valid does not take a newer one's place. */
-static bool brings_later_certificate(struct key_service *service, const struct tls_peer *peer) {
+/* Whether an active share came with another, no later certificate for the keys of this one. Times
+ * are in seconds, so two may end at the same one; an older one that is still valid does not take a
+ * newer one's place. */
+static bool brings_new_certificate(struct key_service *service, const struct tls_peer *peer) {
     AUTO_SHARE struct share_record record = {0};
     struct public_key public_key;
     struct tls_peer stored;
     struct view ca = format_view(service->description->system->ca_certificate);
     return share_store_get(service->shares, peer->name, &record) == OK && record.file->active &&
            tls_peer_check_untimed(format_view(record.file->certificate), ca, &stored) == OK &&
-           stored.expires < peer->expires &&
+           stored.expires <= peer->expires &&
+           !view_equal(format_view(record.file->certificate), peer->certificate) &&
            user_public_key(peer->certificate, &public_key) == OK &&
            certificate_is_renewed(service, peer, &public_key);
 }
@@ -108,7 +110,7 @@ static result renew(struct key_service *service, const struct tls_peer *peer) {
 result service_activate(struct key_service *service, const struct tls_peer *peer) {
     static const struct access access = {.action = "enroll", .owner = "", .recipient = ""};
     TRY(caller_check_user(service, peer));
-    if (brings_later_certificate(service, peer))
+    if (brings_new_certificate(service, peer))
         return renew(service, peer);
     result activated = share_store_activate(service->shares, peer->name, peer->certificate);
     if (activated == OK)

@@ -59,7 +59,7 @@ static void raw_request(const char *request, size_t len,
     AUTO_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    test_must(gnutls_init(&session, GNUTLS_CLIENT));
+    test_must(gnutls_init(&session, GNUTLS_CLIENT | GNUTLS_NO_SIGNAL));
     test_must(gnutls_set_default_priority(session));
     test_must(gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials));
     gnutls_transport_set_int(session, fd);
@@ -148,7 +148,7 @@ static int handshake(const char *priorities) {
     AUTO_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
     test_must(gnutls_certificate_allocate_credentials(&credentials));
-    test_must(gnutls_init(&session, GNUTLS_CLIENT));
+    test_must(gnutls_init(&session, GNUTLS_CLIENT | GNUTLS_NO_SIGNAL));
     test_must(gnutls_priority_set_direct(session, priorities, NULL));
     test_must(gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials));
     gnutls_transport_set_int(session, fd);
