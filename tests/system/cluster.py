@@ -97,11 +97,11 @@ class Cluster:
             os.kill(self.pid(server), number)
 
     def kill(self, *servers):
+        """Returns once they are gone: all threads, and with them the locks on their stores."""
         pids = [self.pid(server) for server in servers]
         self.signal(signal.SIGKILL, *servers)
         deadline = time.monotonic() + 10
-        while any(pathlib.Path(f"/proc/{p}/stat").exists() and
-                  pathlib.Path(f"/proc/{p}/stat").read_text().split(") ")[1][0] != "Z" for p in pids):
+        while not all(is_gone(p) for p in pids):
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
@@ -165,6 +165,16 @@ def preload(library):
     if not runtimes:
         return {}
     return {"LD_PRELOAD": ":".join(runtimes), "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1"}
+
+
+def is_gone(pid):
+    """No such process, or one of which nothing but its exit code is left."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    state, threads = fields[0], int(fields[17])
+    return state == "Z" and threads <= 1
 
 
 def noise(size, seed):
