@@ -42,25 +42,25 @@ class Session:
     """One user's session of the library, and what is held of it."""
 
     def __init__(self, library, cluster, user):
-        self.library, self.handle = library, ctypes.c_void_p()
+        self.myelin, self.handle = library, ctypes.c_void_p()
         os.environ["MYELIN_HOME"] = str(cluster.home)
         secret = cluster.passphrase.read_bytes().strip()
         assert library.myelin_open(str(cluster.system).encode(), user.encode(), secret, len(secret),
                                    ctypes.byref(self.handle)) == OK, self.error()
 
     def error(self):
-        return self.library.myelin_error_text().decode()
+        return self.myelin.myelin_error_text().decode()
 
     def hold(self, image, owner=None):
         held = ctypes.c_void_p()
-        assert self.library.myelin_hold(self.handle, image.encode(), owner and owner.encode(),
+        assert self.myelin.myelin_hold(self.handle, image.encode(), owner and owner.encode(),
                                         ctypes.byref(held)) == OK, self.error()
         return held
 
     def put(self, held, contents, note=b""):
         blobs = (Blob * len(contents))(*[Blob(n.encode(), d, len(d), note, len(note))
                                          for n, d in contents.items()])
-        return self.library.myelin_hold_put(held, None, blobs, len(contents))
+        return self.myelin.myelin_hold_put(held, None, blobs, len(contents))
 
     def list(self, held):
         found = {}
@@ -68,7 +68,7 @@ class Session:
         def take(_, blob):
             b = blob.contents
             found[b.name.decode()] = (b.size, ctypes.string_at(b.note, b.note_size))
-        assert self.library.myelin_hold_list(held, FOUND(take), None) == OK, self.error()
+        assert self.myelin.myelin_hold_list(held, FOUND(take), None) == OK, self.error()
         return found
 
     def read(self, held, names):
@@ -78,7 +78,7 @@ class Session:
             got[names[index]] = ctypes.string_at(data, size)
             return OK
         array = (ctypes.c_char_p * len(names))(*[n.encode() for n in names])
-        code = self.library.myelin_hold_read(held, array, len(names), TAKE(take), None)
+        code = self.myelin.myelin_hold_read(held, array, len(names), TAKE(take), None)
         return got if code == OK else code
 
 

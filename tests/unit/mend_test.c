@@ -1,6 +1,6 @@
 /* The mender: what is lost is made again as it was, from k good others whoever lies; what was
  * removed stays away; and a stranger who claims an image gives way to its owner. */
-#include "mend_world.h"
+#include "mend_image.h"
 
 #include "system/ca.h"
 #include "system/change.h"

@@ -1,5 +1,5 @@
 /* The scrub's looks: what other servers list is mended here, and who lists without end ends. */
-#include "mend_world.h"
+#include "mend_image.h"
 
 #include "storage/scrub.h"
 
