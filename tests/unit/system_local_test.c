@@ -2,7 +2,6 @@
 #include "system_fixture.h"
 
 #include <arpa/inet.h>
-
 #include <fcntl.h>
 #include <sys/file.h>
 
