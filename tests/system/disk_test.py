@@ -4,7 +4,6 @@ import pathlib
 import random
 import re
 import shutil
-import subprocess
 import sys
 
 import pytest
@@ -18,23 +17,6 @@ SAMPLE = 1 if "asan" in os.environ.get("MYELIN_BIN", "") else 3  # of the files
 
 
 # ------------------------------------------------------------------ full
-
-@pytest.fixture
-def small_disk():
-    """Mounts small file systems; a full disk is then a real one."""
-    mounted = []
-
-    def mount(folder, size):
-        folder.mkdir(parents=True, exist_ok=True)
-        privileged = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        subprocess.run([*privileged, "mount", "-t", "tmpfs", "-o", f"size={size},mode=0777", "tmpfs",
-                        str(folder)], check=True)
-        mounted.append((privileged, folder))
-
-    yield mount
-    for privileged, folder in mounted:
-        subprocess.run([*privileged, "umount", "-l", str(folder)], check=True)
-
 
 def fill(folder):
     """To the last byte."""

@@ -2,7 +2,6 @@
 import os
 import re
 import signal
-import subprocess
 import time
 
 import pytest
@@ -174,23 +173,6 @@ def test_sigkill_of_servers_during_puts(make_cluster):
             assert (c.folder / f"r{round_number}/k.bin").read_bytes() == path.read_bytes()
         else:
             c.put("alice", f"during {round_number}", path)
-
-
-@pytest.fixture
-def small_disk():
-    """Mounts small file systems; a full disk is then a real one."""
-    mounted = []
-
-    def mount(folder, size):
-        folder.mkdir(parents=True, exist_ok=True)
-        privileged = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        subprocess.run([*privileged, "mount", "-t", "tmpfs", "-o", f"size={size},mode=0777", "tmpfs",
-                        str(folder)], check=True)
-        mounted.append((privileged, folder))
-
-    yield mount
-    for privileged, folder in mounted:
-        subprocess.run([*privileged, "umount", "-l", str(folder)], check=True)
 
 
 def test_full_disks(tmp_path, small_disk):
