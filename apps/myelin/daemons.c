@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
-#include "flow/clock.h"
 #include "launch.h"
 #include "net/address.h"
 #include "system/local.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "flow/clock.h"
+#include "base/clock.h"
 
 enum { PATIENCE_MS = 1000, REDRAW_MS = 100, WIDTH = 40 };
 

@@ -3,13 +3,12 @@
  */
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "daemons.h"
-#include "flow/clock.h"
 #include "interrupt.h"
 #include "launch.h"
 #include "net/client.h"

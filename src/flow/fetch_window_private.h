@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-#include "flow/clock.h"
+#include "base/clock.h"
 #include "flow/fetch_window.h"
 
 enum { NOBODY = -1 };

@@ -7,10 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
-#include "flow/clock.h"
 #include "flow/session_state.h"
 
 /* Sessions of a gateway live for months: what they saw must outlive a crash. */

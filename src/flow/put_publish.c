@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "flow/clock.h"
 #include "flow/put_batch.h"
 
 static const char PROTOBUF[] = "application/protobuf";

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flow/clock.h"
+#include "base/clock.h"
 
 void put_slots_give(struct put_slots *slots) {
     for (unsigned i = 0; i < slots->n; i++)

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "flow/clock.h"
+#include "base/clock.h"
 #include "flow/put_batch.h"
 
 enum { WATCH_MS = 100, LAGGARD_MS = 5000 };

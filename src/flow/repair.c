@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flow/clock.h"
+#include "base/clock.h"
 #include "flow/failure.h"
 #include "flow/image.h"
 #include "flow/list.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flow/clock.h"
+#include "base/clock.h"
 #include "flow/session_state.h"
 
 enum {
@@ -145,8 +145,7 @@ static void wait_for_round(struct round *round, unsigned enough) {
     for (uint64_t now = clock_ms(); round->ended < round->count && now < deadline;
          now = clock_ms()) {
         set_deadline(round, enough, now, &deadline);
-        struct timespec until = {(time_t)(deadline / 1000), (long)(deadline % 1000) * 1000000};
-        pthread_cond_timedwait(&round->changed, &round->lock, &until);
+        clock_wait_until(&round->changed, &round->lock, deadline * 1000000);
     }
 }
 
@@ -231,11 +230,7 @@ result session_ask_some(struct session *session, enum session_role role, const b
     struct asked *asked = calloc(count, sizeof *asked);
     if (asked == NULL)
         return FAIL(NO_MEMORY, "out of memory");
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&round.changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&round.changed, NULL);
     start_round(&round, asked, answers);
     end_round(&round, asked, enough == 0 || enough > asked_count ? asked_count : enough);
     pthread_cond_destroy(&round.changed);

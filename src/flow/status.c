@@ -1,6 +1,6 @@
 #include "flow/status.h"
 
-#include "flow/clock.h"
+#include "base/clock.h"
 
 enum { HEALTH_MAX = 4096, METRICS_MAX = 1 << 20 };
 

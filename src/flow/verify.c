@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flow/clock.h"
+#include "base/clock.h"
 #include "flow/list.h"
 #include "flow/verify_server.h"
 #include "format/layout.h"

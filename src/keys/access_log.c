@@ -6,11 +6,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "audit/chain.h"
 #include "audit/segment.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "keys/access_index.h"
@@ -84,11 +84,7 @@ result access_log_open(const char *folder, struct access_log **out_log) {
     if (log == NULL)
         return FAIL(NO_MEMORY, "no memory for the access log");
     pthread_mutex_init(&log->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&log->settled, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&log->settled, NULL);
     log->segments.fd = -1;
     result opened = access_segments_open(folder, &log->segments, &log->index, &log->head);
     if (opened != OK) {
@@ -254,15 +250,10 @@ void access_log_head(struct access_log *log, struct chain_head *out_head) {
 }
 
 result access_log_wait(struct access_log *log, unsigned milliseconds) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    uint64_t ns = (uint64_t)until.tv_nsec + (uint64_t)milliseconds * 1000000;
-    until.tv_sec += (time_t)(ns / 1000000000);
-    until.tv_nsec = (long)(ns % 1000000000);
+    uint64_t until_ns = clock_ns() + (uint64_t)milliseconds * 1000000;
     pthread_mutex_lock(&log->lock);
-    int late = 0;
-    while (log->verifying && late == 0)
-        late = pthread_cond_timedwait(&log->settled, &log->lock, &until);
+    while (log->verifying && clock_wait_until(&log->settled, &log->lock, until_ns))
+        continue;
     bool verifying = log->verifying;
     pthread_mutex_unlock(&log->lock);
     return verifying ? FAIL(NO_MEMORY, "the access log is still being verified: ask again later")

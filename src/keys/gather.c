@@ -1,73 +1,13 @@
-#include "keys/gather.h"
-
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/log.h"
+#include "base/clock.h"
 #include "format/hash.h"
-#include "format/statement.h"
+#include "keys/gather_private.h"
 #include "system/placement.h"
-
-enum { CALL_STACK_BYTES = 512 << 10, CALLS_MAX = 2048, PATH_BYTES = 256 };
-
-struct gatherer {
-    struct storage_fleet *_Atomic fleet;
-    pthread_mutex_t lock;
-    pthread_cond_t idle;
-    unsigned calls; /* threads under way, of all gatherings */
-};
-
-enum call_state { CALL_WAITING, CALL_RUNNING, CALL_ENDED };
-
-/* What became of one server's call. */
-struct call {
-    enum call_state state;
-    uint64_t started_ms;
-    result ended; /* OK: `answer` is good */
-    Myelin__SymbolAnswer *answer;
-    uint64_t serial_ms;
-};
-
-/* One opening's calls. It lives until the last of them has ended, which may be after the answer was
- * given. */
-struct gathering {
-    struct gatherer *gatherer;
-    struct storage_fleet *fleet;
-    struct symbol_terms terms;
-    uint8_t image[DIGEST_BYTES];
-    char path[PATH_BYTES];
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    unsigned references; /* the opening itself, and every thread */
-    unsigned n, asked, running;
-    int holders[FORMAT_SERVERS_MAX]; /* by slot: the server that has it now; -1 */
-    unsigned order[FORMAT_SERVERS_MAX];
-    struct call calls[FORMAT_SERVERS_MAX]; /* by server */
-};
-
-/* A thread's argument. */
-struct errand {
-    struct gathering *gathering;
-    unsigned server;
-};
-
-static uint64_t monotonic_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void cond_init_monotonic(pthread_cond_t *condition) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
 
 result gatherer_new(struct storage_fleet *fleet, struct gatherer **out_gatherer) {
     struct gatherer *gatherer = calloc(1, sizeof *gatherer);
@@ -94,22 +34,6 @@ void gatherer_free(struct gatherer *gatherer) {
     pthread_cond_destroy(&gatherer->idle);
     pthread_mutex_destroy(&gatherer->lock);
     free(gatherer);
-}
-
-/* Counts a thread in; false where there are too many already. */
-static bool enter(struct gatherer *gatherer) {
-    pthread_mutex_lock(&gatherer->lock);
-    bool entered = gatherer->calls < CALLS_MAX;
-    gatherer->calls += entered;
-    pthread_mutex_unlock(&gatherer->lock);
-    return entered;
-}
-
-static void leave(struct gatherer *gatherer) {
-    pthread_mutex_lock(&gatherer->lock);
-    gatherer->calls--;
-    pthread_cond_broadcast(&gatherer->idle);
-    pthread_mutex_unlock(&gatherer->lock);
 }
 
 void gathered_free(struct gathered *gathered) {
@@ -164,22 +88,9 @@ static result gathering_new(struct gatherer *gatherer, const struct symbol_terms
              terms->user, terms->prove ? "&signed=1" : "");
     find_holders(gathering);
     pthread_mutex_init(&gathering->lock, NULL);
-    cond_init_monotonic(&gathering->changed);
+    pthread_cond_init(&gathering->changed, NULL);
     *out_gathering = gathering;
     return OK;
-}
-
-/* Lets go of one reference, with the lock held, which is given back. */
-static void gathering_release_locked(struct gathering *gathering) {
-    bool last = --gathering->references == 0;
-    pthread_mutex_unlock(&gathering->lock);
-    if (!last)
-        return;
-    for (unsigned i = 0; i < gathering->n; i++)
-        format_free(gathering->calls[i].answer);
-    pthread_cond_destroy(&gathering->changed);
-    pthread_mutex_destroy(&gathering->lock);
-    free(gathering);
 }
 
 static void gathering_release_at(struct gathering **gathering) {
@@ -187,176 +98,6 @@ static void gathering_release_at(struct gathering **gathering) {
         return;
     pthread_mutex_lock(&(*gathering)->lock);
     gathering_release_locked(*gathering);
-}
-
-/* What is not signed is not passed on: its reader would take this server for the liar. */
-static result check_signature(const struct gathering *gathering, unsigned server,
-                              const Myelin__SymbolAnswer *answer) {
-    const struct storage_fleet *fleet = gathering->fleet;
-    const struct format_statement statement = {
-        storage_fleet_name(fleet, server), gathering->terms.user, gathering->image, answer->symbol};
-    return format_statement_verify(storage_fleet_identity(fleet, server), &statement,
-                                   format_view(answer->signature));
-}
-
-/* One server's symbol, fetched and checked. */
-static result fetch_one(const struct gathering *gathering, unsigned server,
-                        Myelin__SymbolAnswer **out_answer, uint64_t *out_serial_ms) {
-    struct storage_fleet *fleet = gathering->fleet;
-    AUTO_BYTES struct bytes wire = {0};
-    AUTO_FORMAT Myelin__SymbolAnswer *answer = NULL;
-    TRY(storage_fleet_get(fleet, server, gathering->path, FORMAT_LIMIT_SYMBOL_ANSWER, &wire));
-    TRY(format_parse_symbol_answer(bytes_view(&wire), &answer));
-    TRY(symbol_check(&gathering->terms, storage_fleet_name(fleet, server), answer, out_serial_ms));
-    if (gathering->terms.prove)
-        TRY(check_signature(gathering, server, answer));
-    *out_answer = answer;
-    answer = NULL;
-    return OK;
-}
-
-static void report(struct storage_fleet *fleet, unsigned server, result fetched) {
-    if (fetched == OK || fetched == NOT_FOUND || fetched == DENIED)
-        return;
-    storage_fleet_blame(fleet, server);
-    log_event(LOG_WARNING, "symbol-not-fetched", "server=%s result=\"%s\" error=\"%s\"",
-              storage_fleet_name(fleet, server), result_name(fetched), error_text());
-}
-
-static void *run_errand(void *argument) {
-    struct errand errand = *(struct errand *)argument;
-    struct gathering *gathering = errand.gathering;
-    struct gatherer *gatherer = gathering->gatherer;
-    struct call *call = &gathering->calls[errand.server];
-    free(argument);
-    Myelin__SymbolAnswer *answer = NULL;
-    uint64_t serial_ms = 0;
-    result fetched = fetch_one(gathering, errand.server, &answer, &serial_ms);
-    report(gathering->fleet, errand.server, fetched);
-    pthread_mutex_lock(&gathering->lock);
-    call->state = CALL_ENDED;
-    call->ended = fetched;
-    call->answer = answer;
-    call->serial_ms = serial_ms;
-    gathering->running--;
-    pthread_cond_broadcast(&gathering->changed);
-    gathering_release_locked(gathering);
-    leave(gatherer);
-    return NULL;
-}
-
-static result start_thread(struct errand *errand) {
-    pthread_attr_t attributes;
-    pthread_t thread;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, CALL_STACK_BYTES);
-    int failed = pthread_create(&thread, &attributes, run_errand, errand);
-    pthread_attr_destroy(&attributes);
-    return failed == 0 ? OK : FAIL(NO_MEMORY, "no thread to ask a storage server");
-}
-
-static result launch(struct gathering *gathering, unsigned server) {
-    struct errand *errand = malloc(sizeof *errand);
-    if (errand == NULL || !enter(gathering->gatherer)) {
-        free(errand);
-        return FAIL(NO_MEMORY, "too many calls to storage servers");
-    }
-    *errand = (struct errand){gathering, server};
-    gathering->references++;
-    gathering->running++;
-    result started = start_thread(errand);
-    if (started == OK)
-        return OK;
-    free(errand);
-    gathering->references--;
-    gathering->running--;
-    leave(gathering->gatherer);
-    return started;
-}
-
-/* Asks the next server; the lock is held. */
-static void ask_next(struct gathering *gathering, uint64_t now_ms) {
-    unsigned server = gathering->order[gathering->asked++];
-    struct call *call = &gathering->calls[server];
-    *call = (struct call){.state = CALL_RUNNING, .started_ms = now_ms};
-    result launched = launch(gathering, server);
-    if (launched != OK) {
-        call->state = CALL_ENDED;
-        call->ended = launched;
-    }
-}
-
-static bool is_good(const struct call *call) {
-    return call->state == CALL_ENDED && call->ended == OK;
-}
-
-static bool same_beta(const struct call *a, const struct call *b) {
-    return view_equal(format_view(a->answer->symbol->beta), format_view(b->answer->symbol->beta));
-}
-
-/* Whether `server`'s good symbol counts: no other server has one with the same beta for its slot,
- * or this one is where the slot belongs. While a slot moves, two servers have it. */
-static bool slot_is_its_own(const struct gathering *gathering, unsigned server) {
-    const struct call *call = &gathering->calls[server];
-    uint32_t slot = call->answer->symbol->slot;
-    for (unsigned i = 0; i < gathering->n; i++) {
-        const struct call *other = &gathering->calls[i];
-        if (i == server || !is_good(other) || other->answer->symbol->slot != slot ||
-            !same_beta(call, other))
-            continue;
-        int holder = gathering->holders[slot];
-        if ((int)i == holder || ((int)server != holder && i < server))
-            return false;
-    }
-    return true;
-}
-
-/* One server's symbol and all that agree with it on beta. */
-struct generation {
-    unsigned example; /* a server of it */
-    unsigned size;
-    uint64_t serial_ms; /* of its forward */
-};
-
-static struct generation generation_of(const struct gathering *gathering, const bool counted[],
-                                       unsigned server) {
-    struct generation generation = {server, 0, gathering->calls[server].serial_ms};
-    for (unsigned i = 0; i < gathering->n; i++)
-        generation.size += counted[i] && same_beta(&gathering->calls[server], &gathering->calls[i]);
-    return generation;
-}
-
-/* The newest of those that can be decoded; else the largest, and the newest of those. */
-static bool is_better(const struct gathering *gathering, const struct generation *a,
-                      const struct generation *b) {
-    unsigned k = gathering->terms.k;
-    if ((a->size >= k) != (b->size >= k))
-        return a->size >= k;
-    if (a->size < k && a->size != b->size)
-        return a->size > b->size;
-    return a->serial_ms > b->serial_ms;
-}
-
-/* Which servers' symbols are the best generation's, on distinct slots (but all of them where their
- * servers signed them: a reader then sees who claims another's slot). Gives their number. */
-static unsigned find_best(const struct gathering *gathering, bool out_chosen[FORMAT_SERVERS_MAX]) {
-    bool counted[FORMAT_SERVERS_MAX];
-    struct generation best = {0};
-    for (unsigned i = 0; i < gathering->n; i++)
-        counted[i] = is_good(&gathering->calls[i]) &&
-                     (gathering->terms.prove || slot_is_its_own(gathering, i));
-    for (unsigned i = 0; i < gathering->n; i++) {
-        struct generation its = {0};
-        if (counted[i])
-            its = generation_of(gathering, counted, i);
-        if (its.size > 0 && (best.size == 0 || is_better(gathering, &its, &best)))
-            best = its;
-    }
-    for (unsigned i = 0; i < gathering->n; i++)
-        out_chosen[i] = best.size > 0 && counted[i] &&
-                        same_beta(&gathering->calls[i], &gathering->calls[best.example]);
-    return best.size;
 }
 
 /* Running calls that were given their time, and when the next of the others will have been. */
@@ -376,25 +117,19 @@ static unsigned count_overdue(const struct gathering *gathering, uint64_t now_ms
     return overdue;
 }
 
-static void wait_until(struct gathering *gathering, uint64_t at_ms) {
-    struct timespec at = {.tv_sec = (time_t)(at_ms / 1000),
-                          .tv_nsec = (long)(at_ms % 1000) * 1000000};
-    (void)pthread_cond_timedwait(&gathering->changed, &gathering->lock, &at);
-}
-
 /* Asks and waits until there are u symbols, nobody is left, or time is up; once there are k, only
  * for servers that are not slow. The lock is held. */
 static void run_calls(struct gathering *gathering, unsigned u) {
-    uint64_t deadline_ms = monotonic_ms() + GATHER_DEADLINE_MS;
+    uint64_t deadline_ms = clock_ms() + GATHER_DEADLINE_MS;
     for (;;) {
-        uint64_t now_ms = monotonic_ms(), next_ms = deadline_ms;
+        uint64_t now_ms = clock_ms(), next_ms = deadline_ms;
         bool chosen[FORMAT_SERVERS_MAX];
-        unsigned good = find_best(gathering, chosen);
+        unsigned good = gather_find_best(gathering, chosen);
         if (good >= u || now_ms >= deadline_ms)
             return;
         unsigned overdue = count_overdue(gathering, now_ms, &next_ms);
         while (good + gathering->running - overdue < u && gathering->asked < gathering->n) {
-            ask_next(gathering, now_ms);
+            gather_ask_next(gathering, now_ms);
             if (now_ms + GATHER_PATIENCE_MS < next_ms)
                 next_ms = now_ms + GATHER_PATIENCE_MS;
         }
@@ -403,7 +138,7 @@ static void run_calls(struct gathering *gathering, unsigned u) {
         bool all_slow = gathering->asked == gathering->n && gathering->running == overdue;
         if (all_slow && good >= gathering->terms.k && !gathering->terms.prove)
             return; /* enough to decode; what is missing are spares */
-        wait_until(gathering, next_ms);
+        (void)clock_wait_until(&gathering->changed, &gathering->lock, next_ms * 1000000);
     }
 }
 
@@ -434,7 +169,7 @@ static result explain(const struct gathering *gathering) {
 /* Moves the best set's symbols, at most u, to the caller. */
 static result take_best(struct gathering *gathering, unsigned u, struct gathered *out) {
     bool chosen[FORMAT_SERVERS_MAX];
-    if (find_best(gathering, chosen) == 0)
+    if (gather_find_best(gathering, chosen) == 0)
         return explain(gathering);
     for (unsigned i = 0; i < gathering->n && out->count < u; i++) {
         if (!chosen[i])

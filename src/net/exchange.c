@@ -1,9 +1,10 @@
+/* A request's steps: who asks, for what, how much comes, and when its route's handlers are called.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/log.h"
 #include "net/server_private.h"
 
 enum {
@@ -12,21 +13,7 @@ enum {
     READ_BEFORE_REFUSAL_MAX = 64 << 10,
     /* A stranger is not listened to for longer than this. */
     STRANGER_DRAIN_MAX = 1 << 20,
-    /* A handler that took longer than this starts the connection's idle time anew. */
-    SLOW_HANDLER_MS = 1000,
 };
-
-static void refuse(struct server_exchange *exchange, unsigned status, const char *text) {
-    refusal_set(&exchange->refusal, status, text);
-}
-
-static void refuse_result(struct server_exchange *exchange, result code) {
-    refuse(exchange, result_http_status(code), error_text());
-}
-
-static void enter(struct server_exchange *exchange, enum guard_phase phase, uint64_t expected) {
-    guard_enter(exchange->server->guard, &exchange->connection->guarded, phase, expected);
-}
 
 /* ---- The peer ---- */
 
@@ -70,7 +57,7 @@ static bool is_peer_admitted(struct server_exchange *exchange) {
     result code = guard_login(exchange->server->guard, &connection->guarded, connection->peer.name,
                               is_server);
     if (code != OK)
-        refuse_result(exchange, code);
+        exchange_refuse_result(exchange, code);
     return code == OK;
 }
 
@@ -104,9 +91,9 @@ static bool find_route(struct server_exchange *exchange, const char *method) {
         add_allowed(exchange, route->method);
     }
     if (exchange->allow[0] == '\0')
-        refuse(exchange, MHD_HTTP_NOT_FOUND, "there is nothing of this name");
+        exchange_refuse(exchange, MHD_HTTP_NOT_FOUND, "there is nothing of this name");
     else
-        refuse(exchange, MHD_HTTP_METHOD_NOT_ALLOWED, "this method is not served here");
+        exchange_refuse(exchange, MHD_HTTP_METHOD_NOT_ALLOWED, "this method is not served here");
     return false;
 }
 
@@ -119,151 +106,10 @@ static bool read_length(struct server_exchange *exchange) {
         MHD_lookup_connection_value(exchange->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
     exchange->length = coding != NULL ? SERVER_LENGTH_UNKNOWN : 0;
     if (coding == NULL && length != NULL && route_number(length, &exchange->length) != OK) {
-        refuse(exchange, MHD_HTTP_BAD_REQUEST, "a Content-Length that is no number");
+        exchange_refuse(exchange, MHD_HTTP_BAD_REQUEST, "a Content-Length that is no number");
         return false;
     }
     return true;
-}
-
-/* The bytes that a body may have in all. */
-static uint64_t body_limit(const struct server_route *route) {
-    if (route->body == SERVER_BODY_NONE)
-        return 0;
-    if (route->body == SERVER_BODY_STREAMED && route->body_limit == 0)
-        return SERVER_LENGTH_UNKNOWN - 1;
-    return route->body_limit;
-}
-
-static bool is_length_allowed(struct server_exchange *exchange, uint64_t length) {
-    uint64_t limit = body_limit(exchange->route);
-    char text[80];
-    if (length <= limit)
-        return true;
-    snprintf(text, sizeof text, "a body of over %llu bytes", (unsigned long long)limit);
-    refuse(exchange, MHD_HTTP_CONTENT_TOO_LARGE, text);
-    return false;
-}
-
-/* ---- Handlers ---- */
-
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* The library counts idle time from the last byte: without this, an answer that took longer than
- * the idle timeout to work out would never be sent. Setting a timeout where there was none starts
- * the count. */
-static void forgive_handler_time(struct server_exchange *exchange, int64_t started_ms) {
-    if (now_ms() - started_ms < SLOW_HANDLER_MS)
-        return;
-    MHD_set_connection_option(exchange->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
-    MHD_set_connection_option(exchange->mhd, MHD_CONNECTION_OPTION_TIMEOUT,
-                              (guard_limits(exchange->server->guard)->idle_ms + 999) / 1000);
-}
-
-static void abandon(struct server_exchange *exchange) {
-    if (exchange->has_begun && exchange->route->abandon != NULL)
-        exchange->route->abandon(exchange);
-    exchange->has_begun = false;
-}
-
-/* A costly request's place among its user's, for as long as a handler runs. */
-static result take_turn(struct server_exchange *exchange) {
-    unsigned cost = exchange->route->cost, retry_s = 0;
-    if (cost == 0)
-        return OK;
-    result code =
-        guard_begin(exchange->server->guard, &exchange->connection->guarded, cost, &retry_s);
-    exchange->is_running = code == OK;
-    exchange->refusal.retry_s = retry_s;
-    return code;
-}
-
-static void end_turn(struct server_exchange *exchange) {
-    if (exchange->is_running)
-        guard_finish(exchange->server->guard, &exchange->connection->guarded);
-    exchange->is_running = false;
-}
-
-static void call_begin(struct server_exchange *exchange) {
-    int64_t started = now_ms();
-    enter(exchange, GUARD_HANDLER, 0);
-    result code = exchange->route->begin == NULL ? OK : exchange->route->begin(exchange);
-    forgive_handler_time(exchange, started);
-    if (code == OK)
-        exchange->has_begun = true;
-    else
-        refuse_result(exchange, code);
-}
-
-static void drop_memory(struct server_exchange *exchange) {
-    bytes_free(&exchange->body);
-    if (exchange->reserved > 0)
-        guard_give_memory(exchange->server->guard, &exchange->connection->guarded,
-                          exchange->reserved);
-    exchange->reserved = 0;
-}
-
-result exchange_reserve(struct server_exchange *exchange, size_t bytes) {
-    if (bytes <= exchange->reserved)
-        return OK;
-    TRY(guard_take_memory(exchange->server->guard, &exchange->connection->guarded,
-                          bytes - exchange->reserved));
-    exchange->reserved = bytes;
-    return OK;
-}
-
-/* Each body has its bound, and all memory of requests together has one, or some hundred callers
- * who send long bodies would take all there is. */
-static result keep_part(struct server_exchange *exchange, struct view part) {
-    struct bytes *body = &exchange->body;
-    size_t wanted = body->len + part.len;
-    if (wanted > body->capacity) {
-        size_t capacity = wanted < body->capacity * 2 ? body->capacity * 2 : wanted;
-        if (exchange->length != SERVER_LENGTH_UNKNOWN && capacity > exchange->length)
-            capacity = (size_t)exchange->length < wanted ? wanted : (size_t)exchange->length;
-        TRY(exchange_reserve(exchange, capacity));
-        TRY(bytes_reserve(body, capacity));
-    }
-    return bytes_append(body, part);
-}
-
-static result take_part(struct server_exchange *exchange, struct view part) {
-    return exchange->route->body == SERVER_BODY_BUFFERED ? keep_part(exchange, part)
-                                                         : exchange->route->part(exchange, part);
-}
-
-static void call_part(struct server_exchange *exchange, struct view part) {
-    int64_t started = now_ms();
-    if (is_length_allowed(exchange, exchange->received)) {
-        result code = take_part(exchange, part);
-        if (code != OK)
-            refuse_result(exchange, code);
-    }
-    guard_paused(exchange->server->guard, &exchange->connection->guarded, now_ms() - started);
-    forgive_handler_time(exchange, started);
-    if (exchange->refusal.status != 0) {
-        abandon(exchange);
-        drop_memory(exchange);
-    }
-}
-
-static void call_end(struct server_exchange *exchange) {
-    int64_t started = now_ms();
-    enter(exchange, GUARD_HANDLER, 0);
-    result code = take_turn(exchange);
-    if (code != OK) {
-        abandon(exchange);
-    } else {
-        exchange->has_begun = false;
-        code = exchange->route->end(exchange);
-    }
-    end_turn(exchange);
-    forgive_handler_time(exchange, started);
-    if (code != OK)
-        refuse_result(exchange, code);
 }
 
 /* ---- A request's steps ---- */
@@ -279,7 +125,7 @@ void *exchange_new(void *server, const char *uri, struct MHD_Connection *mhd) {
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     exchange->connection = info == NULL ? NULL : info->socket_context;
     if (exchange->connection != NULL)
-        enter(exchange, GUARD_HEADERS, 0);
+        exchange_enter(exchange, GUARD_HEADERS, 0);
     atomic_fetch_add(&exchange->server->exchanges, 1);
     if (route_target_parse(uri, &exchange->target) != OK)
         refusal_set(&exchange->target_refusal, MHD_HTTP_BAD_REQUEST, error_text());
@@ -305,12 +151,12 @@ static enum MHD_Result step_headers(struct server_exchange *exchange, const char
     bool is_served = is_peer_welcome(exchange) && is_peer_admitted(exchange) &&
                      find_route(exchange, method) && read_length(exchange) &&
                      (exchange->length == SERVER_LENGTH_UNKNOWN ||
-                      is_length_allowed(exchange, exchange->length));
+                      exchange_allows_length(exchange, exchange->length));
     if (is_served)
-        call_begin(exchange);
+        exchange_call_begin(exchange);
     else
         (void)read_length(exchange);
-    enter(exchange, GUARD_BODY, 0);
+    exchange_enter(exchange, GUARD_BODY, 0);
     if (exchange->refusal.status == 0)
         return MHD_YES;
     if (exchange->length != 0 && is_client_waiting(exchange))
@@ -325,7 +171,7 @@ static enum MHD_Result step_part(struct server_exchange *exchange, struct view p
     guard_moved(&exchange->connection->guarded, part.len);
     atomic_fetch_add(&exchange->server->bytes_received, part.len);
     if (exchange->refusal.status == 0) {
-        call_part(exchange, part);
+        exchange_call_part(exchange, part);
         if (exchange->refusal.status != 0 && is_rest_long(exchange) &&
             !answer_refuse_early(exchange))
             return MHD_NO;
@@ -339,7 +185,7 @@ static enum MHD_Result step_end(struct server_exchange *exchange) {
     if (exchange->refusal.status == 0) {
         if (exchange->length != SERVER_LENGTH_UNKNOWN && exchange->received != exchange->length)
             return MHD_NO;
-        call_end(exchange);
+        exchange_call_end(exchange);
     }
     return answer_queue(exchange);
 }
@@ -368,61 +214,14 @@ void exchange_completed(void *server_pointer, struct MHD_Connection *mhd, void *
     if (exchange == NULL)
         return;
     *exchange_at = NULL;
-    abandon(exchange);
+    exchange_abandon(exchange);
     if (reason != MHD_REQUEST_TERMINATED_COMPLETED_OK)
         atomic_fetch_add(&server->abandoned, 1);
     if (exchange->response != NULL)
         MHD_destroy_response(exchange->response);
-    drop_memory(exchange);
+    exchange_drop_memory(exchange);
     if (exchange->connection != NULL)
-        enter(exchange, GUARD_IDLE, 0);
+        exchange_enter(exchange, GUARD_IDLE, 0);
     free(exchange);
     atomic_fetch_sub(&server->exchanges, 1);
-}
-
-/* ---- For handlers ---- */
-
-void *exchange_context(const struct server_exchange *exchange) {
-    return exchange->server->options.context;
-}
-
-const struct server *exchange_server(const struct server_exchange *exchange) {
-    return exchange->server;
-}
-
-const struct tls_peer *exchange_peer(const struct server_exchange *exchange) {
-    return &exchange->connection->peer;
-}
-
-const char *exchange_param(const struct server_exchange *exchange, const char *name) {
-    return route_param(exchange->route->pattern, &exchange->target, name);
-}
-
-const char *exchange_query(const struct server_exchange *exchange, const char *name) {
-    return route_query(&exchange->target, name);
-}
-
-result exchange_query_number(const struct server_exchange *exchange, const char *name,
-                             uint64_t fallback, uint64_t *out_number) {
-    const char *text = exchange_query(exchange, name);
-    *out_number = fallback;
-    if (text != NULL && route_number(text, out_number) != OK)
-        return error_at(INVALID, "query parameter %s", name);
-    return OK;
-}
-
-struct view exchange_body(const struct server_exchange *exchange) {
-    return bytes_view(&exchange->body);
-}
-
-uint64_t exchange_body_length(const struct server_exchange *exchange) {
-    return exchange->length;
-}
-
-void *exchange_state(const struct server_exchange *exchange) {
-    return exchange->state;
-}
-
-void exchange_set_state(struct server_exchange *exchange, void *state) {
-    exchange->state = state;
 }

@@ -5,17 +5,15 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/guard_private.h"
 
 enum { LOOK_MS = 250, REPORT_MS = 10000 };
 
 int64_t guard_now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)clock_ms();
 }
 
 /* ---- Who is over his bound ---- */
@@ -85,15 +83,14 @@ static void *keep(void *guard_pointer) {
     int64_t reported_ms = guard_now_ms();
     pthread_mutex_lock(&guard->lock);
     while (!guard->is_stopping) {
-        int64_t now = guard_now_ms(), next = now + LOOK_MS;
+        int64_t now = guard_now_ms();
         cut_overdue(guard, now);
         if (now - reported_ms > REPORT_MS) {
             guard_drop_accounts(guard, now);
             report(guard, &reported);
             reported_ms = now;
         }
-        const struct timespec until = {(time_t)(next / 1000), (long)(next % 1000) * 1000000};
-        pthread_cond_timedwait(&guard->stopped, &guard->lock, &until);
+        clock_wait(&guard->stopped, &guard->lock, LOOK_MS);
     }
     pthread_mutex_unlock(&guard->lock);
     return NULL;
@@ -255,12 +252,8 @@ static void fill_limits(struct server_limits *limits) {
 }
 
 static result start_keeper(struct guard *guard) {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&guard->finished, &monotonic);
-    pthread_cond_init(&guard->stopped, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&guard->finished, NULL);
+    pthread_cond_init(&guard->stopped, NULL);
     pthread_mutex_init(&guard->lock, NULL);
     if (pthread_create(&guard->keeper, NULL, keep, guard) != 0)
         return FAIL(NO_MEMORY, "no thread to watch connections with");

@@ -1,9 +1,9 @@
 /* Users: connections, costly requests and memory that each of them may have. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/budget.h"
+#include "base/clock.h"
 #include "net/guard_private.h"
 
 /* A request that finds all of its user's places taken waits so long: less than a client does. */
@@ -116,10 +116,9 @@ static result spend(struct guard *guard, struct guard_account *account, unsigned
 
 static result wait_for_turn(struct guard *guard, struct guard_account *account) {
     unsigned places = guard->limits.user_running * account->shares;
-    int64_t end = guard_now_ms() + TURN_WAIT_MS;
-    const struct timespec until = {(time_t)(end / 1000), (long)(end % 1000) * 1000000};
+    uint64_t until_ns = clock_ns() + (uint64_t)TURN_WAIT_MS * 1000000;
     while (account->running >= places && !guard->is_stopping)
-        if (pthread_cond_timedwait(&guard->finished, &guard->lock, &until) != 0)
+        if (!clock_wait_until(&guard->finished, &guard->lock, until_ns))
             break;
     if (account->running < places) {
         account->running++;

@@ -1,6 +1,6 @@
 /*
  * What the server's own files share: server.c (sockets, connections), exchange.c (a request's
- * life), answer.c (its answer), metrics.c. guard.c has no business with HTTP.
+ * steps), exchange_handlers.c, answer.c (its answer), metrics.c. guard.c has no business with HTTP.
  */
 #ifndef MYELIN_NET_SERVER_PRIVATE_H
 #define MYELIN_NET_SERVER_PRIVATE_H
@@ -85,6 +85,24 @@ enum MHD_Result exchange_step(void *server, struct MHD_Connection *mhd, const ch
                               size_t *data_len, void **exchange);
 void exchange_completed(void *server, struct MHD_Connection *mhd, void **exchange,
                         enum MHD_RequestTerminationCode reason);
+
+/* ---- exchange_handlers.c ---- */
+
+void exchange_refuse(struct server_exchange *exchange, unsigned status, const char *text);
+/* By a result and this thread's error text. */
+void exchange_refuse_result(struct server_exchange *exchange, result code);
+void exchange_enter(struct server_exchange *exchange, enum guard_phase phase, uint64_t expected);
+
+/* Whether the route takes a body of so many bytes; refuses it where not. */
+bool exchange_allows_length(struct server_exchange *exchange, uint64_t length);
+
+/* Call the route's handlers; what goes wrong is the exchange's refusal. */
+void exchange_call_begin(struct server_exchange *exchange);
+void exchange_call_part(struct server_exchange *exchange, struct view part);
+void exchange_call_end(struct server_exchange *exchange);
+/* Tells a handler that was begun that its request will not come to its end. */
+void exchange_abandon(struct server_exchange *exchange);
+void exchange_drop_memory(struct server_exchange *exchange);
 
 /* ---- answer.c ---- */
 

@@ -3,10 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "net/client_private.h"
 
 enum {
@@ -21,12 +20,10 @@ enum {
 /* ---- The clock: it stands still inside callbacks ---- */
 
 static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)clock_ms();
 }
 
-static int64_t clock_ms(const struct transfer *transfer) {
+static int64_t transfer_ms(const struct transfer *transfer) {
     return now_ms() - transfer->paused_ms;
 }
 
@@ -70,7 +67,7 @@ static bool is_dripping(const struct transfer *transfer) {
     curl_easy_getinfo(transfer->client->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
     int64_t allowed_ms =
         (int64_t)received * 1000 / ANSWER_BYTES_PER_S + transfer->client->stall_timeout_ms;
-    return clock_ms(transfer) - transfer->answering_ms > allowed_ms;
+    return transfer_ms(transfer) - transfer->answering_ms > allowed_ms;
 }
 
 /* True where anything moved since the last look. A server's "100 Continue" moves nothing. */
@@ -89,7 +86,7 @@ static bool note_progress(struct transfer *transfer) {
     bool has_moved = moved != transfer->moved;
     transfer->moved = moved;
     if (has_moved)
-        transfer->progress_ms = clock_ms(transfer);
+        transfer->progress_ms = transfer_ms(transfer);
     return has_moved;
 }
 
@@ -139,7 +136,7 @@ size_t transfer_on_header(char *line, size_t size, size_t count, void *context) 
     bool begins = size * count >= 10 && strncmp(line, "HTTP/1.", 7) == 0 && line[9] != '1';
     if (begins && !transfer->is_answering) {
         transfer->is_answering = true;
-        transfer->answering_ms = clock_ms(transfer);
+        transfer->answering_ms = transfer_ms(transfer);
     }
     note_version(transfer->client, line, size * count);
     return size * count;
@@ -263,7 +260,7 @@ static CURLcode final_code(CURLM *multi) {
 static result check_time(struct transfer *transfer) {
     if (atomic_load(&transfer->client->is_cancelled))
         return cancelled(transfer);
-    if (clock_ms(transfer) - transfer->progress_ms > limit_ms(transfer))
+    if (transfer_ms(transfer) - transfer->progress_ms > limit_ms(transfer))
         return out_of_time(transfer);
     if (is_dripping(transfer))
         return FAIL(TIMEOUT, "%s: its answer comes too slowly", transfer->client->label);
@@ -271,7 +268,7 @@ static result check_time(struct transfer *transfer) {
 }
 
 static int wait_ms(const struct transfer *transfer) {
-    int64_t left = limit_ms(transfer) - (clock_ms(transfer) - transfer->progress_ms) + 1;
+    int64_t left = limit_ms(transfer) - (transfer_ms(transfer) - transfer->progress_ms) + 1;
     return left < 0 ? 0 : left < POLL_MS ? (int)left : POLL_MS;
 }
 
@@ -306,7 +303,7 @@ static result server_result(struct transfer *transfer) {
 static result run_once(struct transfer *transfer) {
     struct http_client *client = transfer->client;
     TRY(transfer_set_up(transfer));
-    transfer->progress_ms = clock_ms(transfer);
+    transfer->progress_ms = transfer_ms(transfer);
     if (atomic_load(&client->is_cancelled))
         return cancelled(transfer);
     if (curl_multi_add_handle(client->multi, client->easy) != CURLM_OK)

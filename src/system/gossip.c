@@ -3,8 +3,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "net/client.h"
@@ -135,12 +135,10 @@ static void meet_one(struct gossip *gossip) {
 
 /* Gives whether there is a newer version to tell of; false after the pause. */
 static bool pause_or_wake(struct gossip *gossip) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += PAUSE_S;
+    uint64_t until_ns = clock_ns() + (uint64_t)PAUSE_S * 1000000000;
     pthread_mutex_lock(&gossip->lock);
     while (!gossip->is_woken && !gossip->is_stopping &&
-           pthread_cond_timedwait(&gossip->changed, &gossip->lock, &until) == 0)
+           clock_wait_until(&gossip->changed, &gossip->lock, until_ns))
         continue;
     bool woken = gossip->is_woken;
     gossip->is_woken = false;
@@ -169,11 +167,7 @@ result gossip_start(struct current *current, const struct tls_identity *identity
     gossip->identity = identity;
     gossip->name = name;
     pthread_mutex_init(&gossip->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&gossip->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&gossip->changed, NULL);
     if (pthread_create(&gossip->thread, NULL, run, gossip) != 0) {
         free(gossip);
         return FAIL(NO_MEMORY, "no thread to hear of newer descriptions");

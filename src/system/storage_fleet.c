@@ -3,8 +3,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 
 enum { IDLE_CLIENTS_MAX = 16, SUSPECT_MS = 10000 };
@@ -24,12 +24,6 @@ struct storage_fleet {
     unsigned n;
     struct fleet_server servers[]; /* n */
 };
-
-static uint64_t monotonic_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 result storage_fleet_new(const struct description *description, const struct tls_identity *identity,
                          struct storage_fleet **out_fleet) {
@@ -94,7 +88,7 @@ static void shuffle(unsigned order[], unsigned n) {
 }
 
 void storage_fleet_order(struct storage_fleet *fleet, unsigned out_order[]) {
-    uint64_t now = monotonic_ms();
+    uint64_t now = clock_ms();
     unsigned good = 0, suspects = 0;
     pthread_mutex_lock(&fleet->lock);
     for (unsigned i = 0; i < fleet->n; i++) {
@@ -142,7 +136,7 @@ void storage_fleet_give(struct storage_fleet *fleet, unsigned number, struct htt
                         result called) {
     struct fleet_server *server = &fleet->servers[number];
     pthread_mutex_lock(&fleet->lock);
-    server->suspect_until_ms = called == TIMEOUT ? monotonic_ms() + SUSPECT_MS : 0;
+    server->suspect_until_ms = called == TIMEOUT ? clock_ms() + SUSPECT_MS : 0;
     if (called != TIMEOUT && server->idle_count < IDLE_CLIENTS_MAX) {
         server->idle[server->idle_count++] = client;
         client = NULL;

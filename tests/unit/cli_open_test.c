@@ -1,7 +1,7 @@
 /* Opening an envelope though key servers lie, refuse or hang: the key or a clear no, and names. */
 #include "cli_liars.h"
 
-#include "flow/clock.h"
+#include "base/clock.h"
 
 /* ------------------------------------------------------------------ helpers */
 
