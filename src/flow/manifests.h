@@ -52,4 +52,11 @@ MUST_CHECK result manifests_owner_key(struct session *session, const struct imag
 MUST_CHECK result manifests_fetch(struct session *session, struct http_client *client,
                                   const struct image *image, struct pages *out_pages);
 
+/* manifests_roll.c: brings commits of puts that too few servers published to those that answered
+ * and lack them; how many puts, in `out_rolled`. A commit that nobody has is no error. Errors of
+ * session_ask. */
+MUST_CHECK result manifests_roll_forward(struct session *session, const struct image *image,
+                                         const uint8_t owner_key[FORMAT_IDENTITY_BYTES],
+                                         const struct manifests *manifests, size_t *out_rolled);
+
 #endif
