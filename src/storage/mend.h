@@ -5,11 +5,12 @@
  *     gather      ask the other holders of the image what they know (state.h)
  *     removals    the owner's removals are taken: what is older than one is gone, and stays away
  *     standing    whose image it is, and which envelope: what k others hold by his signature
- *     records     manifests, commits, forwards, revocations that are missing here; the union of
- * all, each verified, a manifest only with its put's commit, of forwards the newest objects each
- * slot's slices compared with the signed roots; what is missing or wrong is copied from who has the
- * slot, or recoded from k others, slice by slice envelope    the slot's symbol likewise, in the
- * exponent drop        a slot that is another's now goes once that one has checked that it has it
+ *     records     manifests, commits, forwards, revocations that are missing here: the union of
+ *                 all, each verified, a manifest only with its put's commit, of forwards the newest
+ *     objects     each slot's slices compared with the signed roots; what is missing or wrong is
+ *                 copied from who has the slot, or recoded from k others, slice by slice
+ *     envelope    the slot's symbol likewise, in the exponent
+ *     drop        a slot that is another's now goes once that one has checked that it has it
  *
  * No key is needed, and nobody is believed: what is published here satisfies what the owner signed.
  * Each file is written beside the store's, synced and renamed, so that whenever the server dies the

@@ -99,13 +99,42 @@ MUST_CHECK result mend_gather(struct mending *m);
 MUST_CHECK result mend_take_removals(struct mending *m);
 MUST_CHECK result mend_find_standing(struct mending *m);
 
-/* mend_records.c */
+/* mend_records.c: the union of what all servers have; each record verified, a manifest kept only
+ * with its put's commit. */
 MUST_CHECK result mend_find_records(struct mending *m);
+
+/* Who was asked for records of one kind. */
+struct mend_asking {
+    bool is_done[FORMAT_SERVERS_MAX]; /* and gave all that he said he has */
+    bool is_tried[FORMAT_SERVERS_MAX];
+};
+/* Calls `ask` with servers whose digest of the image is not this one's, those that lied already
+ * last: two of those with one digest, or `everyone`. NO_MEMORY, IO, TIMEOUT; what a server gave
+ * that does not verify makes it a liar, and is no error here. */
+MUST_CHECK result mend_ask_differing(struct mending *m, struct mend_asking *asking, bool everyone,
+                                     result (*ask)(struct mending *m, unsigned server));
+/* Puts a server behind the others and logs this thread's last error as the reason. */
+void mend_lied(struct mending *m, unsigned server);
+
+/* mend_manifests.c: adds to m->objects what this server has, or another. INTEGRITY, PROTOCOL or
+ * INVALID for what does not verify. */
+MUST_CHECK result mend_own_manifests(struct mending *m);
+MUST_CHECK result mend_server_manifests(struct mending *m, unsigned server);
+
+/* mend_commits.c: sorts the objects and fills m->puts; false where of some put not all is known. */
+MUST_CHECK result mend_find_commits(struct mending *m, bool *out_is_whole);
 MUST_CHECK result mend_bring_commits(struct mending *m);
+struct mend_put *mend_find_put(struct mending *m, const struct short_id *id); /* NULL: not there */
+/* Whether the put brought the image's envelope. */
+bool mend_creates(const struct mending *m, const struct mend_put *put);
+
+/* mend_publish.c: nothing to do is OK. */
 MUST_CHECK result mend_publish_envelope(struct mending *m);
 MUST_CHECK result mend_publish_manifest(struct mending *m, struct mend_object *object);
 MUST_CHECK result mend_publish_owner(struct mending *m);
 MUST_CHECK result mend_publish_puts(struct mending *m);
+
+/* mend_forwards.c */
 MUST_CHECK result mend_forwards(struct mending *m);
 
 /* mend_object.c: one slot's slices of an object; what became of it is noted. */
