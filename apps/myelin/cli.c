@@ -89,12 +89,16 @@ static result check_keystore(const char *user) {
     return OK;
 }
 
+result cli_user(const struct cli *cli, char out_user[FORMAT_NAME_MAX + 1]) {
+    TRY(find_user(cli, out_user));
+    return check_keystore(out_user);
+}
+
 static result start(struct cli *cli) {
     const char *system = NULL;
     char user[FORMAT_NAME_MAX + 1];
     TRY(cli_system(cli, &system));
-    TRY(find_user(cli, user));
-    TRY(check_keystore(user));
+    TRY(cli_user(cli, user));
     AUTO_SECRET struct passphrase *passphrase = NULL;
     TRY(passphrase_ask(user, false, &passphrase));
     struct session *session = NULL;

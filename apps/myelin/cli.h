@@ -50,12 +50,17 @@ result command_status(struct cli *cli);
 result command_audit(struct cli *cli);
 result command_shares(struct cli *cli);
 result command_system(struct cli *cli);
+result command_passphrase(struct cli *cli);
 
 /* The system that --system or MYELIN_SYSTEM names. INVALID where neither does. */
 MUST_CHECK result cli_system(const struct cli *cli, const char **out_system);
 
-/* Asks for the passphrase and opens the user's session: who --user or MYELIN_USER says, else the
- * one whose keystore is the only one. INVALID, and the errors of session_open. */
+/* Who the user is: --user or MYELIN_USER says, else the one whose keystore is the only one; and
+ * that he has a keystore. INVALID, NOT_FOUND, IO. */
+MUST_CHECK result cli_user(const struct cli *cli, char out_user[FORMAT_NAME_MAX + 1]);
+
+/* Asks for the passphrase and opens the user's session. Errors of cli_system, cli_user and
+ * session_open. */
 MUST_CHECK result cli_start(struct cli *cli);
 
 /* From now on the session's progress is shown, and Control-C or a SIGTERM cancels it; with NULL its

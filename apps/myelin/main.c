@@ -30,6 +30,13 @@ static const struct command commands[] = {
      "--renew: the certificate again, for 730 days from now; keys, shares, images and forwards "
      "stay.\n",
      BIT(RENEW), 1, 1, command_enroll},
+    {"passphrase", "", "change the passphrase of your keystore",
+     "Asks for the old one and, twice, for the new one; MYELIN_PASSPHRASE_FILE has the old one "
+     "and\n"
+     "MYELIN_NEW_PASSPHRASE_FILE the new one, where they are set. Interrupted at any point, the "
+     "keystore\n"
+     "opens with one of the two. Backups of it open with the old one as ever.\n",
+     0, 0, 0, command_passphrase},
     {"put", "[--id ID] [--compress HOW] [--disperse HOW [--copies V]] PATH...",
      "store files as an image",
      "DICOM files make one image a study, its StudyInstanceUID the ID, unless --id says "
@@ -117,7 +124,7 @@ static result print_help(void) {
     puts("Usage: myelin COMMAND [OPTION...] [ARGUMENT...]\n\n"
          "Medical images kept in clouds that nobody has to trust.\n");
     for (unsigned i = 0; i < COMMANDS; i++)
-        printf("  %-8s  %s\n", commands[i].name, commands[i].summary);
+        printf("  %-10s  %s\n", commands[i].name, commands[i].summary);
     printf("\n'myelin COMMAND --help' says more. %s", ENVIRONMENT);
     return OK;
 }

@@ -61,6 +61,17 @@ result file_write_all(int fd, struct view data, const char *path) {
     return OK;
 }
 
+result file_overwrite(int fd, const char *path) {
+    static const uint8_t zeros[4096];
+    struct stat status;
+    if (fstat(fd, &status) != 0 || lseek(fd, 0, SEEK_SET) != 0)
+        return FAIL(IO, "overwriting %s: %s", path, strerror(errno));
+    for (off_t left = status.st_size; left > 0; left -= (off_t)sizeof zeros)
+        TRY(file_write_all(
+            fd, view_of(zeros, left < (off_t)sizeof zeros ? (size_t)left : sizeof zeros), path));
+    return fsync(fd) == 0 ? OK : FAIL(IO, "syncing %s: %s", path, strerror(errno));
+}
+
 static result parent_of(const char *path, char out[PATH_MAX]) {
     if (strlen(path) >= PATH_MAX)
         return FAIL(INVALID, "a path of %zu characters is too long", strlen(path));

@@ -38,6 +38,10 @@ MUST_CHECK result file_sync_folder(const char *path);
 /* Writes all of `data` to `fd` where write() would write less. IO; `path` is for the text. */
 MUST_CHECK result file_write_all(int fd, struct view data, const char *path);
 
+/* Zeros over all of a file, and fsync: for secrets in a file that no folder names any more. File
+ * systems and disks that write elsewhere keep the old blocks. IO; `path` is for the text. */
+MUST_CHECK result file_overwrite(int fd, const char *path);
+
 /* Removes a folder and all below it, following no links. No error where it is not there. IO. */
 MUST_CHECK result file_remove_tree(const char *path);
 

@@ -229,31 +229,15 @@ result share_store_accept(struct share_store *store, const char *user,
 
 /* ------------------------------------------------------------------ finish */
 
-/* Zeros over a file that a rename has taken out of its folder: the old share was sealed, and this
- * is for the day when the seal key is lost. File systems that write elsewhere keep it. */
-static void overwrite(int fd) {
-    static const uint8_t zeros[4096];
-    struct stat status;
-    off_t left = fstat(fd, &status) == 0 ? status.st_size : 0;
-    while (left > 0) {
-        size_t part = left < (off_t)sizeof zeros ? (size_t)left : sizeof zeros;
-        ssize_t written = write(fd, zeros, part);
-        if (written <= 0)
-            break;
-        left -= written;
-    }
-    if (left > 0 || fsync(fd) != 0)
-        log_event(LOG_WARNING, "share-not-wiped", "error=\"%s\"", strerror(errno));
-}
-
+/* The old share was sealed; that it is wiped is for the day when the seal key is lost. */
 static result replace_share(struct share_store *store, const Myelin__ShareFile *file,
                             const struct key_share *share) {
     char path[PATH_MAX];
     TRY(share_store_path(store, file->user, path));
     AUTO_FD int old = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     TRY(share_store_write(store, file, share));
-    if (old >= 0)
-        overwrite(old);
+    if (old >= 0 && file_overwrite(old, path) != OK)
+        log_event(LOG_WARNING, "share-not-wiped", "error=\"%s\"", error_text());
     return OK;
 }
 

@@ -1,10 +1,15 @@
 #include "system/keystore.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "system/paths.h"
@@ -161,14 +166,13 @@ static result seal_file(const struct keystore *keystore, const struct passphrase
     return format_pack(&file, out_file);
 }
 
-static result make_parent(const char *path) {
-    char folder[PATH_MAX];
-    TRY(path_join(path, "", folder, sizeof folder));
-    char *slash = strrchr(folder, '/');
-    if (slash == NULL || slash == folder)
-        return OK;
-    *slash = '\0';
-    return file_make_folders(folder, 0700);
+static result parent_of(const char *path, char out_folder[PATH_MAX]) {
+    TRY(path_join(path, "", out_folder, PATH_MAX));
+    char *slash = strrchr(out_folder, '/');
+    if (slash == NULL)
+        return path_join(".", "", out_folder, PATH_MAX);
+    slash[slash == out_folder] = '\0';
+    return OK;
 }
 
 result keystore_create_with_limits(const char *path, const struct keystore *keystore,
@@ -176,7 +180,9 @@ result keystore_create_with_limits(const char *path, const struct keystore *keys
                                    uint64_t memory_limit) {
     AUTO_BYTES struct bytes file = {0};
     TRY(seal_file(keystore, passphrase, ops_limit, memory_limit, &file));
-    TRY(make_parent(path));
+    char folder[PATH_MAX];
+    TRY(parent_of(path, folder));
+    TRY(file_make_folders(folder, 0700));
     result created = file_create_atomic(path, bytes_view(&file), 0600);
     if (created == CONFLICT)
         return FAIL(CONFLICT, "%s has a keystore already, %s; it is never replaced", keystore->user,
@@ -252,10 +258,41 @@ result keystore_replace(const char *path, const struct keystore *keystore,
     return file_write_atomic(path, bytes_view(&file), 0600);
 }
 
+result keystore_lock(const char *path, const char *user, int *out_lock) {
+    char folder[PATH_MAX], start[FORMAT_NAME_MAX + 16];
+    TRY(parent_of(path, folder));
+    AUTO_FD int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock < 0 || flock(lock, LOCK_EX) != 0)
+        return FAIL(errno == ENOENT ? NOT_FOUND : IO, "%s: %s", folder, strerror(errno));
+    snprintf(start, sizeof start, "%.*s.keystore.", FORMAT_NAME_MAX, user);
+    TRY(file_sweep(folder, start));
+    *out_lock = lock;
+    lock = -1;
+    return OK;
+}
+
+/* A link that somebody made elsewhere, as a backup, is his. */
+static result wipe_replaced(int fd, const char *path) {
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0)
+        return FAIL(IO, "the old %s: %s", path, strerror(errno));
+    if (status.st_nlink != 0)
+        return FAIL(CONFLICT, "the old %s has another link", path);
+    return file_overwrite(fd, path);
+}
+
 result keystore_change_passphrase(const char *path, const char *user,
                                   const struct passphrase *old_passphrase,
-                                  const struct passphrase *new_passphrase) {
+                                  const struct passphrase *new_passphrase, bool *out_is_wiped) {
     AUTO_KEYSTORE struct keystore keystore = {0};
+    AUTO_FD int lock = -1;
+    if (old_passphrase->len == new_passphrase->len &&
+        secret_equal(old_passphrase->text, new_passphrase->text, old_passphrase->len))
+        return FAIL(INVALID, "the new passphrase is the old one");
+    TRY(keystore_lock(path, user, &lock));
     TRY(keystore_open(path, user, old_passphrase, &keystore));
-    return keystore_replace(path, &keystore, new_passphrase);
+    AUTO_FD int old = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    TRY(keystore_replace(path, &keystore, new_passphrase));
+    *out_is_wiped = wipe_replaced(old, path) == OK;
+    return OK;
 }

@@ -68,13 +68,22 @@ MUST_CHECK result keystore_parse(struct view file, Myelin__Keystore **out_keysto
 MUST_CHECK result keystore_open(const char *path, const char *user,
                                 const struct passphrase *passphrase, struct keystore *out_keystore);
 
-/* Replaces the file, atomically, by one with a new certificate for the same keys. IO, NO_MEMORY. */
+/* Waits for whoever else replaces a keystore of that folder, and removes what was left by one who
+ * was killed. Closing `out_lock` ends it. IO. */
+MUST_CHECK result keystore_lock(const char *path, const char *user, int *out_lock);
+
+/* Replaces the file, atomically, by one with a new certificate for the same keys; under
+ * keystore_lock since it was opened. IO, NO_MEMORY. */
 MUST_CHECK result keystore_replace(const char *path, const struct keystore *keystore,
                                    const struct passphrase *passphrase);
 
-/* Replaces the file, atomically, by one under the new passphrase. Errors as keystore_open. */
+/* Replaces the file, atomically, by one under the new passphrase, and overwrites the old one, which
+ * the old passphrase opens; `out_is_wiped` false, with the error's text, where that failed or the
+ * file has other links. INVALID where the new passphrase is the old one; else errors as
+ * keystore_open. */
 MUST_CHECK result keystore_change_passphrase(const char *path, const char *user,
                                              const struct passphrase *old_passphrase,
-                                             const struct passphrase *new_passphrase);
+                                             const struct passphrase *new_passphrase,
+                                             bool *out_is_wiped);
 
 #endif

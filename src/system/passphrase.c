@@ -53,13 +53,14 @@ static result read_line(int fd, const char *path, char line[PASSPHRASE_MAX + 2],
     return OK;
 }
 
-static result read_file(const char *path, struct passphrase **out_passphrase) {
+static result read_file(const char *path, const char *variable,
+                        struct passphrase **out_passphrase) {
     AUTO_SECRET void *line = NULL;
     size_t len = 0;
     AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
-        return FAIL(errno == ENOENT ? NOT_FOUND : IO,
-                    "the passphrase file %s (MYELIN_PASSPHRASE_FILE): %s", path, strerror(errno));
+        return FAIL(errno == ENOENT ? NOT_FOUND : IO, "the passphrase file %s (%s): %s", path,
+                    variable, strerror(errno));
     TRY(secret_new(PASSPHRASE_MAX + 2, &line));
     TRY(read_line(fd, path, line, &len));
     TRY(check_length(len, path));
@@ -84,11 +85,10 @@ static void terminal_restore(struct quiet_terminal *terminal) {
 }
 #define AUTO_TERMINAL __attribute__((cleanup(terminal_restore)))
 
-static result terminal_open(struct quiet_terminal *terminal) {
+static result terminal_open(const char *variable, struct quiet_terminal *terminal) {
     AUTO_FD int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     if (fd < 0 || tcgetattr(fd, &terminal->before) != 0)
-        return FAIL(IO, "there is no terminal to ask for the passphrase at; set "
-                        "MYELIN_PASSPHRASE_FILE");
+        return FAIL(IO, "there is no terminal to ask for the passphrase at; set %s", variable);
     struct termios quiet = terminal->before;
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG);
     quiet.c_cc[VMIN] = 1;
@@ -132,12 +132,13 @@ static result type_line(int fd, const char *prompt, struct passphrase *line) {
     return check_length(is_too_long ? PASSPHRASE_MAX + 1 : line->len, "passphrase");
 }
 
-static result ask_terminal(const char *user, bool is_new, struct passphrase **out_passphrase) {
+static result ask_terminal(const char *user, bool is_new, const char *variable,
+                           struct passphrase **out_passphrase) {
     AUTO_TERMINAL struct quiet_terminal terminal = {.fd = -1};
     AUTO_SECRET struct passphrase *first = NULL;
     AUTO_SECRET struct passphrase *second = NULL;
     char prompt[128];
-    TRY(terminal_open(&terminal));
+    TRY(terminal_open(variable, &terminal));
     TRY(passphrase_new(&first));
     TRY(passphrase_new(&second));
     snprintf(prompt, sizeof prompt, "%s for %.63s: ", is_new ? "New passphrase" : "Passphrase",
@@ -153,9 +154,18 @@ static result ask_terminal(const char *user, bool is_new, struct passphrase **ou
     return OK;
 }
 
-result passphrase_ask(const char *user, bool is_new, struct passphrase **out_passphrase) {
-    const char *path = getenv("MYELIN_PASSPHRASE_FILE");
+static result ask(const char *user, bool is_new, const char *variable,
+                  struct passphrase **out_passphrase) {
+    const char *path = getenv(variable);
     if (path != NULL && path[0] != '\0')
-        return read_file(path, out_passphrase);
-    return ask_terminal(user, is_new, out_passphrase);
+        return read_file(path, variable, out_passphrase);
+    return ask_terminal(user, is_new, variable, out_passphrase);
+}
+
+result passphrase_ask(const char *user, bool is_new, struct passphrase **out_passphrase) {
+    return ask(user, is_new, "MYELIN_PASSPHRASE_FILE", out_passphrase);
+}
+
+result passphrase_ask_next(const char *user, struct passphrase **out_passphrase) {
+    return ask(user, true, "MYELIN_NEW_PASSPHRASE_FILE", out_passphrase);
 }

@@ -27,4 +27,8 @@ MUST_CHECK result passphrase_from(struct view text, struct passphrase **out_pass
  * file cannot be read, or there is no terminal to ask at. */
 MUST_CHECK result passphrase_ask(const char *user, bool is_new, struct passphrase **out_passphrase);
 
+/* The passphrase that is to replace that one: likewise, from the file that
+ * MYELIN_NEW_PASSPHRASE_FILE names, or typed twice. */
+MUST_CHECK result passphrase_ask_next(const char *user, struct passphrase **out_passphrase);
+
 #endif

@@ -3,7 +3,7 @@ import shutil
 import subprocess
 import time
 
-from crash_world import DONE, NOT_FOUND, OTHER, SLOW, Answer, Cluster, Outcome, environment
+from crash_world import DENIED, DONE, NOT_FOUND, OTHER, SLOW, Answer, Cluster, Outcome, environment
 from power_cut import Disk, write_tree
 
 
@@ -27,6 +27,9 @@ class ClientOperation:
     def finish(self, w):
         w.stop_all()
 
+    def environment(self, w):
+        return environment(w)
+
     def replace(self, w, tree):
         """The folder as a power cut left it."""
         shutil.rmtree(self.root(w))
@@ -39,7 +42,7 @@ class ClientOperation:
         root.mkdir(parents=True, exist_ok=True)
         disk = Disk(root)
         command = w.fault_arguments(root, *extra, journal=True) + self.command(w)
-        process = subprocess.Popen(command, env=environment(w), stdin=subprocess.DEVNULL,
+        process = subprocess.Popen(command, env=self.environment(w), stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         deadline = time.monotonic() + 30 * SLOW
         while not (w.folder / "fault.report").exists() or w.report()[1] is None:  # servers that it started go on
@@ -74,6 +77,38 @@ class EnrollAt(ClientOperation):
         assert w.get("dave", "his") == w.contents("old")
         w.must("get", "base", "--from", "alice", "-o", w.folder / "out/never", user="dave", code=NOT_FOUND)
         w.assert_no_temporaries(w.home, w.system / "manager")
+
+
+class Passphrase(ClientOperation):
+    """The keystore opens with the old passphrase or the new one, and with no other once that was said."""
+    name = "passphrase"
+
+    def root(self, w):
+        return w.home
+
+    def environment(self, w):
+        new = w.folder / "new-passphrase"
+        new.write_text("another one\n")
+        return environment(w) | {"MYELIN_NEW_PASSPHRASE_FILE": str(new)}
+
+    def command(self, w):
+        return w.command("passphrase", user="alice")
+
+    def opens(self, w, passphrase):
+        """Whether it opens with the passphrase in that file."""
+        answer = subprocess.run(w.command("ls", user="alice"), capture_output=True, check=False,
+                                env=environment(w) | {"MYELIN_PASSPHRASE_FILE": str(passphrase)})
+        assert answer.returncode in (DONE, DENIED), answer
+        return answer.returncode == DONE
+
+    def check(self, w, acked):
+        new = w.folder / "new-passphrase"
+        assert self.opens(w, new) != self.opens(w, w.passphrase)
+        assert self.opens(w, new) or not acked, "said to be changed and is not"
+        if not self.opens(w, new):
+            again = subprocess.run(self.command(w), env=self.environment(w), capture_output=True, check=False)
+            assert again.returncode == DONE and self.opens(w, new), again
+            w.assert_no_temporaries(w.home)
 
 
 class GetInto(ClientOperation):
@@ -138,4 +173,4 @@ class Up(ClientOperation):
         super().replace(w, tree)
 
 
-CLIENT_OPERATIONS = [EnrollAt("keystore"), EnrollAt("manager"), GetInto(), Up()]
+CLIENT_OPERATIONS = [EnrollAt("keystore"), EnrollAt("manager"), Passphrase(), GetInto(), Up()]

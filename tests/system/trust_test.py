@@ -1,11 +1,13 @@
 """Certificates, keystores and the system description: nobody is taken for another."""
 import http.client
+import os
+import pty
 import ssl
 import subprocess
 
 import pytest
 
-from cluster import DENIED, INTEGRITY, NOT_FOUND, OTHER, USAGE, flip, truncate
+from cluster import DENIED, DONE, INTEGRITY, NOT_FOUND, OTHER, USAGE, flip, truncate
 
 
 def address(c, server, user):
@@ -109,6 +111,54 @@ def test_a_wrong_passphrase(shared, tmp_path):
     finally:
         c.passphrase.write_text(right)
     c.must("ls", user="alice")
+
+
+def at_a_terminal(command, environment, *lines):
+    """The command with a terminal of its own, where each line is typed after a prompt; (exit code, what was shown)."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(command[0], command, environment)
+    shown, typed = b"", 0
+    while True:
+        try:
+            got = os.read(terminal, 4096)
+        except OSError:  # the other end is closed
+            got = b""
+        if not got:
+            break
+        shown += got
+        if shown.count(b": ") > typed and typed < len(lines):
+            os.write(terminal, lines[typed].encode() + b"\r")
+            typed += 1
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown.decode()
+
+
+def test_a_passphrase_is_changed(shared):
+    c = shared
+    own = {key: value for key, value in c.environment().items() if key != "MYELIN_PASSPHRASE_FILE"}
+    command = c.command("passphrase", user="bob")
+    old = c.passphrase.read_text().strip()
+    code, shown = at_a_terminal(command, own, "no " + old)
+    assert code == DENIED and "New passphrase" not in shown
+    code, shown = at_a_terminal(command, own, old, "a new one", "another one")
+    assert code == USAGE and "differ" in shown
+    c.must("ls", user="bob")
+    code, shown = at_a_terminal(command, own, old, "a new one", "a new one")
+    assert code == DONE and "new one" not in shown and old not in shown
+    c.must("ls", user="bob", code=DENIED)
+    c.must("ls", user="alice")
+    assert at_a_terminal(c.command("ls", user="bob"), own, "a new one")[0] == DONE
+    given = c.folder / "given"
+    given.write_text("a new one\n")
+    back = own | {"MYELIN_PASSPHRASE_FILE": str(given), "MYELIN_NEW_PASSPHRASE_FILE": str(c.passphrase)}
+    assert subprocess.run(command, env=back, check=False).returncode == DONE
+    c.must("ls", user="bob")
+    same = c.environment() | {"MYELIN_NEW_PASSPHRASE_FILE": str(c.passphrase)}
+    assert subprocess.run(command, env=same, check=False).returncode == USAGE
+    assert subprocess.run([*command, "a new one"], env=same, check=False).returncode == USAGE  # never in argv
+    c.must("ls", user="bob")
+    assert {p.name for p in c.home.glob("bob.*")} == {"bob.keystore"}
 
 
 @pytest.mark.parametrize("damage", [flip, truncate])

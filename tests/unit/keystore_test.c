@@ -6,6 +6,7 @@
 #include <pty.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 
 #include "system/passphrase.h"
 
@@ -161,15 +162,77 @@ static void parts_must_belong_together(void **state) {
 static void passphrases_can_be_changed(void **state) {
     (void)state;
     AUTO_KEYSTORE struct keystore opened = {0};
+    bool is_wiped = false;
     const char *path = fixture_path("changed.keystore");
     create_quickly(path);
-    EXPECT(keystore_change_passphrase(path, "alice", wrong, wrong), DENIED, "wrong passphrase");
+    EXPECT(keystore_change_passphrase(path, "alice", wrong, right, &is_wiped), DENIED,
+           "wrong passphrase");
+    EXPECT(keystore_change_passphrase(path, "alice", right, right, &is_wiped), INVALID,
+           "is the old one");
     EXPECT_OK(keystore_open(path, "alice", right, &opened));
     keystore_free(&opened);
-    EXPECT_OK(keystore_change_passphrase(path, "alice", right, wrong));
+    EXPECT_OK(keystore_change_passphrase(path, "alice", right, wrong, &is_wiped));
+    assert_true(is_wiped);
     EXPECT(keystore_open(path, "alice", right, &opened), DENIED, "wrong passphrase");
     EXPECT_OK(keystore_open(path, "alice", wrong, &opened));
     assert_true(scalar_equal(&opened.secrets->a3, &fixture_secret.a3));
+}
+
+/* Who has the file open sees what becomes of the blocks that no folder names any more. */
+static void a_changed_keystore_is_overwritten(void **state) {
+    (void)state;
+    bool is_wiped = false;
+    uint8_t left[4096];
+    const char *path = fixture_path("wiped.keystore");
+    create_quickly(path);
+    AUTO_FD int old = open(path, O_RDONLY);
+    EXPECT_OK(keystore_change_passphrase(path, "alice", right, wrong, &is_wiped));
+    assert_true(is_wiped);
+    ssize_t got = read(old, left, sizeof left);
+    assert_in_range(got, 100, sizeof left);
+    for (ssize_t i = 0; i < got; i++)
+        assert_int_equal(left[i], 0);
+}
+
+/* A backup that is a link to the file is the user's own. */
+static void a_linked_keystore_is_left(void **state) {
+    (void)state;
+    AUTO_KEYSTORE struct keystore opened = {0};
+    bool is_wiped = true;
+    const char *path = fixture_path("linked.keystore");
+    create_quickly(path);
+    assert_int_equal(link(path, fixture_path("linked.backup")), 0);
+    EXPECT_OK(keystore_change_passphrase(path, "alice", right, wrong, &is_wiped));
+    assert_false(is_wiped);
+    fixture_says("another link");
+    EXPECT_OK(keystore_open(fixture_path("linked.backup"), "alice", right, &opened));
+}
+
+/* Two changes at once: one after the other, and the later one finds the passphrase changed. */
+static void changes_wait_for_each_other(void **state) {
+    (void)state;
+    AUTO_KEYSTORE struct keystore opened = {0};
+    bool is_wiped = false;
+    int lock = -1;
+    const char *path = fixture_path("locked.keystore");
+    create_quickly(path);
+    fixture_write(fixture_path("alice.keystore.0123456789abcdef.tmp"), view_of_string("left"));
+    EXPECT_OK(keystore_lock(path, "alice", &lock));
+    assert_int_not_equal(access(fixture_path("alice.keystore.0123456789abcdef.tmp"), F_OK), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        close(lock);
+        _exit(keystore_change_passphrase(path, "alice", right, wrong, &is_wiped) == OK ? 0 : 1);
+    }
+    int status = 0;
+    struct timespec moment = {.tv_nsec = 300000000};
+    nanosleep(&moment, NULL);
+    assert_int_equal(waitpid(child, &status, WNOHANG), 0);
+    EXPECT_OK(keystore_open(path, "alice", right, &opened));
+    close(lock);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 static void homes_are_found(void **state) {
@@ -337,6 +400,9 @@ int main(void) {
         cmocka_unit_test(hostile_limits_are_refused),
         cmocka_unit_test(parts_must_belong_together),
         cmocka_unit_test(passphrases_can_be_changed),
+        cmocka_unit_test(a_changed_keystore_is_overwritten),
+        cmocka_unit_test(a_linked_keystore_is_left),
+        cmocka_unit_test(changes_wait_for_each_other),
         cmocka_unit_test(homes_are_found),
         cmocka_unit_test(passphrase_is_the_first_line),
         cmocka_unit_test(bad_passphrase_files_are_refused),
