@@ -4,6 +4,7 @@
  *     Orthanc's threads            storage_area.c  create, read, remove
  *                                  rest.c          /myelin/...
  *                                  pages.c         /myelin/pages/...
+ *                                  exports.c       archives and DICOMweb, before they answer
  *     the plugin's own threads     sender.c        spool -> storage servers
  *                                  keeper.c        removals, the inbox, forwards that are due
  *                                  verifier.c      all slices at all storage servers, on request

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/secret.h"
+#include "exports.h"
 #include "gateway.h"
 #include "keeper.h"
 #include "pages.h"
@@ -109,6 +110,7 @@ static result start(void) {
     TRY(sender_start(&gateway, &gateway.sender));
     TRY(keeper_start(&gateway, &gateway.keeper));
     storage_area_register(&gateway);
+    exports_register(&gateway);
     rest_register(&gateway);
     pages_register(&gateway);
     return OK;

@@ -6,10 +6,14 @@
 
 #include "archive.h"
 #include "codec/dicom.h"
+#include "exports.h"
 #include "roomy.h"
 #include "sender.h"
 
 static struct gateway *gateway;
+
+/* What Orthanc gives as HTTP status 503, with a text. */
+static OrthancPluginErrorCode unavailable = OrthancPluginErrorCode_StorageAreaPlugin;
 
 static _Thread_local const struct storage_reference *referring;
 static _Thread_local char last_uuid[RECORD_UUID_BYTES + 1];
@@ -264,14 +268,17 @@ static result read_attachment(const char *uuid, struct bytes *out_data) {
     return read == NOT_FOUND ? storage_area_read(uuid, out_data) : FAIL(read, "%s", why);
 }
 
-/* Orthanc leaves an instance that cannot be read out of its answers without a word: the log and the
- * counters are where it shows. */
+/* Orthanc leaves an instance that cannot be read out of its archives without a word: the log and
+ * the counters are where it shows, and exports.c ends such archives. */
 static OrthancPluginErrorCode fail_read(result code, const char *uuid) {
     gateway->counts.read_failures++;
     gateway->counts.integrity_failures += code == INTEGRITY;
     gateway_error(gateway,
                   "ALARM: attachment %s cannot be read, and will be missing from answers: %s", uuid,
                   error_text());
+    exports_read_failed(gateway);
+    if (code == QUORUM || code == TIMEOUT)
+        return unavailable;
     if (code == NOT_FOUND)
         return OrthancPluginErrorCode_InexistentFile;
     return code == INTEGRITY ? OrthancPluginErrorCode_CorruptedFile
@@ -294,6 +301,8 @@ static OrthancPluginErrorCode on_read_whole(OrthancPluginMemoryBuffer64 *target,
                                             OrthancPluginContentType type) {
     (void)type;
     struct whole whole = {.uuid = uuid};
+    if (exports_is_refused())
+        return unavailable;
     result read = roomy_call(read_whole, &whole);
     OrthancPluginErrorCode code = OrthancPluginErrorCode_Success;
     if (read == OK)
@@ -411,7 +420,11 @@ static OrthancPluginErrorCode on_stored(const OrthancPluginDicomInstance *instan
 }
 
 void storage_area_register(struct gateway *its_gateway) {
+    enum { NOT_AVAILABLE = 1, SERVICE_UNAVAILABLE = 503 };
     gateway = its_gateway;
+    unavailable = OrthancPluginRegisterErrorCode(
+        gateway->orthanc, NOT_AVAILABLE, SERVICE_UNAVAILABLE,
+        "Myelin: too few of the servers that hold the images answer now; try again later");
     OrthancPluginRegisterStorageArea2(gateway->orthanc, on_create, on_read_whole, on_read_range,
                                       on_remove);
     OrthancPluginRegisterOnStoredInstanceCallback(gateway->orthanc, on_stored);

@@ -1,6 +1,7 @@
 """Two hospitals while things break: as many servers dead as may be, all of them, a killed plugin, a full disk.
 What is asked every time: does any instance silently go missing?"""
 import io
+import json
 import shutil
 import subprocess
 import threading
@@ -98,6 +99,104 @@ def test_with_all_servers_dead_the_spool_receives_and_readers_are_told(hospitals
     a.kill()
     a.start()
     assert stored(a) == contents(folder) | contents(late)
+
+
+def whole(node, path, body=None, accept="*/*"):
+    """How many instances an answer has; None where it is an error, or is no whole ZIP file or multipart."""
+    method, headers = ("GET", {"Accept": accept}) if body is None else ("POST", {})
+    status, answer = node.request(method, path, body, headers=headers)
+    if status != 200:
+        return None
+    if answer.startswith(b"--"):
+        boundary = answer[2:answer.index(b"\r\n")]
+        return answer.count(b"DICM") if answer.endswith(b"--" + boundary + b"--\r\n") else None
+    if not zipfile.is_zipfile(io.BytesIO(answer)):
+        return None
+    return sum(not name.endswith("DICOMDIR") for name in zipfile.ZipFile(io.BytesIO(answer)).namelist())
+
+
+def exports(node, uid, *ways):
+    """How many instances each way to get a whole study gives."""
+    patient, one, series = (node.get(f"/{level}")[0] for level in ("patients", "studies", "series"))
+    dicom = "multipart/related; type=application/dicom"
+    known = {"patient archive": lambda: whole(node, f"/patients/{patient}/archive"),
+             "study archive": lambda: whole(node, f"/studies/{one}/archive"),
+             "series media": lambda: whole(node, f"/series/{series}/media"),
+             "create": lambda: whole(node, "/tools/create-archive", {"Resources": [one], "Synchronous": True}),
+             "job": lambda: finished(node, one),
+             "study wado": lambda: whole(node, f"/dicom-web/studies/{uid}", accept=dicom),
+             "series wado": lambda: whole(node, f"/dicom-web/studies/{uid}/series/{uid}.1", accept=dicom),
+             "getscu": lambda: received(node, uid, "getscu"),
+             "movescu": lambda: received(node, uid, "movescu", "-aet", "CLIENT", "-aem", "CLIENT", "--port", "11112")}
+    return {way: known[way]() for way in ways or known}
+
+
+def finished(node, study):
+    """A job that makes an archive; None where it does not get to its end."""
+    status, answer = node.request("POST", f"/studies/{study}/archive", {"Asynchronous": True})
+    if status != 200:
+        return None
+    job = json.loads(answer)["ID"]
+    state = node.wait(lambda: next((s for s in [node.get(f"/jobs/{job}")["State"]] if s in ("Success", "Failure")), None))
+    return whole(node, f"/jobs/{job}/archive") if state == "Success" else None
+
+
+def received(node, uid, program, *words):
+    """What a DICOM client got; None where it was told that not all went well."""
+    into = node.folder / f"got-{time.monotonic_ns()}"
+    into.mkdir()
+    done = node.client(program, "-v", *words, "-S", "-aec", node.aet, "-od", into, "-k", "QueryRetrieveLevel=STUDY",
+                       "-k", f"StudyInstanceUID={uid}", "127.0.0.1", node.dicom)
+    if "Failed: UnableToProcess" in done.stdout + done.stderr:
+        return None
+    return len(list(into.iterdir()))
+
+
+def slices(cluster, number):
+    """The files with a server's slices, in an order that is the same at all servers."""
+    return sorted(cluster.store(f"storage-{number}").rglob("*.slices"), key=lambda path: path.name)
+
+
+def damage_one_object(cluster, but):
+    """At so many servers that it is lost: the rest of its study, and other studies, are well."""
+    for number in range(1, STORAGE - K + 2):
+        own = [path for path in slices(cluster, number) if path not in but]
+        assert len(own) == 6
+        data = bytearray(own[3].read_bytes())
+        data[len(data) // 2] ^= 1
+        own[3].write_bytes(bytes(data))
+
+
+def test_a_study_that_cannot_be_had_whole_is_refused_or_broken_off(hospitals, gateway):
+    """No way to ask for a study ends well with an instance missing."""
+    folder, uid = study(hospitals, 10, 6)
+    a = gateway("a", "alice")
+    before = {path for number in range(1, STORAGE + 1) for path in slices(hospitals.cluster, number)}
+    a.store(folder)
+    all_of_it = exports(a, uid)
+    assert set(all_of_it.values()) == {6}, all_of_it
+
+    # Too few servers, and the first instances in memory: told before anything is sent.
+    hospitals.cluster.kill(*(f"storage-{i + 1}" for i in range(STORAGE - K + 1)))
+    a.kill()
+    a.start()
+    none = exports(a, uid, "patient archive", "create", "study wado", "getscu")
+    assert set(none.values()) == {None}, none
+    one, first = a.get("/studies")[0], a.instances()[0]
+    status, why = a.request("GET", f"/instances/{first}/file")
+    assert status == 503 and "too few of the servers" in json.loads(why)["Message"]
+    assert a.request("GET", f"/dicom-web/studies/{uid}", headers={"Accept": "multipart/related"})[0] == 503
+    assert a.request("GET", f"/studies/{one}/archive")[0] == 500
+    assert any("export was refused" in notice["Text"] for notice in a.get("/myelin/status")["Notices"])
+
+    # All servers, and one instance lost: broken off where it is missing.
+    hospitals.cluster.up()
+    damage_one_object(hospitals.cluster, before)
+    a.kill()
+    a.start()
+    lost = exports(a, uid, "study archive", "series media", "job", "series wado", "movescu")
+    assert set(lost.values()) == {None}, lost
+    assert any("export was broken off" in notice["Text"] for notice in a.get("/myelin/status")["Notices"])
 
 
 def of_study(node, uid):
