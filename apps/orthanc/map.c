@@ -203,6 +203,15 @@ size_t map_following(struct map *map, const char *uuid, size_t count,
     return found;
 }
 
+bool map_knows_sop(struct map *map, const char *sop) {
+    pthread_mutex_lock(&map->lock);
+    const struct map_entry *entry = map_sop_first(map, sop);
+    while (entry != NULL && strcmp(entry->sop, sop) != 0)
+        entry = entry->sop_next;
+    pthread_mutex_unlock(&map->lock);
+    return entry != NULL;
+}
+
 bool map_has_indexed(struct map *map, const char *sop, const char *but_uuid) {
     bool has = false;
     pthread_mutex_lock(&map->lock);

@@ -50,6 +50,9 @@ MUST_CHECK result map_remove(struct map *map, const char *uuid, struct record *o
 size_t map_following(struct map *map, const char *uuid, size_t count,
                      char out_uuids[][RECORD_UUID_BYTES + 1]);
 
+/* Whether any uuid stands for that SOP instance. */
+bool map_knows_sop(struct map *map, const char *sop);
+
 /* Whether another uuid of the same SOP instance is in the index. */
 bool map_has_indexed(struct map *map, const char *sop, const char *but_uuid);
 

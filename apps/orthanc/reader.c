@@ -322,6 +322,27 @@ static result get_cached(struct reader *reader, const struct record *record,
     return got;
 }
 
+bool reader_use(struct reader *reader, const char *uuid,
+                void (*use)(void *context, struct view data), void *context) {
+    pthread_mutex_lock(&reader->lock);
+    struct slot *slot = find(reader, uuid);
+    if (slot != NULL) {
+        slot->waiting++; /* keeps it while it is used */
+        while (slot->state == SLOT_COMING)
+            pthread_cond_wait(&reader->change, &reader->lock);
+    }
+    bool is_there = slot != NULL && slot->state == SLOT_THERE;
+    if (is_there) {
+        pthread_mutex_unlock(&reader->lock);
+        use(context, bytes_view(&slot->data));
+        pthread_mutex_lock(&reader->lock);
+    }
+    if (slot != NULL)
+        leave(slot);
+    pthread_mutex_unlock(&reader->lock);
+    return is_there;
+}
+
 struct single {
     const struct record *record;
     struct bytes *data;

@@ -25,6 +25,11 @@ void reader_free(struct reader *reader);
 MUST_CHECK result reader_get(struct reader *reader, const struct record *record,
                              struct bytes *out_data);
 
+/* Gives it to `use` where it is in the cache, or on its way there; waits for that, and needs little
+ * stack. False where it is not and does not come: then `use` was not called. */
+bool reader_use(struct reader *reader, const char *uuid,
+                void (*use)(void *context, struct view data), void *context);
+
 /* Drops what the cache has of it. */
 void reader_drop(struct reader *reader, const char *uuid);
 

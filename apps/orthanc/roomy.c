@@ -19,7 +19,24 @@ static void *run(void *argument) {
     return NULL;
 }
 
+/* What is left of this thread's stack; 0 where nobody can tell. */
+static size_t room_here(void) {
+    static _Thread_local const char *lowest;
+    const char *here = __builtin_frame_address(0);
+    pthread_attr_t attributes;
+    if (lowest == NULL && pthread_getattr_np(pthread_self(), &attributes) == 0) {
+        void *stack;
+        size_t size;
+        if (pthread_attr_getstack(&attributes, &stack, &size) == 0)
+            lowest = stack;
+        pthread_attr_destroy(&attributes);
+    }
+    return lowest == NULL || here < lowest ? 0 : (size_t)(here - lowest);
+}
+
 result roomy_call(result (*function)(void *context), void *context) {
+    if (room_here() >= STACK_BYTES)
+        return function(context);
     struct call call = {.function = function, .context = context};
     pthread_t thread;
     pthread_attr_t roomy;

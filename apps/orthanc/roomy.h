@@ -7,8 +7,9 @@
 
 #include "base/result.h"
 
-/* Runs `function` on a thread of its own and waits for it; its error text becomes this thread's.
- * Also NO_MEMORY where there is no thread. */
+/* Runs `function`: here, where this thread's stack has 4 MiB left, as those that receive by DICOM
+ * have, else on a thread of its own, waiting for it; its error text becomes this thread's. Also
+ * NO_MEMORY where there is no thread. */
 MUST_CHECK result roomy_call(result (*function)(void *context), void *context);
 
 #endif

@@ -36,6 +36,7 @@ struct batch {
     struct record records[BATCH_OBJECTS];
     struct bytes data[BATCH_OBJECTS];
     struct myelin_blob blobs[BATCH_OBJECTS];
+    size_t headers[BATCH_OBJECTS]; /* bytes before the pixels; 0: no DICOM */
 };
 
 static void batch_free(struct batch *batch) {
@@ -47,15 +48,16 @@ static void batch_free(struct batch *batch) {
 }
 
 static void make_blob(const struct record *record, const struct bytes *data,
-                      struct myelin_blob *out_blob) {
+                      struct myelin_blob *out_blob, size_t *out_header) {
     struct codec_source source = codec_source_memory(bytes_view(data), "a spooled file");
     struct dicom_info dicom = {0};
     *out_blob = (struct myelin_blob){
         .name = record->name, .data = data->data, .size = data->len, .note = data->data};
+    *out_header = 0;
     if (dicom_probe(&source, &dicom) != OK || !dicom.is_dicom)
         return;
-    size_t header = dicom.header_len > 0 ? (size_t)dicom.header_len : data->len;
-    out_blob->note_size = header <= MYELIN_NOTE_MAX ? header : 0;
+    *out_header = dicom.header_len > 0 ? (size_t)dicom.header_len : data->len;
+    out_blob->note_size = *out_header <= MYELIN_NOTE_MAX ? *out_header : 0;
 }
 
 /* A file that is gone was removed by Orthanc; one that is damaged stays where it is, and holds up
@@ -75,7 +77,8 @@ static void load_batch(struct sender *sender, struct batch *batch) {
         }
         batch->records[kept] = batch->records[i];
         batch->data[kept] = data;
-        make_blob(&batch->records[kept], &batch->data[kept], &batch->blobs[kept]);
+        make_blob(&batch->records[kept], &batch->data[kept], &batch->blobs[kept],
+                  &batch->headers[kept]);
         kept++;
     }
     batch->count = kept;
@@ -119,6 +122,17 @@ static result put_batch(struct gateway *gateway, const struct batch *batch) {
     return put == CONFLICT ? put_each(gateway, batch) : put;
 }
 
+/* What Orthanc asks for most often, for when the spool does not have it any more. */
+static void keep_headers(struct gateway *gateway, const struct batch *batch) {
+    for (size_t i = 0; i < batch->count; i++) {
+        const char *uuid = batch->records[i].uuid;
+        struct record record;
+        headers_keep(gateway->headers, uuid, view_of(batch->data[i].data, batch->headers[i]));
+        if (map_find(gateway->map, uuid, &record) != OK) /* removed meanwhile */
+            headers_remove(gateway->headers, uuid);
+    }
+}
+
 static void clear_spool(struct gateway *gateway, const struct batch *batch) {
     if (map_sync(gateway->map) != OK) {
         gateway_error(gateway, "the map: %s", error_text());
@@ -146,8 +160,10 @@ static bool send_batch(struct sender *sender, result *out_put) {
         pthread_mutex_unlock(&sender->lock);
         if (map_sent(gateway->map, batch->records, batch->count, *out_put == OK) != OK)
             gateway_error(gateway, "the map: %s", error_text());
-        else if (*out_put == OK)
+        else if (*out_put == OK) {
+            keep_headers(gateway, batch);
             clear_spool(gateway, batch);
+        }
         gateway_log_warnings(gateway);
     }
     batch_free(batch);

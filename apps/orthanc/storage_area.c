@@ -39,9 +39,13 @@ struct incoming {
     struct dicom_info dicom;
 };
 
-/* Orthanc will find that it has the instance, and remove this one again. */
+/* Orthanc will find that it has the instance, and remove this one again. Its index is asked about
+ * what it can have alone, for a lookup makes SQLite prepare all its statements anew: of an instance
+ * that was ever stored the map knows, or it is a plain file of before. */
 static bool is_duplicate(const struct incoming *incoming) {
-    if (incoming->record.sop[0] == '\0' || gateway->config.overwrites)
+    const char *sop = incoming->record.sop;
+    if (sop[0] == '\0' || gateway->config.overwrites ||
+        (gateway->config.archive[0] == '\0' && !map_knows_sop(gateway->map, sop)))
         return false;
     char *id = OrthancPluginLookupInstance(gateway->orthanc, incoming->record.sop);
     if (id != NULL)
@@ -167,12 +171,14 @@ static result confirm_unasked(const struct record *record) {
     return map_sync(gateway->map);
 }
 
+/* The header of what is in the spool is kept when it is sent, for nobody waits then. */
 static result create_object(struct incoming *incoming) {
     bool again = is_duplicate(incoming);
     incoming->record.flags = again ? RECORD_IS_DUPLICATE : 0;
+    if (again || gateway->config.policy == CONFIG_SPOOL)
+        return create_spooled(incoming);
     headers_keep(gateway->headers, incoming->uuid, incoming->header);
-    result created = again || gateway->config.policy == CONFIG_SPOOL ? create_spooled(incoming)
-                                                                     : create_durable(incoming);
+    result created = create_durable(incoming);
     if (created != OK)
         headers_remove(gateway->headers, incoming->uuid);
     return created;
@@ -222,6 +228,11 @@ static OrthancPluginErrorCode on_create(const char *uuid, const void *content, i
 
 /* ------------------------------------------------------------------ read */
 
+/* It is in the spool alone. */
+static bool is_spooled(const struct record *record) {
+    return (record->flags & RECORD_IS_SPOOLED) != 0 && (record->flags & RECORD_IS_STORED) == 0;
+}
+
 static result read_spooled(const char *uuid, struct record *record, struct bytes *out_data) {
     result read = spool_read(gateway->spool, uuid, out_data);
     if (read != NOT_FOUND)
@@ -232,11 +243,10 @@ static result read_spooled(const char *uuid, struct record *record, struct bytes
 
 /* The index of a forwarded study was made of the headers that its owner sealed beside the objects:
  * he could have made them say something else. */
-static result check_header(const struct record *record, const struct bytes *data) {
+static result check_header(const struct record *record, struct view data) {
     AUTO_BYTES struct bytes header = {0};
     if (record->owner[0] == '\0' || !headers_find(gateway->headers, record->uuid, &header) ||
-        (header.len <= data->len &&
-         view_equal(bytes_view(&header), view_of(data->data, header.len))))
+        (header.len <= data.len && view_equal(bytes_view(&header), view_of(data.data, header.len))))
         return OK;
     return FAIL(INTEGRITY, "%s forwarded an object that is not what its header says",
                 record->owner);
@@ -247,10 +257,10 @@ result storage_area_read(const char *uuid, struct bytes *out_data) {
     TRY(map_find(gateway->map, uuid, &record));
     if (record.size == 0)
         return OK;
-    if ((record.flags & RECORD_IS_SPOOLED) != 0 && (record.flags & RECORD_IS_STORED) == 0)
+    if (is_spooled(&record))
         return read_spooled(uuid, &record, out_data);
     TRY(reader_get(gateway->reader, &record, out_data));
-    return check_header(&record, out_data);
+    return check_header(&record, bytes_view(out_data));
 }
 
 /* What the map does not have may be a plain file, and what is not a plain file any more may have
@@ -297,20 +307,52 @@ static result read_whole(void *context) {
     return read;
 }
 
+static OrthancPluginErrorCode hand_over(struct view data, OrthancPluginMemoryBuffer64 *target) {
+    OrthancPluginErrorCode code =
+        OrthancPluginCreateMemoryBuffer64(gateway->orthanc, target, data.len);
+    if (code == OrthancPluginErrorCode_Success && data.len > 0)
+        memcpy(target->data, data.data, data.len);
+    return code;
+}
+
+struct handing {
+    struct record record;
+    OrthancPluginMemoryBuffer64 *target;
+    OrthancPluginErrorCode code;
+    bool is_good;
+};
+
+static void hand_cached(void *context, struct view data) {
+    struct handing *handing = context;
+    handing->is_good =
+        data.len == handing->record.size && check_header(&handing->record, data) == OK;
+    if (handing->is_good)
+        handing->code = hand_over(data, handing->target);
+}
+
+/* What was fetched ahead goes straight to Orthanc; false where it was not, or is not good. */
+static bool read_ahead(OrthancPluginMemoryBuffer64 *target, const char *uuid,
+                       OrthancPluginErrorCode *out_code) {
+    struct handing handing = {.target = target};
+    if (map_find(gateway->map, uuid, &handing.record) != OK || is_spooled(&handing.record) ||
+        !reader_use(gateway->reader, uuid, hand_cached, &handing) || !handing.is_good)
+        return false;
+    gateway->counts.read++;
+    *out_code = handing.code;
+    return true;
+}
+
 static OrthancPluginErrorCode on_read_whole(OrthancPluginMemoryBuffer64 *target, const char *uuid,
                                             OrthancPluginContentType type) {
     (void)type;
+    OrthancPluginErrorCode code;
+    if (read_ahead(target, uuid, &code))
+        return code;
     struct whole whole = {.uuid = uuid};
     if (exports_is_refused())
         return unavailable;
     result read = roomy_call(read_whole, &whole);
-    OrthancPluginErrorCode code = OrthancPluginErrorCode_Success;
-    if (read == OK)
-        code = OrthancPluginCreateMemoryBuffer64(gateway->orthanc, target, whole.data.len);
-    else
-        code = fail_read(read, uuid);
-    if (code == OrthancPluginErrorCode_Success && whole.data.len > 0)
-        memcpy(target->data, whole.data.data, whole.data.len);
+    code = read == OK ? hand_over(bytes_view(&whole.data), target) : fail_read(read, uuid);
     bytes_free(&whole.data);
     return code;
 }

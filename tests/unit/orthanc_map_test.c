@@ -97,6 +97,21 @@ static void what_was_added_is_there_after_a_restart(void **state) {
     map_close(map);
 }
 
+static void an_instance_is_known_as_long_as_a_uuid_stands_for_it(void **state) {
+    (void)state;
+    struct map_found found;
+    struct map *map = open_map(&found);
+    assert_false(map_knows_sop(map, "1.2.1"));
+    for (unsigned i = 0; i < 2000; i++)
+        add(map, "image", i, 0);
+    assert_true(map_knows_sop(map, "1.2.1"));
+    assert_true(map_knows_sop(map, "1.2.1999"));
+    assert_false(map_knows_sop(map, "1.2.2000"));
+    drop(map, "image", 1);
+    assert_false(map_knows_sop(map, "1.2.1"));
+    map_close(map);
+}
+
 static void a_torn_tail_is_cut_and_damage_is_kept_aside(void **state) {
     (void)state;
     struct map_found found;
@@ -290,6 +305,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, sweep)
     const struct CMUnitTest tests[] = {
         TEST(what_was_added_is_there_after_a_restart),
+        TEST(an_instance_is_known_as_long_as_a_uuid_stands_for_it),
         TEST(a_torn_tail_is_cut_and_damage_is_kept_aside),
         TEST(another_key_opens_nothing),
         TEST(an_image_goes_when_its_last_object_has_gone),
