@@ -83,11 +83,11 @@ class HospitalGateway(Gateway):
         with self.network:
             return super().store(*args, **more)
 
-    def client(self, *words, timeout=60, **more):
-        """A DICOM program beside this Orthanc; gives what it did."""
+    def client(self, *words, timeout=60, path="", **more):
+        """A program beside this Orthanc, of DICOM or in Python (`path`: its modules); gives what it did."""
         with self.network:
             return subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=timeout,
-                                  env={**os.environ, "TCP_NODELAY": "1"}, **more)
+                                  env={**os.environ, "TCP_NODELAY": "1", "PYTHONPATH": str(path)}, **more)
 
 
 class Hospitals:

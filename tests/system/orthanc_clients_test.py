@@ -1,5 +1,6 @@
-"""Two hospitals and the programs that real ones run: DCMTK's clients, a DICOMweb client (another Orthanc's),
-exports, changes to studies, and every kind of file that the corpora have."""
+"""Two hospitals and the programs that real ones run: DCMTK's clients, DICOMweb clients (dicomweb-client and another
+Orthanc's), exports, changes to studies, and every kind of file that the corpora have."""
+import hashlib
 import io
 import json
 import pathlib
@@ -13,6 +14,9 @@ from hospitals import Hospitals
 from orthanc_test import contents, ct_study, stored
 
 SLICES = 12
+HERE = pathlib.Path(__file__).resolve()
+CLIENT = HERE.parents[1] / "dicomweb/client.py"
+WEB_MODULES = HERE.parents[2] / "build/dicomweb"  # what ./run test fetches for it
 CORPUS = [pathlib.Path(pydicom.__file__).parent / "data/test_files",
           pathlib.Path(pydicom.__file__).parent / "data/charset_files", CORPORA / "dicom"]
 
@@ -109,6 +113,44 @@ def test_a_dicomweb_client_stores_finds_and_retrieves(a, plain, ct):
     got = plain.post(f"{server}/retrieve", {"Resources": [{"Study": uid}], "Synchronous": True})
     assert int(got["ReceivedInstancesCount"]) == SLICES, got
     assert stored(plain) == contents(folder)
+
+
+def web_client(node, folder=""):
+    """What dicomweb-client stores and gets of everything that the node has."""
+    out = node.folder / "dicomweb.json"
+    done = node.client("/usr/bin/python3", CLIENT, "http://127.0.0.1:8042/dicom-web", folder, out, timeout=120,
+                       path=WEB_MODULES)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:] + node.log()[-2000:]
+    return json.loads(out.read_text())
+
+
+def seen(folder, uid):
+    """The same of a folder with one study, as it must be."""
+    hashes = {sop: hashlib.sha256(data).hexdigest() for sop, data in contents(folder).items()}
+    listed = sorted(hashes)
+    first = {"pixels": hashes[listed[0]], "frames": [hashes[listed[0]]], "rendered": [256, 256, True],
+             "metadata": listed[0]}
+    series = {"instances": listed, "pixels": hashes, "metadata": listed, "one": {listed[0]: first}}
+    return {uid: {"count": len(listed), "pixels": hashes, "streamed": hashes, "instances": listed, "metadata": listed,
+                  "series": {f"{uid}.1": series}}}
+
+
+def test_dicomweb_client_stores_finds_and_retrieves_at_both_hospitals(hospitals, a, b, ct):
+    """QIDO-RS, WADO-RS and STOW-RS by a client that is not Orthanc's: own studies, and accepted ones."""
+    folder, uid = ct
+    assert web_client(a, folder) == {"stored": SLICES, "studies": seen(folder, uid)}
+    a.post("/myelin/forward", {"Study": a.get("/studies")[0], "To": ["bob"]})
+    assert b.post("/myelin/accept", {"Owner": "alice", "Image": uid})["Imported"] == SLICES
+    own = hospitals.cluster.folder / "own"
+    own_uid = ct_study.write_study(CORPORA / "Cranium.inv3", own, 3, f"{ct_study.STUDY}.55")
+    both = {"stored": 3, "studies": seen(folder, uid) | seen(own, own_uid)}
+    assert web_client(b, own) == both
+    b.wait(lambda: b.get("/myelin/status")["Spool"]["Attachments"] == 0)
+    for node in (a, b):  # so that nothing is in memory
+        node.kill()
+        node.start()
+    assert web_client(a) == {"stored": 0, "studies": seen(folder, uid)}
+    assert web_client(b) == {**both, "stored": 0}
 
 
 def archive(node, path):
