@@ -19,6 +19,18 @@ result caller_check_member(const struct key_service *service, const struct tls_p
     return OK;
 }
 
+result caller_check_himself(const struct key_service *service, const struct tls_peer *peer) {
+    uint8_t enrolled[SIGN_PUBLIC_BYTES];
+    TRY(caller_check_user(service, peer));
+    result got = caller_identity_of(service, peer->name, enrolled);
+    if (got == NOT_FOUND || got == INTEGRITY)
+        return OK;
+    TRY(got);
+    if (memcmp(enrolled, peer->identity, sizeof enrolled) != 0)
+        return FAIL(DENIED, "%s enrolled with another identity key", peer->name);
+    return OK;
+}
+
 result caller_check_user(const struct key_service *service, const struct tls_peer *peer) {
     TRY(caller_check_member(service, peer));
     if (peer->role != TLS_ROLE_USER)

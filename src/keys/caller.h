@@ -16,6 +16,11 @@ MUST_CHECK result caller_check_member(const struct key_service *service,
 /* DENIED unless it is a user's of this system. */
 MUST_CHECK result caller_check_user(const struct key_service *service, const struct tls_peer *peer);
 
+/* As caller_check_user; DENIED too where the share of his name that is here came with another
+ * identity key. Whoever has none here, or a damaged one, passes. IO, NO_MEMORY. */
+MUST_CHECK result caller_check_himself(const struct key_service *service,
+                                       const struct tls_peer *peer);
+
 /* The caller's own active share, or what is left where this server holds none any more
  * (share_file_holds; share_store_choose refuses that). DENIED where he is no user, has enrolled
  * nowhere, or shows another identity key than when he enrolled; INTEGRITY, IO, NO_MEMORY. */

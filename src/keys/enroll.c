@@ -7,22 +7,6 @@
 
 enum { USERS_PAGE = 1000 };
 
-static result parse_commitments(const Myelin__EnrollShare *enroll,
-                                struct share_commitments *out_commitments) {
-    AUTO_COMMITMENTS struct share_commitments commitments = {0};
-    size_t t = enroll->n_commitment1;
-    if (t != enroll->n_commitment2)
-        return FAIL(PROTOCOL, "%zu commitments in G1 and %zu in G2", t, enroll->n_commitment2);
-    TRY(share_commitments_new((unsigned)t, &commitments));
-    for (size_t i = 0; i < t; i++) {
-        TRY(g1_parse("commitment1", format_view(enroll->commitment1[i]), &commitments.f1[i]));
-        TRY(g2_parse("commitment2", format_view(enroll->commitment2[i]), &commitments.f2[i]));
-    }
-    *out_commitments = commitments;
-    commitments = (struct share_commitments){0};
-    return OK;
-}
-
 /* The share against the commitments, and the commitments against the public key. */
 static result check_share(const struct key_service *service, const Myelin__EnrollShare *enroll,
                           const struct public_key *public_key) {
@@ -38,7 +22,8 @@ static result check_share(const struct key_service *service, const Myelin__Enrol
                     system->n_key, (unsigned long long)system->version);
     if (enroll->n_commitment1 != system->t)
         return FAIL(PROTOCOL, "%zu commitments, expected t = %u", enroll->n_commitment1, system->t);
-    TRY(parse_commitments(enroll, &commitments));
+    TRY(format_commitments_parse(enroll->n_commitment1, enroll->commitment1, enroll->n_commitment2,
+                                 enroll->commitment2, &commitments));
     TRY(secret_new(sizeof *share, (void **)&share));
     share->j = enroll->index;
     TRY(scalar_parse("s1", format_view(enroll->s1), &share->s1));

@@ -88,7 +88,7 @@ result service_revoke(struct key_service *service, const struct tls_peer *peer, 
 result service_audit(struct key_service *service, const struct tls_peer *peer, const char *image,
                      uint64_t after, struct bytes *out_page) {
     uint8_t id[DIGEST_BYTES];
-    TRY(caller_check_user(service, peer));
+    TRY(caller_check_himself(service, peer));
     if (image != NULL && hex_decode(image, id, sizeof id) != OK)
         return error_at(INVALID, "image");
     return access_log_page(service->log, peer->name, image == NULL ? NULL : id, after, AUDIT_PAGE,

@@ -124,7 +124,8 @@ MUST_CHECK result service_care_blind(struct key_service *service, const struct t
 MUST_CHECK result service_care_restore(struct key_service *service, const struct tls_peer *peer,
                                        struct view body, struct bytes *out_complaint);
 
-/* GET /v1/audit: an AuditPage. `image` is hexadecimal, or NULL for all. */
+/* GET /v1/audit: an AuditPage of the caller's own entries. `image` is hexadecimal, or NULL for all.
+ * DENIED for another identity key than he enrolled with. */
 MUST_CHECK result service_audit(struct key_service *service, const struct tls_peer *peer,
                                 const char *image, uint64_t after, struct bytes *out_page);
 

@@ -111,6 +111,9 @@ static void test_swapped_identity_opens_nothing(void **state) {
     person_certify(&impostor);
     assert_int_equal(try_open(&impostor, 0), DENIED);
     assert_error_has("another identity key");
+    AUTO_BYTES struct bytes page = {0};
+    assert_int_equal(service_audit(&world.service, &impostor.peer, NULL, 0, &page), DENIED);
+    assert_error_has("another identity key");
     struct offer offer;
     offer_make(&impostor, &offer);
     assert_int_equal(offer_send(&offer, &impostor.peer), CONFLICT);
