@@ -1,10 +1,10 @@
 #include "flow/enrol_shares.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "flow/enrol.h"
+#include "format/generation.h"
 
 unsigned enrol_needed(unsigned m, unsigned t) {
     return t + (m - t + 1) / 2;
@@ -12,8 +12,7 @@ unsigned enrol_needed(unsigned m, unsigned t) {
 
 struct handing {
     const struct key_share *shares; /* by key server */
-    ProtobufCBinaryData *commitment1, *commitment2;
-    size_t t;
+    struct commitment_fields commitments;
     struct view possession;
     struct holders holders;
 };
@@ -32,10 +31,9 @@ static result pack_share(const struct session *session, const struct handing *ha
     message.index = server + 1;
     message.s1 = format_bytes(view_of(scalars, SCALAR_BYTES));
     message.s2 = format_bytes(view_of(scalars + SCALAR_BYTES, SCALAR_BYTES));
-    message.n_commitment1 = handing->t;
-    message.commitment1 = handing->commitment1;
-    message.n_commitment2 = handing->t;
-    message.commitment2 = handing->commitment2;
+    message.n_commitment1 = message.n_commitment2 = handing->commitments.t;
+    message.commitment1 = handing->commitments.commitment1;
+    message.commitment2 = handing->commitments.commitment2;
     message.holders = format_bytes(holders_view(&handing->holders));
     message.proof = format_bytes(handing->possession);
     *out_len = format_packed_bytes(&message);
@@ -75,28 +73,6 @@ static result ask_round(struct session *session, session_question question, void
     return OK;
 }
 
-/* The commitments as message fields; one block of memory that the fields point into. */
-static result fields_of(const struct share_commitments *commitments, struct handing *handing,
-                        void **out_block) {
-    size_t t = commitments->t;
-    size_t fields = t * sizeof *handing->commitment1;
-    uint8_t *block = malloc(2 * fields + t * (G1_BYTES + G2_BYTES));
-    if (block == NULL)
-        return FAIL(NO_MEMORY, "out of memory");
-    *out_block = block;
-    handing->t = t;
-    handing->commitment1 = *out_block;
-    handing->commitment2 = handing->commitment1 + t;
-    uint8_t *points = block + 2 * fields;
-    for (size_t i = 0; i < t; i++, points += G1_BYTES + G2_BYTES) {
-        g1_to_bytes(&commitments->f1[i], points);
-        g2_to_bytes(&commitments->f2[i], points + G1_BYTES);
-        handing->commitment1[i] = format_bytes(view_of(points, G1_BYTES));
-        handing->commitment2[i] = format_bytes(view_of(points + G1_BYTES, G2_BYTES));
-    }
-    return OK;
-}
-
 result enrol_hand_shares(struct session *session, const struct secret_key *secret,
                          const uint8_t possession[POSSESSION_BYTES]) {
     AUTO_SECRET struct key_share *shares = NULL;
@@ -105,11 +81,10 @@ result enrol_hand_shares(struct session *session, const struct secret_key *secre
     TRY(share_keygen(secret, session->t, session->m, shares, &commitments));
     struct handing handing = {.shares = shares,
                               .possession = view_of(possession, POSSESSION_BYTES)};
-    void *block = NULL;
     holders_all(session->m, &handing.holders);
-    TRY(fields_of(&commitments, &handing, &block));
+    TRY(format_commitment_fields(&commitments, &handing.commitments));
     result handed = ask_round(session, hand_share, &handing, "handing out key shares");
-    free(block);
+    format_commitment_fields_free(&handing.commitments);
     return handed;
 }
 

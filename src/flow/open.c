@@ -8,8 +8,8 @@
  * committed to. */
 static result open_quickly(struct session *session, const struct image *image,
                            const struct open_answers *answers, struct content_key_secret *key) {
-    struct pieces pieces = {.t = answers->generation.best.t,
-                            .example = pieces_largest_group(answers, NULL)};
+    AUTO_PIECES struct pieces pieces = {.t = answers->generation.best.t,
+                                        .example = pieces_largest_group(answers, NULL)};
     for (unsigned i = 0; pieces.example != NULL && i < answers->servers; i++) {
         const struct open_answer *answer = &answers->of[i];
         if (!pieces_same_group(answer, pieces.example))

@@ -1,11 +1,11 @@
 #include "flow/open_answers.h"
 
-#include "flow/slot_holders.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "flow/heads.h"
+#include "flow/slot_holders.h"
 #include "format/hash.h"
 #include "format/layout.h"
 #include "format/statement.h"
@@ -16,6 +16,8 @@ void open_answers_free(struct open_answers *answers) {
             codeword_symbol_free(&answers->of[i].symbols[s].value);
         free(answers->of[i].symbols);
     }
+    if (answers->of != NULL)
+        secret_wipe(answers->of, answers->servers * sizeof *answers->of);
     free(answers->of);
     free(answers->answers);
     *answers = (struct open_answers){0};

@@ -97,7 +97,7 @@ static void take_proven(const struct blaming *blaming, const struct share_commit
 
 static result open_group(const struct blaming *blaming, const struct share_commitments *commitments,
                          const struct open_answer *group, struct content_key_secret *key) {
-    struct pieces pieces;
+    AUTO_PIECES struct pieces pieces;
     take_proven(blaming, commitments, group, &pieces);
     TRY(pieces_check(blaming->session, blaming->image, blaming->proven, &pieces));
     result opened = pieces_combine(blaming->image, &pieces, key);

@@ -5,6 +5,10 @@
 
 #include "scheme/combine.h"
 
+void pieces_wipe(struct pieces *pieces) {
+    secret_wipe(pieces, sizeof *pieces);
+}
+
 bool pieces_same_group(const struct open_answer *a, const struct open_answer *b) {
     return a->given && b->given && a->b == b->b && g2_equal(&a->beta, &b->beta);
 }
@@ -64,7 +68,7 @@ result pieces_check(const struct session *session, const struct image *image,
 result pieces_combine(const struct image *image, const struct pieces *pieces,
                       struct content_key_secret *key) {
     const Myelin__Envelope *envelope = image->envelope;
-    struct g2 d;
+    AUTO_G2 struct g2 d;
     TRY(combine_partials(pieces->partials, pieces->partial_count, pieces->t, &d));
     size_t chosen[FORMAT_SERVERS_MAX];
     TRY(combine_choose(pieces->symbols, pieces->symbol_count, envelope->k, chosen));

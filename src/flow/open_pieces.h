@@ -19,6 +19,10 @@ struct pieces {
     bool has_slot[FORMAT_SERVERS_MAX];
 };
 
+/* t partials are as good as the content key. */
+#define AUTO_PIECES __attribute__((cleanup(pieces_wipe)))
+void pieces_wipe(struct pieces *pieces);
+
 bool pieces_same_group(const struct open_answer *a, const struct open_answer *b);
 
 /* The largest group of answers but for those marked in `skip` (by key server; NULL: none); NULL

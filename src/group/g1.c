@@ -1,10 +1,9 @@
 #include "group/g1.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/secret.h"
-#include "group/blst_access.h"
+#include "group/terms.h"
 
 result blst_access_error(const char *field, BLST_ERROR error) {
     switch (error) {
@@ -86,41 +85,16 @@ void g1_exp_small_public(const struct g1 *base, uint8_t exponent, struct g1 *out
     blst_p1_mult(p1_of(out), p1_in(base), bits, 8);
 }
 
-/* Room for one multi-exponentiation of `count` terms: blst takes lists of pointers. */
-struct terms {
-    blst_p1_affine *points;
-    blst_scalar *exponents;
-    limb_t *scratch;
-    size_t count;
-};
-
-static void terms_free(struct terms *terms) {
-    free(terms->points);
-    free(terms->exponents);
-    free(terms->scratch);
-}
-
-static result terms_new(size_t count, struct terms *out) {
-    *out = (struct terms){
-        .points = calloc(count, sizeof *out->points),
-        .exponents = calloc(count, sizeof *out->exponents),
-        .scratch = malloc(blst_p1s_mult_pippenger_scratch_sizeof(count)),
-    };
-    if (out->points != NULL && out->exponents != NULL && out->scratch != NULL)
-        return OK;
-    terms_free(out);
-    *out = (struct terms){0};
-    return FAIL(NO_MEMORY, "no memory for a product of %zu powers", count);
-}
-
 result g1_multi_exp_public(const struct g1 bases[], const struct scalar exponents[], size_t count,
                            struct g1 *out) {
-    __attribute__((cleanup(terms_free))) struct terms terms = {0};
-    TRY(terms_new(count > 0 ? count : 1, &terms));
+    AUTO_TERMS struct terms terms = {0};
+    TRY(terms_new(count > 0 ? count : 1, sizeof(blst_p1_affine),
+                  blst_p1s_mult_pippenger_scratch_sizeof(count), &terms));
+    blst_p1_affine *points = terms.points;
     for (size_t i = 0; i < count; i++) {
         if (g1_is_identity(&bases[i]) || scalar_is_zero(&exponents[i]))
             continue; /* blst's bucket method has no identity among its inputs */
-        blst_p1_to_affine(&terms.points[terms.count], p1_in(&bases[i]));
+        blst_p1_to_affine(&points[terms.count], p1_in(&bases[i]));
         scalar_exponent(&exponents[i], &terms.exponents[terms.count]);
         terms.count++;
     }
@@ -129,8 +103,8 @@ result g1_multi_exp_public(const struct g1 bases[], const struct scalar exponent
         return OK;
     }
     /* One pointer and a NULL: the rest follow it in memory. */
-    const blst_p1_affine *const points[2] = {terms.points, NULL};
+    const blst_p1_affine *const first[2] = {points, NULL};
     const byte *const scalars[2] = {terms.exponents[0].b, NULL};
-    blst_p1s_mult_pippenger(p1_of(out), points, terms.count, scalars, 255, terms.scratch);
+    blst_p1s_mult_pippenger(p1_of(out), first, terms.count, scalars, 255, terms.scratch);
     return OK;
 }

@@ -16,6 +16,10 @@ struct g2 {
     uint64_t limb[36];
 };
 
+/* Wipes at the end of the scope, where a point is as good as a key: AUTO_G2 struct g2 d; */
+#define AUTO_G2 __attribute__((cleanup(g2_wipe)))
+void g2_wipe(struct g2 *point);
+
 void g2_identity(struct g2 *out);
 void g2_generator(struct g2 *out); /* the standard generator, h in the scheme */
 

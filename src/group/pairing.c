@@ -1,9 +1,14 @@
 #include "group/pairing.h"
 
+#include "base/secret.h"
 #include "group/blst_access.h"
 
 void pairing(const struct g1 *p, const struct g2 *q, struct gt *out) {
     pairing_product(p, q, 1, out);
+}
+
+void pairing_lines_wipe(struct pairing_lines *lines) {
+    secret_wipe(lines, sizeof *lines);
 }
 
 void pairing_prepare(const struct g2 *q, struct pairing_lines *out_lines) {

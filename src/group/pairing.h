@@ -18,6 +18,9 @@ struct pairing_lines {
     bool identity;
 };
 
+#define AUTO_LINES __attribute__((cleanup(pairing_lines_wipe)))
+void pairing_lines_wipe(struct pairing_lines *lines);
+
 void pairing_prepare(const struct g2 *q, struct pairing_lines *out_lines);
 
 /* e(p, q) for the q of `lines`. */

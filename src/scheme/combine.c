@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/secret.h"
 #include "scheme/lagrange.h"
 #include "scheme/matrix.h"
 #include "scheme/product.h"
@@ -36,8 +37,11 @@ result combine_partials(const struct partial partials[], size_t count, unsigned 
         indices[i] = partials[i].j;
         d[i] = partials[i].d;
     }
-    TRY(lagrange_at_zero(indices, t, lambda));
-    return g2_multi_exp_public(d, lambda, t, out_d);
+    result combined = lagrange_at_zero(indices, t, lambda);
+    if (combined == OK)
+        combined = g2_multi_exp_public(d, lambda, t, out_d);
+    secret_wipe(d, sizeof d);
+    return combined;
 }
 
 /* Whether all symbols are of one envelope. */
@@ -101,7 +105,7 @@ result combine_messages(const struct codeword_symbol *const symbols[], unsigned 
         scalar_from_u64(1, &matrix[row * columns + k + row]);
     }
     TRY(matrix_reduce(matrix, k, columns));
-    struct pairing_lines lines;
+    AUTO_LINES struct pairing_lines lines;
     pairing_prepare(d, &lines);
     for (size_t i = 0; i < k; i++)
         TRY(combine_row(symbols, matrix + i * columns + k, k, &lines, &out_messages[i]));
@@ -124,7 +128,7 @@ result combine_product(const struct codeword_symbol *const symbols[], unsigned k
     struct scalar x[SCHEME_MAX_SERVERS];
     for (size_t j = 0; j < k; j++)
         x[j] = matrix[j * columns + k];
-    struct pairing_lines lines;
+    AUTO_LINES struct pairing_lines lines;
     pairing_prepare(d, &lines);
     return combine_row(symbols, x, k, &lines, out_product);
 }

@@ -13,9 +13,9 @@
 #include "scheme/codeword.h"
 #include "scheme/partial.h"
 
-/* D from the first t of `count` partials. QUORUM where there are fewer; INVALID for a zero or
- * repeated index; NO_MEMORY. A wrong partial gives a wrong D: the content key's commitment shows
- * it, and partial_verify tells who lied. */
+/* D from the first t of `count` partials: it opens the envelope, so keep it in an AUTO_G2. QUORUM
+ * where there are fewer; INVALID for a zero or repeated index; NO_MEMORY. A wrong partial gives a
+ * wrong D: the content key's commitment shows it, and partial_verify tells who lied. */
 MUST_CHECK result combine_partials(const struct partial partials[], size_t count, unsigned t,
                                    struct g2 *out_d);
 
