@@ -1,11 +1,14 @@
 #include "verifier.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/secret.h"
 #include "orthanc_rest.h"
+#include "verdict.h"
 
 enum { FINDINGS_MAX = 100 };
 
@@ -14,7 +17,9 @@ struct verifier {
     pthread_mutex_t lock; /* of what follows */
     pthread_t thread;
     bool is_running, has_thread, is_stopping;
-    json_t *last; /* what verifier_show gives; NULL: never */
+    json_t *last;        /* what verifier_show gives; NULL: never */
+    char path[PATH_MAX]; /* where it is kept */
+    uint8_t *key;        /* for that; in secret memory */
 };
 
 /* What one verification finds. */
@@ -25,12 +30,30 @@ struct verifying {
     char trouble[ERROR_TEXT_BYTES]; /* the first image's that is not good; "" */
 };
 
+/* Of the time before the last restart. One that cannot be read is none. */
+static result load(struct verifier *verifier) {
+    struct gateway *gateway = verifier->gateway;
+    snprintf(verifier->path, sizeof verifier->path, "%.*s/verification", PATH_MAX - 32,
+             gateway->config.folder);
+    TRY(secret_new(VERDICT_KEY_BYTES, (void **)&verifier->key));
+    TRY(gateway_result(myelin_local_key(gateway->session, "orthanc verdict", verifier->key)));
+    result loaded = verdict_load(verifier->path, verifier->key, &verifier->last);
+    if (loaded != OK && loaded != NOT_FOUND)
+        gateway_warn(gateway, "the outcome of the last verification is lost: %s", error_text());
+    return OK;
+}
+
 result verifier_new(struct gateway *gateway, struct verifier **out_verifier) {
     struct verifier *verifier = calloc(1, sizeof *verifier);
     if (verifier == NULL)
         return FAIL(NO_MEMORY, "no memory for the verifier");
     verifier->gateway = gateway;
     pthread_mutex_init(&verifier->lock, NULL);
+    result loaded = load(verifier);
+    if (loaded != OK) {
+        verifier_free(verifier);
+        return loaded;
+    }
     *out_verifier = verifier;
     return OK;
 }
@@ -47,6 +70,7 @@ void verifier_free(struct verifier *verifier) {
         pthread_join(verifier->thread, NULL);
     pthread_mutex_destroy(&verifier->lock);
     json_decref(verifier->last);
+    secret_free(verifier->key);
     free(verifier);
 }
 
@@ -112,6 +136,11 @@ static void conclude(struct verifying *verifying) {
         json_pack("{s:s, s:I, s:I, s:o, s:O}", "State", is_good ? "good" : "bad", "TimeMs",
                   now_ms(), "Images", verifying->looked_at, "Message",
                   orthanc_json_text(verifying->trouble), "Findings", verifying->findings);
+    /* One that was broken off says nothing of the images, and the one before stays. */
+    if (last != NULL && !is_stopping(verifier) &&
+        verdict_keep(verifier->path, verifier->key, last) != OK)
+        gateway_warn(verifier->gateway, "the outcome of a verification is not kept: %s",
+                     error_text());
     pthread_mutex_lock(&verifier->lock);
     json_decref(verifier->last);
     verifier->last = last;

@@ -1,6 +1,7 @@
 /*
  * The verifier: on request, every slice of all of the user's images is checked at every storage
- * server, in the background, one image after the other; what came of it stays for /myelin/status.
+ * server, in the background, one image after the other; what came of it stays for /myelin/status,
+ * over restarts too.
  */
 #ifndef ORTHANC_VERIFIER_H
 #define ORTHANC_VERIFIER_H
@@ -11,7 +12,7 @@
 
 struct verifier;
 
-/* NO_MEMORY. */
+/* NO_MEMORY; errors of myelin_local_key. */
 MUST_CHECK result verifier_new(struct gateway *gateway, struct verifier **out_verifier);
 
 /* Ends a running verification by cancelling the session's calls: nothing may need it any more. */

@@ -1,7 +1,7 @@
 /*
  * What the Orthanc plugin parses: a map record that parses is packed to the same bytes; a
  * configuration is taken or refused; a header from another user becomes a file of the size asked
- * for, or none.
+ * for, or none; the outcome of a verification has all its parts, or is none.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "config.h"
 #include "record.h"
 #include "skeleton.h"
+#include "verdict.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,9 +43,17 @@ static void make_skeleton(struct view input) {
         abort();
 }
 
+static void parse_verdict(struct view input) {
+    json_t *verdict = NULL;
+    if (verdict_parse(input, &verdict) == OK && json_object_size(verdict) != 5)
+        abort();
+    json_decref(verdict);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static void (*const parsers[])(struct view) = {parse_record, parse_config, make_skeleton};
+    static void (*const parsers[])(struct view) = {parse_record, parse_config, make_skeleton,
+                                                   parse_verdict};
     if (size > 0)
-        parsers[data[0] % 3](view_of(data + 1, size - 1));
+        parsers[data[0] % 4](view_of(data + 1, size - 1));
     return 0;
 }

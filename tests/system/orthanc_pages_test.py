@@ -56,6 +56,9 @@ def test_a_verification_says_what_is_wrong_and_where(cluster, gateway, state):  
     assert found["State"] == "bad" and "storage-2" in found["Message"]
     assert {(f["Server"], f["State"]) for f in found["Findings"]} == {("storage-2", state)}
     assert "ALARM: a verification found" in node.log()
+    node.kill()
+    node.start()
+    assert node.get("/myelin/status")["Verify"] == found, "kept over a restart"
     cluster.must("up", cluster.system, "--detach")
 
 

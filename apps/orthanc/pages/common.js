@@ -96,6 +96,14 @@ export function confirm(text) {
 
 export const showTime = (ms) => (ms ? new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : "");
 
+// "3 days ago", of a time since 1970.
+export function showAge(ms) {
+  const seconds = Math.max(0, Math.round((Date.now() - ms) / 1000));
+  const units = [["day", 86400], ["hour", 3600], ["minute", 60]];
+  const [unit, length] = units.find(([, one]) => seconds >= one) || ["second", 1];
+  return new Intl.RelativeTimeFormat(undefined, { numeric: "auto" }).format(-Math.floor(seconds / length), unit);
+}
+
 export function showBytes(bytes) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let unit = 0;

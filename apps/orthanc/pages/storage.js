@@ -1,5 +1,5 @@
 // The servers, what waits to be sent, what the last verification found, and who opened what.
-import { accessRow, byId, during, element, fillRows, gatherAccesses, get, post, row, say, showBytes, showTime }
+import { accessRow, byId, during, element, fillRows, gatherAccesses, get, post, row, say, showAge, showBytes, showTime }
   from "./common.js";
 
 const ACCESSES_SHOWN = 200;
@@ -35,20 +35,25 @@ function serverRow(server) {
     element("td", { class: "number" }, server.IsWell ? `${server.Milliseconds} ms` : ""));
 }
 
+const upperFirst = (text) => text[0].toUpperCase() + text.slice(1);
+
 function showVerify(verify) {
+  const isRunning = verify.State === "running";
   const texts = {
-    never: "No verification since Orthanc started.",
+    never: "The images were never verified.",
     running: "Every slice of every image is being checked at every storage server ...",
     good: "Every slice of every image is good at every storage server.",
     bad: "Something is lost or bad, or could not be checked. `myelin repair` mends it while enough servers are good.",
   };
-  const when = verify.TimeMs ? `${showTime(verify.TimeMs)}: ` : "";
-  byId("verify-text").textContent = when + (texts[verify.State] || verify.State);
+  const text = texts[verify.State] || verify.State;
+  const when = verify.TimeMs ? `${showAge(verify.TimeMs)} (${showTime(verify.TimeMs)})` : "";
+  byId("verify-text").textContent =
+    !when ? text : isRunning ? `${text} The last time was ${when}.` : `${upperFirst(when)}: ${text}`;
   byId("verify-text").className = `state ${verify.State === "bad" ? "bad" : verify.State === "good" ? "" : "soft"}`;
   const lines = verify.Findings.map((one) => `${one.Server}: ${one.State} ${one.Detail} (image ${one.Image})`);
   if (verify.Message) lines.unshift(verify.Message);
   byId("verify-findings").replaceChildren(...lines.map((line) => element("li", {}, line)));
-  byId("verify").disabled = verify.State === "running";
+  byId("verify").disabled = isRunning;
 }
 
 async function refreshStatus() {
