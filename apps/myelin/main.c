@@ -5,6 +5,7 @@
 
 #include "base/secret.h"
 #include "cli.h"
+#include "flow/patience.h"
 #include "print.h"
 
 enum { ANY = 1 << 20 }; /* words */
@@ -162,6 +163,11 @@ static enum cli_version version_of(const struct command *command) {
     return VERSION_RETRY;
 }
 
+static bool is_listing(const struct command *command) {
+    return command->run == command_ls || command->run == command_inbox ||
+           command->run == command_show;
+}
+
 /* A session that is still there afterwards is the user's own; the command's error stays. */
 static result run_by_newest(struct cli *cli, const struct command *command) {
     char why[ERROR_TEXT_BYTES];
@@ -174,6 +180,15 @@ static result run_by_newest(struct cli *cli, const struct command *command) {
         version_of(command) == VERSION_RETRY)
         return command->run(cli);
     return done == OK ? OK : error_set(done, "%s", why);
+}
+
+/* What reads waits for servers so long and no longer, again by a newer version or not. */
+static result run_command(struct cli *cli, const struct command *command) {
+    if (command->run != command_get && !is_listing(command))
+        return run_by_newest(cli, command);
+    AUTO_PATIENCE struct patience patience;
+    patience_begin(&patience, is_listing(command) ? PATIENCE_OF_LIST : PATIENCE_OF_GET);
+    return run_by_newest(cli, command);
 }
 
 static result run(struct cli *cli) {
@@ -194,7 +209,7 @@ static result run(struct cli *cli) {
     if (checked != OK)
         return FAIL(checked, "%s: see 'myelin %s --help'", error_text(), command->name);
     TRY(secret_start());
-    return run_by_newest(cli, command);
+    return run_command(cli, command);
 }
 
 /* The one line on stderr, after the warnings. */

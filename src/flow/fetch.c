@@ -6,6 +6,7 @@
 
 #include "flow/fetch_window.h"
 #include "flow/object.h"
+#include "flow/patience.h"
 
 enum { PATH_BYTES = 256, WINDOW_BYTES = 24 << 20 };
 
@@ -98,6 +99,7 @@ static result push_slices(void *context, struct view part) {
         size_t left = len - delivery->filled, step = part.len < left ? part.len : left;
         memcpy(delivery->slice + delivery->filled, part.data, step);
         delivery->filled += step;
+        fetch_window_moved(delivery->fetch->window, delivery->job, step);
         part = view_of(part.data + step, part.len - step);
         if (delivery->filled < len)
             continue;
@@ -261,6 +263,7 @@ static result fetch_init(struct fetch *fetch) {
         .why = manifests->answers,
         .plain_buffers = fetch->options->workers + 2,
         .window_bytes = WINDOW_BYTES,
+        .patience_ms = patience_for_fetch_ms(),
         .cancel = cancel_server,
         .resume = resume_server,
         .context = fetch,

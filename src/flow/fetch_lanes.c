@@ -4,7 +4,7 @@
 #include "flow/fetch_window_private.h"
 
 enum {
-    SUSPECT_WAIT_MS = 500, /* so long a lane waits for somebody better */
+    SUSPECT_WAIT_MS = 500, /* so long a lane waits for somebody better, and again for each strike */
     JOB_WAIT_MS = 100,
     FAULTS_MAX = 16, /* a server with more bad slices is asked no more */
 };
@@ -29,16 +29,19 @@ bool lane_suits(const struct fetch_window *window, size_t object, const struct l
 /* The first lane, of the earliest object, that nobody delivers and this server should. */
 static bool find_lane(struct fetch_window *window, unsigned server, struct fetch_job *job) {
     uint64_t now = clock_ms();
-    bool is_suspect = window->servers[server].standing == FETCH_SUSPECT;
+    const struct server_state *state = &window->servers[server];
+    uint64_t wait_ms =
+        state->standing == FETCH_SUSPECT ? SUSPECT_WAIT_MS * (1 + (uint64_t)state->strikes) : 0;
     for (size_t object = window->first; object < window->opened; object++)
         for (unsigned i = 0; i < window->options.objects[object].k; i++) {
             struct lane *lane = &window->objects[object].lanes[i];
             if (lane->server != NOBODY || !lane_suits(window, object, lane, server) ||
-                (is_suspect && now - lane->free_ms < SUSPECT_WAIT_MS))
+                now - lane->free_ms < wait_ms)
                 continue;
             lane->server = (int)server;
             lane->slot = (unsigned)window_slot(window, object, server);
             lane->since_ms = now;
+            atomic_store(&window->servers[server].alive_until_ms, now);
             *job = (struct fetch_job){server, object, i, lane->slot, lane->next, false};
             return true;
         }

@@ -9,7 +9,8 @@
 enum {
     SLOW_MS = 1000,   /* nobody is slow before this ... */
     SLOW_TIMES = 4,   /* ... nor before so many times what the others took */
-    SILENT_MS = 3000, /* where there are no others to compare with */
+    SILENT_MS = 2000, /* where there are no others to compare with */
+    DOUBT_MS = 500,   /* so much longer where only a server could take over that is in doubt too */
     STRIKES_MAX = 3,
 };
 
@@ -51,6 +52,22 @@ static void take_away(struct fetch_window *window, struct lane *lane) {
     pthread_cond_broadcast(&window->lanes);
 }
 
+/* Whether nothing comes of it that is worth waiting for. Of a server that lost a lane before, the
+ * same bytes come again: they are no progress until the slice is there. */
+static bool is_still(const struct fetch_window *window, const struct lane *lane, uint64_t now) {
+    if (lane->server == NOBODY)
+        return true;
+    const struct server_state *server = &window->servers[lane->server];
+    return server->strikes > 0 || atomic_load(&server->alive_until_ms) < now;
+}
+
+/* Whether a server that is in doubt itself is as good as this lane's. */
+static bool is_desperate(const struct fetch_window *window, const struct lane *lane, uint64_t now,
+                         uint64_t waited_ms, unsigned limit) {
+    return waited_ms > 3ull * limit ||
+           (waited_ms > limit + DOUBT_MS && is_still(window, lane, now));
+}
+
 /* Takes one lane from a server that is too slow with the oldest segment; which server, or NOBODY.
  */
 static int find_slow(struct fetch_window *window) {
@@ -66,7 +83,8 @@ static int find_slow(struct fetch_window *window) {
             continue;
         uint64_t since =
             lane->since_ms > window->tail_since_ms ? lane->since_ms : window->tail_since_ms;
-        if (now - since <= limit || !has_spare(window, object, lane, now - since > 3ull * limit))
+        if (now - since <= limit ||
+            !has_spare(window, object, lane, is_desperate(window, lane, now, now - since, limit)))
             continue;
         int slow = lane->server;
         take_away(window, lane);
@@ -91,6 +109,38 @@ static bool find_lost(const struct fetch_window *window, size_t *out_object) {
     return false;
 }
 
+/* How many slices of the oldest segment are missing of which nothing comes; `blame` holds it
+ * against their servers. */
+static unsigned count_still(struct fetch_window *window, uint64_t now, bool blame) {
+    size_t object = window->first;
+    uint64_t number = window->tail - window->bases[object];
+    unsigned still = 0;
+    if (window_entry(window, window->tail)->state != ENTRY_EMPTY)
+        return 0;
+    for (unsigned i = 0; i < window->options.objects[object].k; i++) {
+        const struct lane *lane = &window->objects[object].lanes[i];
+        if (lane->next != number || !is_still(window, lane, now))
+            continue;
+        still++;
+        if (blame && lane->server != NOBODY)
+            failure_keep(
+                &window->servers[lane->server].failure,
+                FAIL(TIMEOUT, "%s: no slice in time", window->options.names[lane->server]));
+    }
+    return still;
+}
+
+/* Counts for how long the oldest segment stands still; whether that is enough. */
+static bool has_stood_still(struct fetch_window *window) {
+    uint64_t now = clock_ms();
+    window->still_ms += count_still(window, now, false) > 0 ? now - window->looked_ms : 0;
+    window->looked_ms = now;
+    if (window->still_ms < window->options.patience_ms)
+        return false;
+    (void)count_still(window, now, true);
+    return true;
+}
+
 static result fail_lost(const struct fetch_window *window, size_t object) {
     char reasons[ERROR_TEXT_BYTES] = "";
     size_t len = 0;
@@ -109,8 +159,8 @@ bool fetch_window_watch(struct fetch_window *window, void (*warn)(void *context,
     int slow = NOBODY;
     if (window->failure.code == OK && window->tail < window->total) {
         slow = find_slow(window);
-        size_t object;
-        if (find_lost(window, &object)) {
+        size_t object = window->first;
+        if (has_stood_still(window) || find_lost(window, &object)) {
             failure_keep(&window->failure, fail_lost(window, object));
             pthread_cond_broadcast(&window->lanes);
             pthread_cond_broadcast(&window->work);

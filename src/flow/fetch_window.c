@@ -5,6 +5,9 @@
 
 enum { ENTRIES_MIN = 4, ENTRIES_MAX = 64, ALIGNMENT = 64, REST_MS = 50 };
 
+/* What gives less than this stands still; pauses of so long are none. */
+enum { ALIVE_BYTES_PER_S = 2 << 10, ALIVE_MS = 500 };
+
 static size_t lane_stride(const struct fetch_object *object) {
     return ((size_t)object->layout.slice_len + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
@@ -156,7 +159,7 @@ result fetch_window_new(const struct fetch_window_options *options,
         window->bases[i] = window->total;
         window->total += options->objects[i].layout.segments;
     }
-    window->tail_since_ms = clock_ms();
+    window->tail_since_ms = window->looked_ms = clock_ms();
     TRY(open_objects(window));
     *out_window = window;
     window = NULL;
@@ -239,6 +242,14 @@ static void make_ready(struct fetch_window *window, size_t index, uint64_t numbe
     pthread_cond_broadcast(&window->work);
 }
 
+/* Bytes buy time, but none to hoard: who gave much and then nothing stands still too. */
+void fetch_window_moved(struct fetch_window *window, const struct fetch_job *job, size_t bytes) {
+    _Atomic uint64_t *until_ms = &window->servers[job->server].alive_until_ms;
+    uint64_t now = clock_ms(), was = atomic_load(until_ms);
+    uint64_t until = (was > now ? was : now) + bytes * 1000 / ALIVE_BYTES_PER_S;
+    atomic_store(until_ms, until < now + ALIVE_MS ? until : now + ALIVE_MS);
+}
+
 void fetch_window_delivered(struct fetch_window *window, struct fetch_job *job) {
     pthread_mutex_lock(&window->lock);
     struct lane *lane = lane_of(window, job);
@@ -319,6 +330,7 @@ static void move_tail(struct fetch_window *window) {
     if (window->tail == before)
         return;
     window->tail_since_ms = clock_ms();
+    window->still_ms = 0;
     while (window->first < window->opened &&
            window->bases[window->first] + window->options.objects[window->first].layout.segments <=
                window->tail)

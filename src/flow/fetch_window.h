@@ -34,6 +34,7 @@ struct fetch_window_options {
     const struct session_answer *why;    /* by server: the reason where it is FETCH_FAILED */
     size_t plain_buffers;                /* segments that are opened and not yet written */
     size_t window_bytes;                 /* of slices in flight, about */
+    uint64_t patience_ms; /* for which one segment may stand still; UINT64_MAX: for ever */
 
     /* Ends the server's running call; under the window's lock. Likewise: lets it call again. */
     void (*cancel)(void *context, unsigned server);
@@ -66,6 +67,9 @@ bool fetch_window_job(struct fetch_window *window, unsigned server, struct fetch
 MUST_CHECK result fetch_window_room(struct fetch_window *window, const struct fetch_job *job,
                                     uint8_t **out_slice);
 
+/* Bytes of the slice came. */
+void fetch_window_moved(struct fetch_window *window, const struct fetch_job *job, size_t bytes);
+
 /* The slice there is complete and verified: job->number moves on. */
 void fetch_window_delivered(struct fetch_window *window, struct fetch_job *job);
 
@@ -88,8 +92,9 @@ void fetch_window_fail(struct fetch_window *window, result code);
 MUST_CHECK result fetch_window_check(struct fetch_window *window);
 
 /* Takes lanes from servers that are too slow where another can have them, telling `warn` of each;
- * fails the window where a lane is left that nobody can take. True once all is written or failed.
- */
+ * fails the window where a lane is left that nobody can take, and where the oldest segment has
+ * stood still for too long: a slice of it is missing that nobody delivers, or delivers at less than
+ * 2 KiB/s. True once all is written or failed. */
 bool fetch_window_watch(struct fetch_window *window, void (*warn)(void *context, unsigned server),
                         void *context);
 

@@ -6,6 +6,7 @@
 #define MYELIN_FLOW_FETCH_WINDOW_PRIVATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/clock.h"
 #include "flow/fetch_window.h"
@@ -45,10 +46,11 @@ struct entry {
 
 struct server_state {
     enum fetch_standing standing;
-    unsigned strikes;       /* lanes that were taken from it for slowness */
-    unsigned faults;        /* bad or missing slices */
-    bool is_leaving;        /* it gives up its lane for an earlier object */
-    struct failure failure; /* why it is not good */
+    unsigned strikes;                /* lanes that were taken from it for slowness */
+    unsigned faults;                 /* bad or missing slices */
+    bool is_leaving;                 /* it gives up its lane for an earlier object */
+    _Atomic uint64_t alive_until_ms; /* what it delivers moves, as far as that was seen */
+    struct failure failure;          /* why it is not good */
 };
 
 /* Segments are numbered through all objects; number s lies in entry s % entry_count. */
@@ -62,6 +64,8 @@ struct fetch_window {
     uint64_t total; /* segments of all objects */
     uint64_t tail;  /* the first that is not written */
     uint64_t tail_since_ms;
+    uint64_t looked_ms; /* when the watch last looked at the tail */
+    uint64_t still_ms;  /* for which the tail has stood still, as far as that was seen */
     uint64_t done_bytes;
     bool is_writing;
     struct failure failure;

@@ -7,6 +7,7 @@
 #include "flow/get_objects.h"
 #include "flow/get_output.h"
 #include "flow/get_output_path.h"
+#include "flow/patience.h"
 
 /* ------------------------------------------------------------------ files */
 
@@ -105,7 +106,9 @@ static result fetch_into(struct session *session, const struct contents *content
 
 result flow_get(struct session *session, const char *id, const struct get_options *options,
                 const char *folder) {
+    AUTO_PATIENCE struct patience patience;
     AUTO_CONTENTS struct contents contents = {0};
+    patience_begin(&patience, PATIENCE_OF_GET);
     struct contents_options how = {.from = options->from, .u = options->u};
     TRY(contents_load(session, id, &how, &contents));
     if (options->from != NULL && !options->hidden)

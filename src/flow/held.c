@@ -6,6 +6,7 @@
 
 #include "flow/contents.h"
 #include "flow/get_objects.h"
+#include "flow/patience.h"
 #include "flow/session.h"
 
 /* The image as it was at one time; shared by who reads it, and replaced whole. */
@@ -191,6 +192,8 @@ static result sight_load(struct held *held, struct sight *sight) {
 /* The servers' word of now, unless another thread got it since `seen` (NULL: nothing was seen).
  * `out_sight` is given back with sight_give. */
 static result look(struct held *held, const struct sight *seen, struct sight **out_sight) {
+    AUTO_PATIENCE struct patience patience;
+    patience_begin(&patience, PATIENCE_OF_GET);
     pthread_mutex_lock(&held->look_lock);
     struct sight *sight = sight_take(held);
     result looked = OK;
@@ -326,6 +329,8 @@ static result read_from(struct sight *sight, const char *const names[], size_t c
 
 result held_read(struct held *held, const char *const names[], size_t count, held_take take,
                  void *context) {
+    AUTO_PATIENCE struct patience patience;
+    patience_begin(&patience, PATIENCE_OF_GET);
     struct sight *sight = sight_take(held);
     if (!has_all(sight, names, count)) {
         struct sight *newer;

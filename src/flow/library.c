@@ -12,6 +12,7 @@
 #include "flow/inbox.h"
 #include "flow/library.h"
 #include "flow/list.h"
+#include "flow/patience.h"
 #include "flow/put.h"
 #include "flow/remove.h"
 #include "flow/repair.h"
@@ -194,6 +195,8 @@ int myelin_put_blocks(struct myelin_session *session, const char *id, const char
 
 int myelin_get(struct myelin_session *session, const char *id, const char *from,
                const char *folder) {
+    AUTO_PATIENCE struct patience patience;
+    patience_begin(&patience, PATIENCE_OF_GET);
     const struct get_options options = {.from = from};
     const struct session *before = session->inner;
     int done = library_done(session, flow_get(session->inner, id, &options, folder));
@@ -219,9 +222,29 @@ int myelin_remove(struct myelin_session *session, const char *id) {
 
 /* ------------------------------------------------------------------ listing */
 
+/* Their callbacks, which may be long, wait for nobody. */
+static result list_images(struct session *session, struct list *out_list) {
+    AUTO_PATIENCE struct patience patience;
+    patience_begin(&patience, PATIENCE_OF_LIST);
+    return flow_list(session, out_list);
+}
+
+static result list_inbox(struct session *session, struct inbox *out_inbox) {
+    AUTO_PATIENCE struct patience patience;
+    patience_begin(&patience, PATIENCE_OF_LIST);
+    return inbox_collect(session, NULL, out_inbox);
+}
+
+static result list_objects(struct session *session, const char *id, const char *from,
+                           struct shown *out_shown) {
+    AUTO_PATIENCE struct patience patience;
+    patience_begin(&patience, PATIENCE_OF_LIST);
+    return flow_show(session, id, from, out_shown);
+}
+
 int myelin_list(struct myelin_session *session, myelin_image_found found, void *context) {
     AUTO_LIST struct list list = {0};
-    result listed = flow_list(session->inner, &list);
+    result listed = list_images(session->inner, &list);
     for (size_t i = 0; i < list.count; i++) {
         const struct list_item *item = &list.items[i];
         struct myelin_image image = {.id = item->id,
@@ -238,7 +261,7 @@ int myelin_list(struct myelin_session *session, myelin_image_found found, void *
 
 int myelin_inbox(struct myelin_session *session, myelin_image_found found, void *context) {
     AUTO_INBOX struct inbox inbox = {0};
-    result collected = inbox_collect(session->inner, NULL, &inbox);
+    result collected = list_inbox(session->inner, &inbox);
     for (size_t i = 0; i < inbox.count; i++) {
         const struct inbox_item *item = &inbox.items[i];
         struct myelin_image image = {.id = item->id,
@@ -254,7 +277,7 @@ int myelin_inbox(struct myelin_session *session, myelin_image_found found, void 
 int myelin_show(struct myelin_session *session, const char *id, const char *from,
                 myelin_object_found found, void *context) {
     AUTO_SHOWN struct shown shown = {0};
-    result opened = flow_show(session->inner, id, from, &shown);
+    result opened = list_objects(session->inner, id, from, &shown);
     for (size_t i = 0; i < shown.object_count; i++) {
         const struct shown_object *object = &shown.objects[i];
         struct myelin_object one = {.name = object->name,

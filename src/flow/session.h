@@ -126,7 +126,7 @@ typedef result (*session_question)(void *context, struct session *session, unsig
  *   2 s     where `enough` means all, after k or t gave OK, or after all but such as those: who is
  *           merely far away is to be told too,
  *   3 s     after `enough` of them have answered at all, refusals included,
- *   12 s    in all.
+ *   12 s    in all, or what is left of a reader's patience (patience.h).
  * Those that are late are cancelled and get TIMEOUT with "no answer in time". `enough` of 0, or
  * more than there are, means all. `answers` has room for session_server_count; `out_ok` counts OK.
  * INTERNAL where cancelled, NO_MEMORY; the servers' failures are in `answers`, not in the result.

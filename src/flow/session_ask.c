@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "flow/patience.h"
 #include "flow/session_state.h"
 
 enum {
@@ -141,7 +142,8 @@ static void set_deadline(const struct round *round, unsigned enough, uint64_t no
 
 /* Returns, with the lock held, once all have ended or the time is over. */
 static void wait_for_round(struct round *round, unsigned enough) {
-    uint64_t deadline = clock_ms() + LIMIT_MS;
+    uint64_t left_ms = patience_for_questions_ms();
+    uint64_t deadline = clock_ms() + (left_ms < LIMIT_MS ? left_ms : LIMIT_MS);
     for (uint64_t now = clock_ms(); round->ended < round->count && now < deadline;
          now = clock_ms()) {
         set_deadline(round, enough, now, &deadline);
@@ -233,6 +235,7 @@ result session_ask_some(struct session *session, enum session_role role, const b
     pthread_cond_init(&round.changed, NULL);
     start_round(&round, asked, answers);
     end_round(&round, asked, enough == 0 || enough > asked_count ? asked_count : enough);
+    patience_spend(clock_ms() - round.started_ms);
     pthread_cond_destroy(&round.changed);
     pthread_mutex_destroy(&round.lock);
     free(asked);

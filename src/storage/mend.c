@@ -3,13 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "storage/forward.h"
 #include "storage/mend_private.h"
 #include "storage/put.h"
 #include "storage/removal.h"
 
-enum { ANSWER_AFTER_MS = 4000 };
+enum { ANSWER_AFTER_MS = 4000, TURN_WAIT_MS = 30000 };
 
 /* ------------------------------------------------------------------ one image at a time */
 
@@ -25,13 +26,29 @@ static bool is_active(const struct mender *mender, const struct image_id *image)
     return false;
 }
 
-static void begin(struct mender *mender, const struct image_id *image, struct active *active) {
+/* Whoever has the image hurries meanwhile: see mend_pace. */
+static result begin(struct mender *mender, const struct image_id *image, uint32_t wait_ms,
+                    struct active *active) {
+    uint64_t until_ns = clock_ns() + (uint64_t)wait_ms * 1000000;
     pthread_mutex_lock(&mender->lock);
-    while (is_active(mender, image))
-        pthread_cond_wait(&mender->change, &mender->lock);
-    *active = (struct active){*image, mender->active};
-    mender->active = active;
+    mender->waiting++;
+    bool in_time = true;
+    while (in_time && is_active(mender, image))
+        in_time = clock_wait_until(&mender->change, &mender->lock, until_ns);
+    mender->waiting--;
+    bool is_free = !is_active(mender, image);
+    if (is_free) {
+        *active = (struct active){*image, mender->active};
+        mender->active = active;
+    }
     pthread_mutex_unlock(&mender->lock);
+    return is_free ? OK
+                   : FAIL(TIMEOUT, "%s: image %s is being mended already: ask again later",
+                          mender->storage->server, image->hex);
+}
+
+bool mender_is_awaited(const struct mender *mender) {
+    return mender->waiting > 0;
 }
 
 static void end(struct mender *mender, struct active *active) {
@@ -141,7 +158,7 @@ result mend_go_on(const struct mending *m) {
 }
 
 void mend_pace(const struct mending *m, uint64_t bytes) {
-    if (m->options->pace != NULL)
+    if (m->options->pace != NULL && !mender_is_awaited(m->mender))
         m->options->pace(m->options->context, bytes);
 }
 
@@ -279,15 +296,17 @@ static void mending_clean_up(struct mending *m) {
 result mend_image(struct mender *mender, const struct image_id *image,
                   const struct mend_options *options, struct mend_report *out_report) {
     struct active active;
+    TRY(begin(mender, image, options->wait_ms != 0 ? options->wait_ms : TURN_WAIT_MS, &active));
     struct mending *m = calloc(1, sizeof *m);
-    if (m == NULL)
+    if (m == NULL) {
+        end(mender, &active);
         return FAIL(NO_MEMORY, "no memory to mend with");
+    }
     m->mender = mender;
     m->storage = mender->storage;
     m->image = image;
     m->options = options;
     m->report = out_report;
-    begin(mender, image, &active);
     m->started_ms = m->storage->steady_ms();
     m->group = peers_hold(mender->peers);
     result mended = mend(m);

@@ -34,6 +34,9 @@ void mender_free(struct mender *mender); /* no call may be running; NULL is fine
 /* Running and later work ends soon, with TIMEOUT. */
 void mender_stop(struct mender *mender);
 
+/* Whether a thread waits for an image that another one mends: no time to go slowly, or to pause. */
+bool mender_is_awaited(const struct mender *mender);
+
 enum mend_outcome { MEND_GOOD, MEND_REBUILT, MEND_COPIED, MEND_FAILED, MEND_DROPPED };
 
 struct mend_part {
@@ -69,6 +72,7 @@ struct mend_options {
     bool is_quick; /* slices that are there in full length are not read: a look, for what is missing
                     */
     uint32_t enough_ms; /* begin no further object after it; 0: no bound */
+    uint32_t wait_ms;   /* for another thread that mends the image, which hurries; 0: 30 s */
     /* Called with bytes about to be read, from disk or peers, to slow down; NULL: never. */
     void (*pace)(void *context, uint64_t bytes);
     void *context;
@@ -76,7 +80,8 @@ struct mend_options {
 
 /* Mends one image. Parts that could not be mended are in the report, not in the result: NOT_FOUND
  * where nobody has the image or it was removed, DENIED where the caller may not ask, QUORUM where
- * too few others answer to know whose the image is, IO, NO_MEMORY, TIMEOUT after mender_stop. */
+ * too few others answer to know whose the image is, IO, NO_MEMORY, TIMEOUT after mender_stop and
+ * where another thread mends the image for too long. */
 MUST_CHECK result mend_image(struct mender *mender, const struct image_id *image,
                              const struct mend_options *options, struct mend_report *out_report);
 

@@ -20,6 +20,7 @@ struct mender {
     pthread_mutex_t lock;
     pthread_cond_t change;
     struct active *active;
+    _Atomic unsigned waiting; /* threads whose image is another's just now */
     _Atomic bool stopping;
 };
 

@@ -43,7 +43,9 @@ bool scrub_go_on(struct scrub *scrub) {
 
 static void pace(void *context, uint64_t bytes) {
     struct scrub *scrub = context;
-    if (!scrub_go_on(scrub) || scrub->options.bytes_per_second == 0)
+    while (is_paused(scrub) && !mender_is_awaited(scrub->mender) && sleep_ms(scrub, TICK_MS))
+        continue;
+    if (scrub_is_stopping(scrub) || scrub->options.bytes_per_second == 0)
         return;
     uint64_t now = clock_ns();
     if (scrub->paced_until_ns < now)

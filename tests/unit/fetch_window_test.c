@@ -17,7 +17,7 @@
 enum { SERVERS = 6, K = 3, OBJECTS = 40, WORKERS = 2, SEGMENT_BYTES = 4096 };
 
 /* What a server does when it is asked. */
-enum habit { HONEST, DEAD, LIES_ONCE, LIES, HANGS, HAS_LITTLE };
+enum habit { HONEST, DEAD, LIES_ONCE, LIES, HANGS, HAS_LITTLE, SLOW };
 
 struct world {
     struct fetch_window *window;
@@ -32,6 +32,7 @@ struct world {
     atomic_uint wrong; /* segments that were not right */
     atomic_ulong opened, written;
     uint64_t next_written[OBJECTS];
+    uint64_t patience_ms; /* 0: endless */
 };
 
 static const char *const names[SERVERS] = {"s-1", "s-2", "s-3", "s-4", "s-5", "s-6"};
@@ -76,6 +77,7 @@ static void make_window(struct world *world, size_t count) {
         .cancel = cancel,
         .resume = resume,
         .context = world,
+        .patience_ms = world->patience_ms == 0 ? UINT64_MAX : world->patience_ms,
     };
     assert_int_equal(fetch_window_new(&options, &world->window), OK);
 }
@@ -88,6 +90,14 @@ static result hang(struct world *world, unsigned server) {
     while (!atomic_load(&world->is_cancelled[server]))
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     return FAIL(TIMEOUT, "%s: cancelled", names[server]);
+}
+
+/* For a second and a half its bytes come one by one, 10 KB a second of them. */
+static void dawdle(struct world *world, const struct fetch_job *job) {
+    for (unsigned i = 0; i < 150; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        fetch_window_moved(world->window, job, 100);
+    }
 }
 
 /* One segment of a lane as its server would deliver it. */
@@ -107,6 +117,9 @@ static result deliver_one(struct world *world, struct fetch_job *job) {
     case HAS_LITTLE:
         if (job->object % 2 == 1)
             return FAIL(NOT_FOUND, "%s: no such object", names[job->server]);
+        break;
+    case SLOW:
+        dawdle(world, job);
         break;
     case HONEST:
         break;
@@ -267,6 +280,48 @@ static void test_a_hung_server_loses_its_lane(void **state) {
         assert_true(world.habits[i] == HANGS || world.slowed[i] == 0);
 }
 
+static uint64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* The worst of a get: those that looked well hang, and those that are well looked slow before. */
+static void test_servers_in_doubt_take_over_from_those_that_hang(void **state) {
+    (void)state;
+    struct world world = {
+        .habits = {HANGS, HANGS, HANGS, HONEST, HONEST, HONEST},
+        .standing = {[3] = FETCH_SUSPECT, [4] = FETCH_SUSPECT, [5] = FETCH_SUSPECT},
+        .patience_ms = 8000};
+    make_window(&world, 1);
+    uint64_t started_ms = now_ms();
+    assert_int_equal(run(&world), OK);
+    assert_all_written(&world);
+    assert_true(now_ms() - started_ms < 6000);
+}
+
+static void test_what_stands_still_ends(void **state) {
+    (void)state;
+    struct world world = {.habits = {HANGS, HANGS, HANGS, HANGS, HONEST, HONEST},
+                          .patience_ms = 1500};
+    make_window(&world, 1);
+    uint64_t started_ms = now_ms();
+    assert_int_equal(run(&world), QUORUM);
+    assert_non_null(strstr(error_text(), "no slice in time"));
+    assert_in_range(now_ms() - started_ms, 1400, 4000);
+}
+
+/* What comes slowly and comes is waited for, however little patience there is. */
+static void test_what_moves_does_not_stand_still(void **state) {
+    (void)state;
+    struct world world = {.habits = {SLOW, HONEST, HONEST},
+                          .standing = {[3] = FETCH_FAILED, [4] = FETCH_FAILED, [5] = FETCH_FAILED},
+                          .patience_ms = 700};
+    make_window(&world, 1);
+    assert_int_equal(run(&world), OK);
+    assert_all_written(&world);
+}
+
 static void test_too_few_are_named(void **state) {
     (void)state;
     struct world world = {.habits = {DEAD, HONEST, DEAD, HONEST, HONEST, DEAD},
@@ -295,6 +350,9 @@ int main(void) {
         cmocka_unit_test(test_one_bad_slice_spoils_no_server),
         cmocka_unit_test(test_a_liar_is_left_alone_in_the_end),
         cmocka_unit_test(test_a_hung_server_loses_its_lane),
+        cmocka_unit_test(test_servers_in_doubt_take_over_from_those_that_hang),
+        cmocka_unit_test(test_what_stands_still_ends),
+        cmocka_unit_test(test_what_moves_does_not_stand_still),
         cmocka_unit_test(test_too_few_are_named),
         cmocka_unit_test(test_too_many_lies_are_an_integrity_error),
     };

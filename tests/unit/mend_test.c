@@ -2,6 +2,9 @@
  * removed stays away; and a stranger who claims an image gives way to its owner. */
 #include "mend_image.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "system/ca.h"
 #include "system/change.h"
 
@@ -438,6 +441,67 @@ static void test_a_slot_stays_until_its_new_holder_has_all_of_it(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
+/* A thread that mends slowly: its pacing holds it at its first bytes. */
+struct slow_mend {
+    struct drawn *drawn;
+    pthread_t thread;
+    atomic_bool is_held, is_let_go;
+    bool yields; /* to who waits, as a paused scrub does */
+    result mended;
+};
+
+static void hold(void *context, uint64_t bytes) {
+    (void)bytes;
+    struct slow_mend *slow = context;
+    struct mender *mender = world.hosts[slow->drawn->host[0]].mender;
+    atomic_store(&slow->is_held, true);
+    while (!atomic_load(&slow->is_let_go) && !(slow->yields && mender_is_awaited(mender)))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+static void *mend_slowly(void *context) {
+    struct slow_mend *slow = context;
+    AUTO_MEND_REPORT struct mend_report report = {0};
+    const struct mend_options options = {.pace = hold, .context = slow};
+    slow->mended = mend_image(world.hosts[slow->drawn->host[0]].mender, &slow->drawn->image,
+                              &options, &report);
+    return NULL;
+}
+
+/* What becomes of a second one, which waits for 300 ms at most. */
+static result mend_meanwhile(struct slow_mend *slow) {
+    AUTO_MEND_REPORT struct mend_report report = {0};
+    const struct mend_options options = {.wait_ms = slow->yields ? 20000 : 300};
+    assert_int_equal(pthread_create(&slow->thread, NULL, mend_slowly, slow), 0);
+    while (!atomic_load(&slow->is_held))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    result mended = mend_image(world.hosts[slow->drawn->host[0]].mender, &slow->drawn->image,
+                               &options, &report);
+    atomic_store(&slow->is_let_go, true);
+    pthread_join(slow->thread, NULL);
+    assert_int_equal(slow->mended, OK);
+    return mended;
+}
+
+static void test_a_mend_that_is_awaited_hurries(void **state) {
+    (void)state;
+    AUTO_DRAWN struct drawn d;
+    image_draw(&d, &world.alice, "awaited");
+    image_put_all(&d);
+    struct slow_mend slow = {.drawn = &d, .yields = true};
+    assert_int_equal(mend_meanwhile(&slow), OK);
+}
+
+static void test_nobody_waits_for_a_mend_for_ever(void **state) {
+    (void)state;
+    AUTO_DRAWN struct drawn d;
+    image_draw(&d, &world.alice, "stuck");
+    image_put_all(&d);
+    struct slow_mend slow = {.drawn = &d};
+    assert_int_equal(mend_meanwhile(&slow), TIMEOUT);
+    assert_non_null(strstr(error_text(), "is being mended already"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_a_lost_image_is_as_it_was),
@@ -454,6 +518,8 @@ int main(void) {
         TEST(test_a_namesake_removes_nothing),
         TEST(test_forwards_are_made_again_and_revocations_hold),
         TEST(test_a_slot_stays_until_its_new_holder_has_all_of_it),
+        TEST(test_a_mend_that_is_awaited_hurries),
+        TEST(test_nobody_waits_for_a_mend_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
