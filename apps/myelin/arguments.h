@@ -47,6 +47,8 @@ enum cli_option {
     OPTION_FORGET,
     OPTION_AMONG,
     OPTION_RENEW,
+    OPTION_REQUEST,
+    OPTION_CERTIFICATE,
     OPTION_COUNT
 };
 

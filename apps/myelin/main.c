@@ -25,12 +25,17 @@ static const struct command commands[] = {
      BIT(STORAGE) | BIT(SLOTS) | BIT(K) | BIT(KEY) | BIT(THRESHOLD) | BIT(ADDRESSES) | BIT(DETACH),
      1, 1, command_up},
     {"down", "DIR", "stop the servers of the system in DIR", "", 0, 1, 1, command_down},
-    {"enroll", "NAME [--renew]", "become a user: keys, certificate, shares at the key servers",
+    {"enroll", "NAME [--request FILE | [--renew] [--certificate FILE]]",
+     "become a user: keys, certificate, shares at the key servers",
      "The keystore goes to MYELIN_HOME (~/.myelin), under a passphrase that is asked for or read\n"
      "from the file MYELIN_PASSPHRASE_FILE. Takes the folder of the system with its manager.\n"
+     "Where that is elsewhere, --request writes a file for him, who answers it with 'myelin "
+     "system\n"
+     "certify'; with his answer, --certificate, it goes on. Tell him the fingerprint by another "
+     "way.\n"
      "--renew: the certificate again, for 730 days from now; keys, shares, images and forwards "
      "stay.\n",
-     BIT(RENEW), 1, 1, command_enroll},
+     BIT(RENEW) | BIT(REQUEST) | BIT(CERTIFICATE), 1, 1, command_enroll},
     {"passphrase", "", "change the passphrase of your keystore",
      "Asks for the old one and, twice, for the new one; MYELIN_PASSPHRASE_FILE has the old one "
      "and\n"
@@ -100,14 +105,17 @@ static const struct command commands[] = {
      BIT(ALL) | BIT(JSON) | BIT(THRESHOLD) | BIT(AMONG), 1, 2, command_shares},
     {"system",
      "show | status | add-storage NAME | drain NAME | activate NAME | remove NAME |\n"
-     "       replace OLD NEW | weight NAME W | add-key NAME | settle | publish",
+     "       replace OLD NEW | weight NAME W | add-key NAME | settle | publish |\n"
+     "       certify REQUEST [CERTIFICATE] | renew NAME CERTIFICATE",
      "servers come and go: the manager's changes of the system, in its folder",
      "Each change makes the next version of the system description and brings it to all servers;\n"
      "clients and servers that were away pick it up by themselves. The storage servers then move\n"
      "slots to where they belong, while puts and gets go on. 'status' says how many have to; once\n"
      "none has, 'settle' makes it the end of the move, and the next change can come. A server "
      "that\n"
-     "has to go is drained, or replaced, first. --force is for servers that are dead.\n",
+     "has to go is drained, or replaced, first. --force is for servers that are dead.\n"
+     "'certify' shows whose request it is, with its fingerprint, and writes the certificate that\n"
+     "answers it; 'renew' writes a user's or server's certificate anew, for 730 days from now.\n",
      BIT(ADDRESS) | BIT(WEIGHT) | BIT(DOMAIN) | BIT(IDENTITY) | BIT(FORCE) | BIT(JSON), 1, 3,
      command_system},
 };

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "cli.h"
+#include "files.h"
+#include "flow/certify.h"
 #include "flow/shares.h"
 #include "flow/system.h"
 #include "print.h"
@@ -295,11 +297,39 @@ static result settle(struct managing *managing) {
     return settled == OK ? OK : FAIL(settled, "%s; --force where a server is dead", error_text());
 }
 
+/* ------------------------------------------------------------------ certificates */
+
+static result act_certify(struct managing *managing) {
+    AUTO_BYTES struct bytes request = {0};
+    AUTO_BYTES struct bytes certificate = {0};
+    struct certify_answer answer;
+    const char *path = managing->other;
+    TRY(files_read_request(managing->name, &request));
+    if (path != NULL)
+        TRY(files_check_new(path));
+    TRY(flow_certify(managing->dir, bytes_view(&request), managing->force, &answer,
+                     path != NULL ? &certificate : NULL));
+    if (path != NULL)
+        TRY(files_write_certificate(path, bytes_view(&certificate), false));
+    if (managing->cli->json)
+        return print_json(json_pack("{s:s, s:s, s:b}", "user", answer.name, "fingerprint",
+                                    answer.fingerprint, "certified", path != NULL));
+    printf("%s %s certified: fingerprint %s\n", answer.name, path != NULL ? "is" : "asks to be",
+           answer.fingerprint);
+    return OK;
+}
+
+static result act_renew(struct managing *managing) {
+    AUTO_BYTES struct bytes certificate = {0};
+    TRY(flow_certify_renewal(managing->dir, managing->name, &certificate));
+    return files_write_certificate(managing->other, bytes_view(&certificate), true);
+}
+
 /* ------------------------------------------------------------------ the table */
 
 struct action {
     const char *name;
-    size_t words; /* with its own */
+    size_t words; /* with its own, at least */
     result (*change)(struct managing *managing);
     result (*act)(struct managing *managing);
     const char *usage;
@@ -317,13 +347,16 @@ static const struct action actions[] = {
     {"remove", 2, remove_storage, NULL, "remove NAME"},
     {"replace", 3, replace, NULL, "replace OLD NEW"},
     {"weight", 3, weigh, NULL, "weight NAME W"},
+    {"certify", 2, NULL, act_certify, "certify REQUEST [CERTIFICATE]"},
+    {"renew", 3, NULL, act_renew, "renew NAME CERTIFICATE"},
 };
 
 static result find_action(const struct arguments *arguments, const struct action **out_action) {
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
         if (strcmp(actions[i].name, arguments->words[0]) != 0)
             continue;
-        if (arguments->word_count != actions[i].words)
+        size_t most = actions[i].words + (actions[i].act == act_certify);
+        if (arguments->word_count < actions[i].words || arguments->word_count > most)
             return FAIL(INVALID, "'myelin system %s' is expected", actions[i].usage);
         *out_action = &actions[i];
         return OK;

@@ -72,7 +72,7 @@ result file_overwrite(int fd, const char *path) {
     return fsync(fd) == 0 ? OK : FAIL(IO, "syncing %s: %s", path, strerror(errno));
 }
 
-static result parent_of(const char *path, char out[PATH_MAX]) {
+result file_parent(const char *path, char out[PATH_MAX]) {
     if (strlen(path) >= PATH_MAX)
         return FAIL(INVALID, "a path of %zu characters is too long", strlen(path));
     memcpy(out, path, strlen(path) + 1);
@@ -118,7 +118,7 @@ static result write_fresh(const char *start, const char *path, struct view conte
 
 static result replace(const char *start, const char *path, struct view contents, mode_t mode) {
     char temporary[PATH_MAX], parent[PATH_MAX];
-    TRY(parent_of(path, parent));
+    TRY(file_parent(path, parent));
     TRY(write_fresh(start, path, contents, mode, temporary));
     if (rename(temporary, path) != 0) {
         result failed = FAIL(IO, "writing %s: %s", path, strerror(errno));
@@ -141,7 +141,7 @@ result file_write_through(const char *folder, const char *path, struct view cont
 
 result file_create_atomic(const char *path, struct view contents, mode_t mode) {
     char temporary[PATH_MAX], parent[PATH_MAX];
-    TRY(parent_of(path, parent));
+    TRY(file_parent(path, parent));
     TRY(write_fresh(path, path, contents, mode, temporary));
     result created = OK;
     if (link(temporary, path) != 0) /* unlike rename, link never replaces */
@@ -176,7 +176,7 @@ result file_make_folders(const char *path, mode_t mode) {
     if (stat(path, &status) == 0)
         return S_ISDIR(status.st_mode) ? OK : FAIL(IO, "%s is not a folder", path);
     char parent[PATH_MAX];
-    TRY(parent_of(path, parent));
+    TRY(file_parent(path, parent));
     TRY(file_make_folders(parent, mode));
     if (mkdir(path, mode) != 0 && errno != EEXIST)
         return FAIL(IO, "making %s: %s", path, strerror(errno));

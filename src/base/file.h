@@ -4,6 +4,7 @@
 #ifndef MYELIN_BASE_FILE_H
 #define MYELIN_BASE_FILE_H
 
+#include <limits.h>
 #include <sys/types.h>
 
 #include "base/bytes.h"
@@ -31,6 +32,9 @@ MUST_CHECK result file_sweep(const char *folder, const char *start);
 
 /* Makes a folder and its missing parents, each durable. No error where it is there. IO. */
 MUST_CHECK result file_make_folders(const char *path, mode_t mode);
+
+/* The folder that a path is in: "." where it names none. INVALID where the path is too long. */
+MUST_CHECK result file_parent(const char *path, char out[PATH_MAX]);
 
 /* fsync of a folder: makes renames and removals in it durable. IO. */
 MUST_CHECK result file_sync_folder(const char *path);

@@ -13,11 +13,13 @@
 #define MYELIN_FLOW_ENROL_H
 
 #include "flow/session.h"
+#include "system/ca.h"
 
 struct enrol_options {
-    const char *system; /* the folder, which holds the manager's CA too */
+    const char *system; /* the folder, which holds the manager's CA too where that is to certify */
     const char *user;
     const struct passphrase *passphrase; /* of the keystore to be */
+    struct view certificate;             /* DER: a manager's answer from elsewhere; else empty */
 
     /* Told of the session that the flow works with, to show its progress, to cancel it and to take
      * its warnings; and with NULL before that session is closed. May be NULL. */
@@ -44,9 +46,33 @@ unsigned enrol_needed(unsigned m, unsigned t);
 MUST_CHECK result flow_enrol(const struct enrol_options *options);
 
 /*
+ * Where the manager is elsewhere: makes the request that he is to certify (ca_request_make's) and
+ * gives it, with its fingerprint. Keys, a1 and a2 among them, wait in NAME.keystore.requested under
+ * the passphrase for his answer; asking again gives a request for the same keys.
+ *
+ * CONFLICT   he is enrolled already, or enrolling
+ * DENIED     there is a request, and the passphrase is not its; or it is for another system
+ * INVALID, INTEGRITY, IO
+ */
+MUST_CHECK result flow_enrol_request(const struct enrol_options *options, struct bytes *out_request,
+                                     char out_fingerprint[CA_FINGERPRINT]);
+
+/*
+ * ... and enrols with that answer, the options' certificate; a1 and a2 are then destroyed. Doing it
+ * again completes what was broken off.
+ *
+ * NOT_FOUND  no request was made here
+ * DENIED     the certificate is of other keys, for another user, expired, or from another manager;
+ *            or the passphrase is not the request's
+ * else as flow_enrol
+ */
+MUST_CHECK result flow_enrol_answered(const struct enrol_options *options);
+
+/*
  * Renews: the certificate that `user` has, expired or not, is issued again for the same keys, put
  * in his keystore and brought to the key servers, who show it to others. Doing it again completes
  * what was broken off; key servers that were not reached are named by the session's warnings.
+ * Where the options have a certificate, it is that which a manager elsewhere issued.
  *
  * NOT_FOUND  he has no keystore here
  * DENIED     as for enrolling; or the passphrase is not the keystore's

@@ -35,8 +35,8 @@ static result load(const char *system, const char *user, struct enrol_manager *m
     TRY(description_check_version(&manager->description, home));
     if (access(manager->folder, F_OK) != 0)
         return FAIL(DENIED,
-                    "%s has no manager's CA to certify %s: enrol where the manager's folder is, "
-                    "with --system naming it",
+                    "%s has no manager's CA to certify %s: do it where the manager's folder is, "
+                    "with --system naming it; a user elsewhere enrols by --request",
                     system, user);
     AUTO_CA struct ca *ca = NULL;
     TRY(ca_load(manager->folder, &ca));

@@ -6,10 +6,6 @@
 #include "flow/enrol.h"
 #include "format/generation.h"
 
-unsigned enrol_needed(unsigned m, unsigned t) {
-    return t + (m - t + 1) / 2;
-}
-
 struct handing {
     const struct key_share *shares; /* by key server */
     struct commitment_fields commitments;

@@ -182,14 +182,17 @@ result format_check_head_file(const void *message) {
 result format_check_keystore_secrets(const void *message) {
     const Myelin__KeystoreSecrets *m = message;
     TRY(check_bytes("a3", m->a3, FORMAT_SCALAR_BYTES));
-    return check_bytes("identity_seed", m->identity_seed, SIGN_SEED_BYTES);
+    TRY(check_bytes("identity_seed", m->identity_seed, SIGN_SEED_BYTES));
+    TRY(check_optional("a1", m->a1, FORMAT_SCALAR_BYTES));
+    return check_bytes("a2", m->a2, m->a1.len);
 }
 
 result format_check_keystore(const void *message) {
     const Myelin__Keystore *m = message;
+    bool requests = m->certificate.len == 0;
     TRY(check_number("format", m->format, 1, 1));
     TRY(check_name("user", m->user));
-    TRY(check_between("certificate", m->certificate, 1, FORMAT_CERTIFICATE_MAX));
+    TRY(check_between("certificate", m->certificate, 0, FORMAT_CERTIFICATE_MAX));
     TRY(check_bytes("system_id", m->system_id, FORMAT_ID_BYTES));
     TRY(check_bytes("ca_key", m->ca_key, FORMAT_IDENTITY_BYTES));
     TRY(check_number("ops_limit", m->ops_limit, FORMAT_KEYSTORE_OPS_MIN, FORMAT_KEYSTORE_OPS_MAX));
@@ -197,7 +200,8 @@ result format_check_keystore(const void *message) {
                      FORMAT_KEYSTORE_MEMORY_MAX));
     TRY(check_bytes("salt", m->salt, FORMAT_KEYSTORE_SALT_BYTES));
     TRY(check_bytes("nonce", m->nonce, FORMAT_BOX_NONCE_BYTES));
-    return check_bytes("box", m->box, FORMAT_KEYSTORE_BOX_BYTES);
+    return check_bytes("box", m->box,
+                       requests ? FORMAT_KEYSTORE_REQUEST_BOX_BYTES : FORMAT_KEYSTORE_BOX_BYTES);
 }
 
 /* The next generation is there in full or not at all. */

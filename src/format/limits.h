@@ -23,8 +23,9 @@ enum {
     FORMAT_BOX_NONCE_BYTES = 24,     /* XChaCha20-Poly1305 */
     FORMAT_BOX_TAG_BYTES = 16,
     FORMAT_KEYSTORE_BOX_BYTES = 2 * (2 + 32) + FORMAT_BOX_TAG_BYTES, /* KeystoreSecrets, sealed */
-    FORMAT_SHARE_BOX_BYTES = 2 * 32 + FORMAT_BOX_TAG_BYTES,          /* s1, s2, sealed */
-    FORMAT_FIRST_SHARE_BOX_BYTES = 32 + 48, /* s1, in a sealed box: RecoverAnswer */
+    FORMAT_KEYSTORE_REQUEST_BOX_BYTES = FORMAT_KEYSTORE_BOX_BYTES + 2 * (2 + 32), /* a1, a2 too */
+    FORMAT_SHARE_BOX_BYTES = 2 * 32 + FORMAT_BOX_TAG_BYTES, /* s1, s2, sealed */
+    FORMAT_FIRST_SHARE_BOX_BYTES = 32 + 48,                 /* s1, in a sealed box: RecoverAnswer */
 };
 
 /* Of a dealing, see src/scheme/share_dealing.h. */

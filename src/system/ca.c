@@ -159,35 +159,40 @@ static result issued_path(const struct ca *ca, const char *name, char out[PATH_M
     return path_join(ca->folder, file, out, PATH_MAX);
 }
 
-/* Whether `before` (DER) has the same keys. */
-static bool has_same_keys(struct view before, const uint8_t identity[TLS_KEY_BYTES],
-                          const struct public_key *public_key) {
+bool ca_is_for(struct view certificate, const uint8_t identity[TLS_KEY_BYTES],
+               const struct public_key *public_key) {
     uint8_t other[SIGN_PUBLIC_BYTES];
     struct public_key other_pk;
-    if (x509_identity(before, other) != OK || memcmp(other, identity, sizeof other) != 0)
+    if (x509_identity(certificate, other) != OK || memcmp(other, identity, sizeof other) != 0)
         return false;
-    bool has_pk = user_public_key(before, &other_pk) == OK;
+    bool has_pk = user_public_key(certificate, &other_pk) == OK;
     if (public_key == NULL || !has_pk)
         return public_key == NULL && !has_pk;
     return g1_equal(&other_pk.pk1, &public_key->pk1) && g2_equal(&other_pk.pk2, &public_key->pk2);
+}
+
+/* The certificate of a name, DER. NOT_FOUND; INTEGRITY where it is none. */
+static result read_issued(const struct ca *ca, const char *name, struct bytes *out_der) {
+    char path[PATH_MAX];
+    AUTO_BYTES struct bytes pem = {0};
+    TRY(issued_path(ca, name, path));
+    TRY(file_read(path, PEM_MAX, &pem));
+    if (x509_pem_to_der(bytes_view(&pem), out_der) != OK)
+        return error_at(INTEGRITY, "%s", path);
+    return OK;
 }
 
 /* CONFLICT where the name belongs to other keys. */
 static result check_name_is_free(const struct ca *ca, const char *name,
                                  const uint8_t identity[TLS_KEY_BYTES],
                                  const struct public_key *public_key, bool *out_is_known) {
-    char path[PATH_MAX];
-    AUTO_BYTES struct bytes pem = {0};
     AUTO_BYTES struct bytes der = {0};
     *out_is_known = false;
-    TRY(issued_path(ca, name, path));
-    result read = file_read(path, PEM_MAX, &pem);
+    result read = read_issued(ca, name, &der);
     if (read == NOT_FOUND)
         return OK;
     TRY(read);
-    if (x509_pem_to_der(bytes_view(&pem), &der) != OK)
-        return error_at(INTEGRITY, "%s", path);
-    if (!has_same_keys(bytes_view(&der), identity, public_key))
+    if (!ca_is_for(bytes_view(&der), identity, public_key))
         return FAIL(CONFLICT, "the name %s is taken: the manager gave it to other keys", name);
     *out_is_known = true;
     return OK;
@@ -306,4 +311,21 @@ result ca_renew_user(const struct ca *ca, struct view certificate, unsigned days
         return FAIL(DENIED, "%s is no user of this system", peer.name);
     TRY(user_public_key(certificate, &public_key));
     return issue(ca, peer.name, TLS_ROLE_USER, peer.identity, &public_key, days, out_certificate);
+}
+
+result ca_renew(const struct ca *ca, const char *name, unsigned days, enum tls_role *out_role,
+                struct bytes *out_certificate) {
+    AUTO_BYTES struct bytes der = {0};
+    struct tls_peer peer;
+    result read = read_issued(ca, name, &der);
+    if (read == NOT_FOUND)
+        return FAIL(NOT_FOUND, "the manager gave nobody the name %s", name);
+    TRY(read);
+    if (tls_peer_check_untimed(bytes_view(&der), ca_certificate(ca), &peer) != OK ||
+        strcmp(peer.name, name) != 0)
+        return error_at(INTEGRITY, "the certificate issued to %s", name);
+    *out_role = peer.role;
+    return peer.role == TLS_ROLE_USER
+               ? ca_renew_user(ca, bytes_view(&der), days, out_certificate)
+               : ca_issue_server(ca, name, peer.role, peer.identity, days, out_certificate);
 }

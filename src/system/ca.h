@@ -60,20 +60,36 @@ MUST_CHECK result ca_issue_user(const struct ca *ca, const struct ca_request *re
 MUST_CHECK result ca_renew_user(const struct ca *ca, struct view certificate, unsigned days,
                                 struct bytes *out_certificate);
 
+/* The certificate that a name was given last, again, for the same keys and `days` from now: a
+ * server's or a user's, expired or not. `out_role` says whose. NOT_FOUND where the name was given
+ * to nobody; INTEGRITY, INVALID, IO. */
+MUST_CHECK result ca_renew(const struct ca *ca, const char *name, unsigned days,
+                           enum tls_role *out_role, struct bytes *out_certificate);
+
 /* Takes a name's certificate out of issued/, for an enrolment that was broken off before any key
  * server took a share: the name is free again. NOT_FOUND, INVALID, IO. */
 MUST_CHECK result ca_withdraw(const struct ca *ca, const char *name);
 
-/* Enrolment away from the manager: the user makes a request (the message CertificateRequest,
- * signed by his identity key), appended to `out_wire` ... */
+/* Enrolment away from the manager: the user makes a request ("MYELINCR", then the message
+ * CertificateRequest, signed by his identity key), appended to `out_wire` ... */
 MUST_CHECK result ca_request_make(const struct sign_key *identity,
                                   const uint8_t system_id[FORMAT_ID_BYTES],
                                   const struct ca_request *request, struct bytes *out_wire);
 
-/* ... and the manager answers it with a certificate. PROTOCOL where it does not parse, INTEGRITY
- * where its signature or proof does not hold, DENIED where it is for another system; else as
- * ca_issue_user. */
-MUST_CHECK result ca_sign_request(const struct ca *ca, struct view wire, unsigned days,
-                                  struct bytes *out_certificate);
+/* ... and the manager opens it: PROTOCOL where it does not parse, INTEGRITY where its signature or
+ * proof does not hold, DENIED where it is for another system. Then it is ca_issue_user's. */
+struct ca_asked {
+    char user[FORMAT_NAME_MAX + 1];
+    struct ca_request request; /* its `user` points there */
+};
+MUST_CHECK result ca_request_open(const struct ca *ca, struct view wire, struct ca_asked *out);
+
+/* What user and manager compare by telephone: hexadecimal digits of a hash over name and keys. */
+enum { CA_FINGERPRINT = 33 };
+void ca_request_fingerprint(const struct ca_request *request, char out[CA_FINGERPRINT]);
+
+/* Whether a certificate (DER) is for the identity key, and for that PK or, with NULL, for none. */
+bool ca_is_for(struct view certificate, const uint8_t identity[TLS_KEY_BYTES],
+               const struct public_key *public_key);
 
 #endif

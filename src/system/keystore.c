@@ -1,15 +1,10 @@
 #include "system/keystore.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "system/paths.h"
@@ -81,70 +76,99 @@ static result box_context(const Myelin__Keystore *file, struct bytes *out_contex
     return OK;
 }
 
-enum { SECRETS_BYTES = FORMAT_KEYSTORE_BOX_BYTES - FORMAT_BOX_TAG_BYTES };
+/* Of a request's keystore, or of another. */
+static size_t box_bytes(bool requests) {
+    return requests ? FORMAT_KEYSTORE_REQUEST_BOX_BYTES : FORMAT_KEYSTORE_BOX_BYTES;
+}
 
-static result pack_secrets(const struct keystore_secrets *secrets, uint8_t **out_packed) {
+/* KeystoreSecrets in secret memory, the box's length without its tag; `secret` NULL: without a1 and
+ * a2. */
+static result pack_secrets(const struct keystore_secrets *secrets, const struct secret_key *secret,
+                           uint8_t **out_packed) {
     Myelin__KeystoreSecrets message = MYELIN__KEYSTORE_SECRETS__INIT;
-    AUTO_SECRET void *a3 = NULL;
+    AUTO_SECRET uint8_t *scalars = NULL;
     void *packed = NULL;
-    TRY(secret_new(SCALAR_BYTES, &a3));
-    TRY(secret_new(SECRETS_BYTES, &packed));
-    scalar_to_bytes(&secrets->a3, a3);
-    message.a3 = format_bytes(view_of(a3, SCALAR_BYTES));
+    TRY(secret_new(3 * SCALAR_BYTES, (void **)&scalars));
+    scalar_to_bytes(&secrets->a3, scalars);
+    message.a3 = format_bytes(view_of(scalars, SCALAR_BYTES));
     message.identity_seed =
         format_bytes(view_of(secrets->identity.seed, sizeof secrets->identity.seed));
+    if (secret != NULL) {
+        scalar_to_bytes(&secret->a1, scalars + SCALAR_BYTES);
+        scalar_to_bytes(&secret->a2, scalars + 2 * SCALAR_BYTES);
+        message.a1 = format_bytes(view_of(scalars + SCALAR_BYTES, SCALAR_BYTES));
+        message.a2 = format_bytes(view_of(scalars + 2 * SCALAR_BYTES, SCALAR_BYTES));
+    }
+    TRY(secret_new(box_bytes(secret != NULL) - FORMAT_BOX_TAG_BYTES, &packed));
     format_pack_to(&message, packed);
     *out_packed = packed;
     return OK;
 }
 
 static result box_seal(const Myelin__Keystore *file, const struct passphrase *passphrase,
-                       const struct keystore_secrets *secrets,
-                       uint8_t out_box[FORMAT_KEYSTORE_BOX_BYTES]) {
+                       const struct keystore_secrets *secrets, const struct secret_key *secret,
+                       uint8_t *out_box) {
     AUTO_SECRET uint8_t *key = NULL;
     AUTO_SECRET uint8_t *packed = NULL;
     AUTO_BYTES struct bytes context = {0};
     TRY(box_key(file, passphrase, &key));
     TRY(box_context(file, &context));
-    TRY(pack_secrets(secrets, &packed));
-    crypto_aead_xchacha20poly1305_ietf_encrypt(out_box, NULL, packed, SECRETS_BYTES, context.data,
+    TRY(pack_secrets(secrets, secret, &packed));
+    crypto_aead_xchacha20poly1305_ietf_encrypt(out_box, NULL, packed,
+                                               file->box.len - FORMAT_BOX_TAG_BYTES, context.data,
                                                context.len, NULL, file->nonce.data, key);
     return OK;
 }
 
-static result read_secrets(const uint8_t packed[SECRETS_BYTES], struct keystore_secrets *secrets) {
+/* `secret` NULL: of a keystore that has no a1 and a2. */
+static result read_secrets(struct view packed, struct keystore_secrets *secrets,
+                           struct secret_key *secret) {
     AUTO_FORMAT Myelin__KeystoreSecrets *message = NULL;
-    TRY(format_parse_keystore_secrets(view_of(packed, SECRETS_BYTES), &message));
+    TRY(format_parse_keystore_secrets(packed, &message));
+    if ((message->a1.len != 0) != (secret != NULL))
+        return FAIL(PROTOCOL, "its secrets are not those of its kind");
     TRY(scalar_parse_nonzero("a3", format_view(message->a3), &secrets->a3));
     sign_key_from_seed(message->identity_seed.data, &secrets->identity);
-    return OK;
+    if (secret == NULL)
+        return OK;
+    secret->a3 = secrets->a3;
+    TRY(scalar_parse_nonzero("a1", format_view(message->a1), &secret->a1));
+    return scalar_parse_nonzero("a2", format_view(message->a2), &secret->a2);
 }
 
 static result box_open(const Myelin__Keystore *file, const struct passphrase *passphrase,
-                       struct keystore_secrets *secrets) {
+                       struct keystore_secrets *secrets, struct secret_key *secret) {
     AUTO_SECRET uint8_t *key = NULL;
     AUTO_SECRET void *packed = NULL;
     AUTO_BYTES struct bytes context = {0};
+    size_t len = file->box.len - FORMAT_BOX_TAG_BYTES;
     TRY(box_key(file, passphrase, &key));
     TRY(box_context(file, &context));
-    TRY(secret_new(SECRETS_BYTES, &packed));
+    TRY(secret_new(len, &packed));
     if (crypto_aead_xchacha20poly1305_ietf_decrypt(packed, NULL, NULL, file->box.data,
                                                    file->box.len, context.data, context.len,
                                                    file->nonce.data, key) != 0)
         return FAIL(DENIED, "wrong passphrase for %s's keystore, or the file was altered",
                     file->user);
-    return read_secrets(packed, secrets);
+    return read_secrets(view_of(packed, len), secrets, secret);
 }
 
 /* ------------------------------------------------------------------ the file */
 
+/* How a keystore is sealed. */
+struct sealing {
+    const struct passphrase *passphrase;
+    uint64_t ops_limit, memory_limit;
+    const struct secret_key *secret; /* of a request's; else NULL */
+};
+
 /* Salt and nonce are fresh each time: a new passphrase is a new key. */
-static result seal_file(const struct keystore *keystore, const struct passphrase *passphrase,
-                        uint64_t ops_limit, uint64_t memory_limit, struct bytes *out_file) {
+static result seal_file(const struct keystore *keystore, const struct sealing *sealing,
+                        struct bytes *out_file) {
     Myelin__Keystore file = MYELIN__KEYSTORE__INIT;
     uint8_t salt[FORMAT_KEYSTORE_SALT_BYTES];
     uint8_t nonce[FORMAT_BOX_NONCE_BYTES];
-    uint8_t box[FORMAT_KEYSTORE_BOX_BYTES] = {0};
+    uint8_t box[FORMAT_KEYSTORE_REQUEST_BOX_BYTES] = {0};
     char user[FORMAT_NAME_MAX + 1];
     secret_random(salt, sizeof salt);
     secret_random(nonce, sizeof nonce);
@@ -154,34 +178,24 @@ static result seal_file(const struct keystore *keystore, const struct passphrase
     file.certificate = format_bytes(bytes_view(&keystore->certificate));
     file.system_id = format_bytes(view_of(keystore->trust.system_id, FORMAT_ID_BYTES));
     file.ca_key = format_bytes(view_of(keystore->trust.ca_key, FORMAT_IDENTITY_BYTES));
-    file.ops_limit = ops_limit;
-    file.memory_limit = memory_limit;
+    file.ops_limit = sealing->ops_limit;
+    file.memory_limit = sealing->memory_limit;
     file.salt = format_bytes(view_of(salt, sizeof salt));
     file.nonce = format_bytes(view_of(nonce, sizeof nonce));
-    file.box = format_bytes(view_of(box, sizeof box));
+    file.box = format_bytes(view_of(box, box_bytes(sealing->secret != NULL)));
     TRY(bytes_append(out_file, view_of(magic, MAGIC_BYTES)));
     TRY(format_pack(&file, out_file)); /* checks the limits before they are used */
-    TRY(box_seal(&file, passphrase, keystore->secrets, box));
+    TRY(box_seal(&file, sealing->passphrase, keystore->secrets, sealing->secret, box));
     out_file->len = MAGIC_BYTES;
     return format_pack(&file, out_file);
 }
 
-static result parent_of(const char *path, char out_folder[PATH_MAX]) {
-    TRY(path_join(path, "", out_folder, PATH_MAX));
-    char *slash = strrchr(out_folder, '/');
-    if (slash == NULL)
-        return path_join(".", "", out_folder, PATH_MAX);
-    slash[slash == out_folder] = '\0';
-    return OK;
-}
-
-result keystore_create_with_limits(const char *path, const struct keystore *keystore,
-                                   const struct passphrase *passphrase, uint64_t ops_limit,
-                                   uint64_t memory_limit) {
+static result create(const char *path, const struct keystore *keystore,
+                     const struct sealing *sealing) {
     AUTO_BYTES struct bytes file = {0};
-    TRY(seal_file(keystore, passphrase, ops_limit, memory_limit, &file));
     char folder[PATH_MAX];
-    TRY(parent_of(path, folder));
+    TRY(seal_file(keystore, sealing, &file));
+    TRY(file_parent(path, folder));
     TRY(file_make_folders(folder, 0700));
     result created = file_create_atomic(path, bytes_view(&file), 0600);
     if (created == CONFLICT)
@@ -190,9 +204,22 @@ result keystore_create_with_limits(const char *path, const struct keystore *keys
     return created;
 }
 
+result keystore_create_with_limits(const char *path, const struct keystore *keystore,
+                                   const struct passphrase *passphrase, uint64_t ops_limit,
+                                   uint64_t memory_limit) {
+    return create(path, keystore, &(struct sealing){passphrase, ops_limit, memory_limit, NULL});
+}
+
 result keystore_create(const char *path, const struct keystore *keystore,
                        const struct passphrase *passphrase) {
     return keystore_create_with_limits(path, keystore, passphrase, KEYSTORE_OPS, KEYSTORE_MEMORY);
+}
+
+result keystore_create_request(const char *path, const struct keystore *keystore,
+                               const struct secret_key *secret,
+                               const struct passphrase *passphrase) {
+    return create(path, keystore,
+                  &(struct sealing){passphrase, KEYSTORE_OPS, KEYSTORE_MEMORY, secret});
 }
 
 result keystore_parse(struct view file, Myelin__Keystore **out_keystore) {
@@ -211,16 +238,22 @@ static result check_belongs(const Myelin__Keystore *file, const struct keystore_
     return OK;
 }
 
+/* `secret` as in read_secrets. */
 static result open_parsed(const Myelin__Keystore *file, const char *user,
-                          const struct passphrase *passphrase, struct keystore *out_keystore) {
+                          const struct passphrase *passphrase, struct secret_key *secret,
+                          struct keystore *out_keystore) {
     AUTO_KEYSTORE struct keystore keystore = {0};
     void *secrets = NULL;
     if (strcmp(file->user, user) != 0)
         return FAIL(DENIED, "it is the keystore of %s, not of %s", file->user, user);
+    if ((file->certificate.len == 0) != (secret != NULL))
+        return FAIL(PROTOCOL, secret != NULL ? "it is no request's, but has a certificate"
+                                             : "it is a request's and has no certificate yet");
     TRY(secret_new(sizeof *keystore.secrets, &secrets));
     keystore.secrets = secrets;
-    TRY(box_open(file, passphrase, keystore.secrets));
-    TRY(check_belongs(file, keystore.secrets));
+    TRY(box_open(file, passphrase, keystore.secrets, secret));
+    if (secret == NULL)
+        TRY(check_belongs(file, keystore.secrets));
     TRY(bytes_append(&keystore.certificate, format_view(file->certificate)));
     memcpy(keystore.user, file->user, strlen(file->user) + 1);
     memcpy(keystore.trust.system_id, file->system_id.data, FORMAT_ID_BYTES);
@@ -243,56 +276,34 @@ static result read_file(const char *path, const char *user, Myelin__Keystore **o
     return parsed == OK ? OK : error_at(parsed == PROTOCOL ? INTEGRITY : parsed, "%s", path);
 }
 
-result keystore_open(const char *path, const char *user, const struct passphrase *passphrase,
-                     struct keystore *out_keystore) {
+static result open_file(const char *path, const char *user, const struct passphrase *passphrase,
+                        struct secret_key *secret, struct keystore *out_keystore) {
     AUTO_FORMAT Myelin__Keystore *file = NULL;
     TRY(read_file(path, user, &file));
-    result opened = open_parsed(file, user, passphrase, out_keystore);
+    result opened = open_parsed(file, user, passphrase, secret, out_keystore);
     return opened == OK ? OK : error_at(opened == PROTOCOL ? INTEGRITY : opened, "%s", path);
+}
+
+result keystore_open(const char *path, const char *user, const struct passphrase *passphrase,
+                     struct keystore *out_keystore) {
+    return open_file(path, user, passphrase, NULL, out_keystore);
+}
+
+result keystore_open_request(const char *path, const char *user,
+                             const struct passphrase *passphrase, struct keystore *out_keystore,
+                             struct secret_key **out_secret) {
+    AUTO_SECRET struct secret_key *secret = NULL;
+    TRY(secret_new(sizeof *secret, (void **)&secret));
+    TRY(open_file(path, user, passphrase, secret, out_keystore));
+    *out_secret = secret;
+    secret = NULL;
+    return OK;
 }
 
 result keystore_replace(const char *path, const struct keystore *keystore,
                         const struct passphrase *passphrase) {
     AUTO_BYTES struct bytes file = {0};
-    TRY(seal_file(keystore, passphrase, KEYSTORE_OPS, KEYSTORE_MEMORY, &file));
+    const struct sealing sealing = {passphrase, KEYSTORE_OPS, KEYSTORE_MEMORY, NULL};
+    TRY(seal_file(keystore, &sealing, &file));
     return file_write_atomic(path, bytes_view(&file), 0600);
-}
-
-result keystore_lock(const char *path, const char *user, int *out_lock) {
-    char folder[PATH_MAX], start[FORMAT_NAME_MAX + 16];
-    TRY(parent_of(path, folder));
-    AUTO_FD int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (lock < 0 || flock(lock, LOCK_EX) != 0)
-        return FAIL(errno == ENOENT ? NOT_FOUND : IO, "%s: %s", folder, strerror(errno));
-    snprintf(start, sizeof start, "%.*s.keystore.", FORMAT_NAME_MAX, user);
-    TRY(file_sweep(folder, start));
-    *out_lock = lock;
-    lock = -1;
-    return OK;
-}
-
-/* A link that somebody made elsewhere, as a backup, is his. */
-static result wipe_replaced(int fd, const char *path) {
-    struct stat status;
-    if (fd < 0 || fstat(fd, &status) != 0)
-        return FAIL(IO, "the old %s: %s", path, strerror(errno));
-    if (status.st_nlink != 0)
-        return FAIL(CONFLICT, "the old %s has another link", path);
-    return file_overwrite(fd, path);
-}
-
-result keystore_change_passphrase(const char *path, const char *user,
-                                  const struct passphrase *old_passphrase,
-                                  const struct passphrase *new_passphrase, bool *out_is_wiped) {
-    AUTO_KEYSTORE struct keystore keystore = {0};
-    AUTO_FD int lock = -1;
-    if (old_passphrase->len == new_passphrase->len &&
-        secret_equal(old_passphrase->text, new_passphrase->text, old_passphrase->len))
-        return FAIL(INVALID, "the new passphrase is the old one");
-    TRY(keystore_lock(path, user, &lock));
-    TRY(keystore_open(path, user, old_passphrase, &keystore));
-    AUTO_FD int old = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-    TRY(keystore_replace(path, &keystore, new_passphrase));
-    *out_is_wiped = wipe_replaced(old, path) == OK;
-    return OK;
 }

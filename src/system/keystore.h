@@ -14,6 +14,7 @@
 
 #include "format/format.h"
 #include "group/scalar.h"
+#include "scheme/keygen.h"
 #include "system/description.h"
 #include "system/passphrase.h"
 
@@ -67,6 +68,24 @@ MUST_CHECK result keystore_parse(struct view file, Myelin__Keystore **out_keysto
  */
 MUST_CHECK result keystore_open(const char *path, const char *user,
                                 const struct passphrase *passphrase, struct keystore *out_keystore);
+
+/* The keystore of a user who asks a manager elsewhere for his certificate: without one, and with a1
+ * and a2 of `secret`, for until the answer is there his shares cannot be made. Errors as
+ * keystore_create. */
+MUST_CHECK result keystore_create_request(const char *path, const struct keystore *keystore,
+                                          const struct secret_key *secret,
+                                          const struct passphrase *passphrase);
+
+/* Opens that; `out_secret` is in secret memory. Errors as keystore_open; INTEGRITY also where it is
+ * another kind of keystore. */
+MUST_CHECK result keystore_open_request(const char *path, const char *user,
+                                        const struct passphrase *passphrase,
+                                        struct keystore *out_keystore,
+                                        struct secret_key **out_secret);
+
+/* Removes a keystore that is needed no more, its blocks overwritten as far as the file system lets
+ * them be. No error where there is none. IO. */
+MUST_CHECK result keystore_destroy(const char *path);
 
 /* Waits for whoever else replaces a keystore of that folder, and removes what was left by one who
  * was killed. Closing `out_lock` ends it. IO. */

@@ -79,6 +79,30 @@ class EnrollAt(ClientOperation):
         w.assert_no_temporaries(w.home, w.system / "manager")
 
 
+class EnrollAnswered(EnrollAt):
+    """With a manager's answer from elsewhere: the same, and a1 and a2 are gone afterwards."""
+
+    def __init__(self):
+        super().__init__("keystore")
+        self.name = "enroll: answered"
+
+    def prepare(self, w):
+        super().prepare(w)
+        for path in (w.folder / "request", w.folder / "answer"):
+            path.unlink(missing_ok=True)
+        w.must("enroll", "dave", "--request", w.folder / "request")
+        w.must("system", "certify", w.folder / "request", w.folder / "answer")
+
+    def command(self, w):
+        return w.command("enroll", "dave", "--certificate", w.folder / "answer")
+
+    def check(self, w, acked):
+        answer = w.run("enroll", "dave", "--certificate", w.folder / "answer")
+        assert answer.code in ((OTHER,) if acked else (DONE, OTHER)), answer
+        super().check(w, True)
+        assert not (w.home / "dave.keystore.requested").exists()
+
+
 class Passphrase(ClientOperation):
     """The keystore opens with the old passphrase or the new one, and with no other once that was said."""
     name = "passphrase"
@@ -173,4 +197,4 @@ class Up(ClientOperation):
         super().replace(w, tree)
 
 
-CLIENT_OPERATIONS = [EnrollAt("keystore"), EnrollAt("manager"), Passphrase(), GetInto(), Up()]
+CLIENT_OPERATIONS = [EnrollAt("keystore"), EnrollAt("manager"), EnrollAnswered(), Passphrase(), GetInto(), Up()]

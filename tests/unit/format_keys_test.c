@@ -111,10 +111,21 @@ static void file_rules(void **state) {
     REFUSES(Myelin__KeystoreSecrets, sample_keystore_secrets(), m.a3.len = 31, "a3: 31 bytes");
     REFUSES(Myelin__KeystoreSecrets, sample_keystore_secrets(), m.identity_seed.len = 0,
             "identity_seed: 0 bytes");
+    REFUSES(Myelin__KeystoreSecrets, sample_keystore_secrets(), m.a1 = sample_bytes(3, 32),
+            "a2: 0 bytes");
+    REFUSES(Myelin__KeystoreSecrets, sample_keystore_secrets(), m.a2 = sample_bytes(3, 32),
+            "a2: 32 bytes");
+    REFUSES(Myelin__KeystoreSecrets, sample_keystore_secrets(), m.a1 = sample_bytes(3, 31), "a1");
+    ACCEPTS(Myelin__KeystoreSecrets, sample_keystore_secrets(),
+            (m.a1 = sample_bytes(3, 32), m.a2 = sample_bytes(4, 32)));
 #define KEYSTORE(breach, text) REFUSES(Myelin__Keystore, sample_keystore(), breach, text)
     KEYSTORE(m.format = 2, "keystore: format: 2");
     KEYSTORE(m.user = bad_name, "user");
-    KEYSTORE(m.certificate.len = 0, "certificate");
+    KEYSTORE(m.certificate.len = 0, "box: 84 bytes");
+    KEYSTORE(m.certificate.len = (8 << 10) + 1, "certificate");
+    KEYSTORE(m.box = sample_bytes(6, 152), "box: 152 bytes");
+    ACCEPTS(Myelin__Keystore, sample_keystore(),
+            (m.certificate.len = 0, m.box = sample_bytes(6, 152)));
     KEYSTORE(m.system_id.len = 1, "system_id");
     KEYSTORE(m.ca_key.len = 1, "ca_key");
     KEYSTORE(m.ops_limit = 0, "ops_limit: 0");

@@ -235,6 +235,49 @@ static void changes_wait_for_each_other(void **state) {
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* Until the manager has answered: without certificate, with a1 and a2; neither kind is taken for
+ * the other. */
+static void a_requests_keystore_has_all_secrets(void **state) {
+    (void)state;
+    AUTO_KEYSTORE struct keystore opened = {0};
+    AUTO_SECRET struct secret_key *secret = NULL;
+    struct keystore asking = alice;
+    asking.certificate = (struct bytes){0};
+    const char *path = fixture_path("asking.keystore");
+    EXPECT_OK(keystore_create_request(path, &asking, &fixture_secret, right));
+    EXPECT(keystore_create_request(path, &asking, &fixture_secret, right), CONFLICT, "replaced");
+    EXPECT(keystore_open_request(path, "alice", wrong, &opened, &secret), DENIED, "passphrase");
+    assert_null(secret);
+    EXPECT(keystore_open(path, "alice", right, &opened), INTEGRITY, "no certificate yet");
+    EXPECT_OK(keystore_open_request(path, "alice", right, &opened, &secret));
+    assert_true(scalar_equal(&secret->a1, &fixture_secret.a1));
+    assert_true(scalar_equal(&secret->a2, &fixture_secret.a2));
+    assert_true(scalar_equal(&secret->a3, &fixture_secret.a3));
+    assert_memory_equal(opened.secrets->identity.seed, fixture_key.seed, SIGN_SEED_BYTES);
+    assert_int_equal(opened.certificate.len, 0);
+    create_quickly(fixture_path("no-asking.keystore"));
+    AUTO_KEYSTORE struct keystore none = {0};
+    AUTO_SECRET struct secret_key *nothing = NULL;
+    EXPECT(
+        keystore_open_request(fixture_path("no-asking.keystore"), "alice", right, &none, &nothing),
+        INTEGRITY, "has a certificate");
+}
+
+static void a_destroyed_keystore_is_overwritten(void **state) {
+    (void)state;
+    uint8_t left[4096];
+    const char *path = fixture_path("destroyed.keystore");
+    create_quickly(path);
+    AUTO_FD int old = open(path, O_RDONLY);
+    EXPECT_OK(keystore_destroy(path));
+    EXPECT_OK(keystore_destroy(path));
+    assert_int_not_equal(access(path, F_OK), 0);
+    ssize_t got = read(old, left, sizeof left);
+    assert_in_range(got, 100, sizeof left);
+    for (ssize_t i = 0; i < got; i++)
+        assert_int_equal(left[i], 0);
+}
+
 static void homes_are_found(void **state) {
     (void)state;
     char path[256], small[16];
@@ -403,6 +446,8 @@ int main(void) {
         cmocka_unit_test(a_changed_keystore_is_overwritten),
         cmocka_unit_test(a_linked_keystore_is_left),
         cmocka_unit_test(changes_wait_for_each_other),
+        cmocka_unit_test(a_requests_keystore_has_all_secrets),
+        cmocka_unit_test(a_destroyed_keystore_is_overwritten),
         cmocka_unit_test(homes_are_found),
         cmocka_unit_test(passphrase_is_the_first_line),
         cmocka_unit_test(bad_passphrase_files_are_refused),

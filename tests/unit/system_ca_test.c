@@ -121,32 +121,103 @@ static void issuing_checks_what_it_certifies(void **state) {
     EXPECT(ca_withdraw(fixture_ca, "dave"), NOT_FOUND, "");
 }
 
-static void requests_from_elsewhere_are_answered(void **state) {
+static void requests_from_elsewhere_are_opened(void **state) {
     (void)state;
     AUTO_BYTES struct bytes wire = {0};
     AUTO_BYTES struct bytes certificate = {0};
     struct sign_key key;
     struct secret_key secret;
     struct user user;
+    struct ca_asked asked;
     sign_key_random(&key);
     struct ca_request request = fixture_new_request("frank", &key, &secret);
     EXPECT_OK(ca_request_make(&key, ca_system_id(fixture_ca), &request, &wire));
-    for (size_t i = 0; i < wire.len; i += 3) {
+    for (size_t i = 0; i < wire.len; i++) {
         wire.data[i] ^= 4;
-        result answered = ca_sign_request(fixture_ca, bytes_view(&wire), 0, &certificate);
-        assert_true(answered == PROTOCOL || answered == INTEGRITY);
-        assert_int_equal(certificate.len, 0);
+        result opened = ca_request_open(fixture_ca, bytes_view(&wire), &asked);
+        assert_true(opened == PROTOCOL || opened == INTEGRITY);
         wire.data[i] ^= 4;
+        EXPECT(ca_request_open(fixture_ca, view_of(wire.data, i), &asked), PROTOCOL, "");
     }
-    EXPECT_OK(ca_sign_request(fixture_ca, bytes_view(&wire), 0, &certificate));
+    EXPECT_OK(ca_request_open(fixture_ca, bytes_view(&wire), &asked));
+    assert_string_equal(asked.user, "frank");
+    EXPECT_OK(ca_issue_user(fixture_ca, &asked.request, 0, &certificate));
     EXPECT_OK(user_from_certificate(bytes_view(&certificate), &fixture_description, "frank",
                                     time(NULL), &user));
     assert_memory_equal(user.identity, key.public_key, 32);
+    assert_true(ca_is_for(bytes_view(&certificate), key.public_key, &request.public_key));
+    assert_false(ca_is_for(bytes_view(&certificate), key.public_key, NULL));
     static const uint8_t other_system[FORMAT_ID_BYTES] = {9};
     AUTO_BYTES struct bytes elsewhere = {0};
     EXPECT_OK(ca_request_make(&key, other_system, &request, &elsewhere));
-    EXPECT(ca_sign_request(fixture_ca, bytes_view(&elsewhere), 0, &certificate), DENIED,
-           "another system");
+    EXPECT(ca_request_open(fixture_ca, bytes_view(&elsewhere), &asked), DENIED, "another system");
+}
+
+/* One whose proof is not of these keys, though he signed it. */
+static void requests_prove_their_keys(void **state) {
+    (void)state;
+    AUTO_BYTES struct bytes wire = {0};
+    struct secret_key secret;
+    struct ca_asked asked;
+    struct ca_request request = fixture_new_request("gina", &fixture_key, &secret);
+    request.user = "hugo"; /* with gina's proof */
+    EXPECT_OK(ca_request_make(&fixture_key, ca_system_id(fixture_ca), &request, &wire));
+    EXPECT(ca_request_open(fixture_ca, bytes_view(&wire), &asked), INTEGRITY, "");
+}
+
+static void fingerprints_are_of_name_and_keys(void **state) {
+    (void)state;
+    char first[CA_FINGERPRINT], same[CA_FINGERPRINT], other[CA_FINGERPRINT];
+    struct secret_key secret;
+    struct ca_request request = fixture_new_request("ida", &fixture_key, &secret);
+    ca_request_fingerprint(&request, first);
+    assert_int_equal(strlen(first), 32);
+    keygen_prove(&secret, &request.public_key, view_of_string("ida"), request.possession);
+    ca_request_fingerprint(&request, same);
+    assert_string_equal(first, same);
+    request.user = "idb";
+    ca_request_fingerprint(&request, other);
+    assert_string_not_equal(first, other);
+    request.user = "ida";
+    request.identity[0] ^= 1;
+    ca_request_fingerprint(&request, other);
+    assert_string_not_equal(first, other);
+    request.identity[0] ^= 1;
+    request.public_key.pk2 = fixture_request.public_key.pk2;
+    ca_request_fingerprint(&request, other);
+    assert_string_not_equal(first, other);
+}
+
+static void what_was_issued_is_renewed(void **state) {
+    (void)state;
+    AUTO_BYTES struct bytes user = {0};
+    AUTO_BYTES struct bytes server = {0};
+    AUTO_BYTES struct bytes none = {0};
+    struct secret_key secret;
+    struct tls_peer peer;
+    enum tls_role role;
+    struct ca_request request = fixture_new_request("judy", &fixture_key, &secret);
+    EXPECT(ca_renew(fixture_ca, "judy", 0, &role, &none), NOT_FOUND, "nobody the name judy");
+    EXPECT(ca_renew(fixture_ca, "../judy", 0, &role, &none), INVALID, "is not a name");
+    EXPECT_OK(ca_issue_user(fixture_ca, &request, 1, &user));
+    user.len = 0;
+    EXPECT_OK(ca_renew(fixture_ca, "judy", 0, &role, &user));
+    assert_int_equal(role, TLS_ROLE_USER);
+    assert_true(ca_is_for(bytes_view(&user), fixture_key.public_key, &request.public_key));
+    EXPECT_OK(ca_renew(fixture_ca, "storage-2", 0, &role, &server));
+    assert_int_equal(role, TLS_ROLE_STORAGE);
+    EXPECT_OK(tls_peer_check(bytes_view(&server), ca_certificate(fixture_ca), time(NULL), &peer));
+    assert_memory_equal(peer.identity, fixture_description.system->storage[1]->identity.data, 32);
+    fixture_write(fixture_path("system/manager/issued/kate.pem"), view_of_string("no PEM"));
+    EXPECT(ca_renew(fixture_ca, "kate", 0, &role, &none), INTEGRITY, "kate.pem");
+    assert_int_equal(rename(fixture_path("system/manager/issued/storage-1.pem"),
+                            fixture_path("system/manager/issued/kate.pem")),
+                     0);
+    EXPECT(ca_renew(fixture_ca, "kate", 0, &role, &none), INTEGRITY, "kate");
+    assert_int_equal(rename(fixture_path("system/manager/issued/kate.pem"),
+                            fixture_path("system/manager/issued/storage-1.pem")),
+                     0);
+    assert_int_equal(none.len, 0);
 }
 
 /* ------------------------------------------------------------------ the directory */
@@ -208,7 +279,10 @@ int main(void) {
         cmocka_unit_test(names_are_given_once),
         cmocka_unit_test(certificates_are_renewed),
         cmocka_unit_test(issuing_checks_what_it_certifies),
-        cmocka_unit_test(requests_from_elsewhere_are_answered),
+        cmocka_unit_test(requests_from_elsewhere_are_opened),
+        cmocka_unit_test(requests_prove_their_keys),
+        cmocka_unit_test(fingerprints_are_of_name_and_keys),
+        cmocka_unit_test(what_was_issued_is_renewed),
         cmocka_unit_test(directory_entries_are_the_cas_word),
         cmocka_unit_test(damaged_certificates_are_refused),
     };
