@@ -2,8 +2,9 @@
  * Real storage servers on loopback, each a process with a folder of its own, and one client thread
  * a server: one large object, then many small ones, and the large one read back.
  *
- *     storaged_bench [SERVERS [MEGABYTES_A_SERVER [SMALL_OBJECTS [FOLDER]]]]    default 1 1024 500
- * .
+ *     storaged_bench [SERVERS [MEGABYTES_A_SERVER [SMALL_OBJECTS [FOLDER]]]]
+ *
+ * by default 1 1024 500 and the current folder.
  */
 #include <pthread.h>
 #include <signal.h>

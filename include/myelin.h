@@ -4,9 +4,12 @@
  *
  *     myelin_start();
  *     struct myelin_session *session = NULL;
- *     if (myelin_open("/etc/myelin/system.myelin", "alice", pass, pass_len, &session) != MYELIN_OK
- * || myelin_get(session, "1.2.840.113619.2.55", NULL, "/tmp/study") != MYELIN_OK) fprintf(stderr,
- * "%s\n", myelin_error_text()); myelin_close(session);
+ *     int code = myelin_open("/etc/system.myelin", "alice", pass, pass_len, &session);
+ *     if (code == MYELIN_OK)
+ *         code = myelin_get(session, "1.2.840.113619.2.55", NULL, "/tmp/study");
+ *     if (code != MYELIN_OK)
+ *         fprintf(stderr, "%s\n", myelin_error_text());
+ *     myelin_close(session);
  *
  * Errors: every function that returns an int gives MYELIN_OK or one of the codes below, and
  * myelin_error_text() says what and where for a human. Outputs are untouched on failure.

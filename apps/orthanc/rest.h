@@ -1,8 +1,8 @@
 /*
  * The plugin's routes in Orthanc's REST API; docs/ORTHANC.md describes them.
  *
- *     GET  /myelin/status, users, images, inbox, audit      POST /myelin/forward, revoke, accept,
- * ...
+ *     GET   /myelin/status, users, images, inbox, audit
+ *     POST  /myelin/forward, revoke, accept, ...
  *
  * Answers are JSON; an error is {"Error": "not found", "Message": "..."} with its HTTP status.
  * Texts in them come from other people: a page must escape them.

@@ -2,8 +2,8 @@
  * The spool: attachments on the local disk, sealed, until the storage servers have them.
  *
  *   file   FOLDER/<uuid>: "MYELINSP", 32 random bytes, length (4), the sealed record (record.h, op
- *          ADD), then the attachment in sealed segments of 1 MiB (seal/seal.h) under the spool's
- * key
+ *          ADD), then the attachment in sealed segments of 1 MiB (seal/seal.h), under the key of
+ *          the spool
  *
  * A file says itself what it is, so it needs no other write to be found after a crash.
  *

@@ -3,8 +3,9 @@
  * order and fills them, any number of workers code them in any order, and n slots take the coded
  * ones in order, each at its own pace:
  *
- *     claim -> [plaintext] -> submit -> take -> [seal, encode, hash] -> coded -> next -> [send] ->
- * release
+ *     reader   claim -> [plaintext] -> submit
+ *     worker   take -> [seal, encode, hash] -> coded
+ *     slot     next -> [send] -> release
  *
  * An entry is free again when every slot that still takes part has released it, so the slowest one
  * sets the pace and memory stays what it was at the start. All calls are safe from any thread.

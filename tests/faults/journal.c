@@ -2,9 +2,16 @@
  * The journal: one line a call that succeeded, fields separated by tabs, then as many bytes as a
  * write's line says.
  *
- *     create PATH INODE         truncate INODE LENGTH      write INODE OFFSET LENGTH, then the
- * bytes mkdir PATH INODE          sync INODE                 syncall rename PATH PATH          link
- * PATH PATH             unlink PATH        rmdir PATH
+ *     create PATH INODE
+ *     truncate INODE LENGTH
+ *     write INODE OFFSET LENGTH, then the bytes
+ *     sync INODE
+ *     syncall
+ *     mkdir PATH INODE
+ *     rename PATH PATH
+ *     link PATH PATH
+ *     unlink PATH
+ *     rmdir PATH
  */
 #include "fault.h"
 
