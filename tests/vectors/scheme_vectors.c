@@ -6,12 +6,6 @@
  * Exit 0 only if all match, with a summary; otherwise 1 and the first difference by its path, or 2
  * for wrong usage.
  */
-#include <jansson.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/digest.h"
 #include "base/secret.h"
 #include "scheme/combine.h"
@@ -25,147 +19,9 @@
 #include "scheme/threshold_rekeygen.h"
 #include "scheme/token.h"
 
-enum { MAX = SCHEME_MAX_SERVERS, MAX_BYTES = GT_BYTES, MAX_ID = 65536 };
+#include "known_values.h"
 
-/* ---------------------------------------------------------------- reading, with paths in errors */
-
-static char path[512]; /* where in the file, for error messages */
-static size_t values_checked;
-
-static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *format, ...) {
-    fprintf(stderr, "scheme-vectors: %s: ", path);
-    va_list arguments;
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
-    exit(1);
-}
-
-static void require(result code) {
-    if (code != OK)
-        fail("%s (%s)", error_text(), result_name(code));
-}
-
-/* Extends `path` for as long as a value below is looked at. */
-static size_t enter(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static size_t enter(const char *format, ...) {
-    size_t length = strlen(path);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(path + length, sizeof path - length, format, arguments);
-    va_end(arguments);
-    return length;
-}
-
-static void leave(size_t length) {
-    path[length] = '\0';
-}
-
-/* Exactly the named members, in any order. */
-static void check_members(const json_t *object, const char *const names[]) {
-    size_t count = 0;
-    if (!json_is_object(object))
-        fail("is not an object");
-    for (; names[count] != NULL; count++)
-        if (json_object_get(object, names[count]) == NULL)
-            fail("has no member %s", names[count]);
-    if (json_object_size(object) != count)
-        fail("has %zu members, expected %zu", json_object_size(object), count);
-}
-
-static unsigned get_number(const json_t *object, const char *name, unsigned low, unsigned high) {
-    size_t at = enter(".%s", name);
-    const json_t *value = json_object_get(object, name);
-    if (!json_is_integer(value))
-        fail("is not an integer");
-    json_int_t number = json_integer_value(value);
-    if (number < (json_int_t)low || number > (json_int_t)high)
-        fail("is %lld, expected %u to %u", (long long)number, low, high);
-    values_checked++;
-    leave(at);
-    return (unsigned)number;
-}
-
-static const json_t *get_array(const json_t *object, const char *name, size_t count) {
-    const json_t *array = json_object_get(object, name);
-    if (!json_is_array(array) || json_array_size(array) != count) {
-        enter(".%s", name);
-        fail("is not an array of %zu", count);
-    }
-    return array;
-}
-
-static void read_hex(const json_t *value, uint8_t *out, size_t len) {
-    const char *digits = json_string_value(value);
-    if (digits == NULL || strlen(digits) != 2 * len)
-        fail("is not a string of %zu hexadecimal digits", 2 * len);
-    require(hex_decode(digits, out, len));
-    values_checked++;
-}
-
-/* The one place where a computed value meets a known one. */
-static void expect_hex(const json_t *value, const uint8_t *computed, size_t len) {
-    uint8_t expected[MAX_BYTES];
-    read_hex(value, expected, len);
-    if (memcmp(expected, computed, len) != 0)
-        fail("differs from what was computed");
-}
-
-static void expect_member(const json_t *object, const char *name, const uint8_t *computed,
-                          size_t len) {
-    size_t at = enter(".%s", name);
-    expect_hex(json_object_get(object, name), computed, len);
-    leave(at);
-}
-
-static void expect_scalar(const json_t *object, const char *name, const struct scalar *computed) {
-    uint8_t bytes[SCALAR_BYTES];
-    scalar_to_bytes(computed, bytes);
-    expect_member(object, name, bytes, sizeof bytes);
-}
-
-static void expect_g1(const json_t *object, const char *name, const struct g1 *computed) {
-    uint8_t bytes[G1_BYTES];
-    g1_to_bytes(computed, bytes);
-    expect_member(object, name, bytes, sizeof bytes);
-}
-
-static void expect_g2(const json_t *object, const char *name, const struct g2 *computed) {
-    uint8_t bytes[G2_BYTES];
-    g2_to_bytes(computed, bytes);
-    expect_member(object, name, bytes, sizeof bytes);
-}
-
-static void expect_gt(const json_t *object, const char *name, const struct gt *computed) {
-    uint8_t bytes[GT_BYTES];
-    gt_to_bytes(computed, bytes);
-    expect_member(object, name, bytes, sizeof bytes);
-}
-
-/* An input, parsed as one from outside is. */
-static void get_scalar(const json_t *value, struct scalar *out) {
-    uint8_t bytes[SCALAR_BYTES];
-    read_hex(value, bytes, sizeof bytes);
-    require(scalar_parse("scalar", view_of(bytes, sizeof bytes), out));
-}
-
-static void get_secret(const json_t *object, const char *name, struct scalar *out) {
-    size_t at = enter(".%s", name);
-    get_scalar(json_object_get(object, name), out);
-    if (scalar_is_zero(out))
-        fail("is zero");
-    leave(at);
-}
-
-static void get_scalars(const json_t *object, const char *name, size_t count, struct scalar out[]) {
-    const json_t *array = get_array(object, name, count);
-    for (size_t i = 0; i < count; i++) {
-        size_t at = enter(".%s[%zu]", name, i);
-        get_scalar(json_array_get(array, i), &out[i]);
-        leave(at);
-    }
-}
+enum { MAX = SCHEME_MAX_SERVERS, MAX_ID = 65536 };
 
 /* ---------------------------------------------------------------- one case */
 
