@@ -62,7 +62,11 @@ static const struct command commands[] = {
     {"forward", "ID --to NAME... [--recover-key]", "let others read an image",
      "All recipients are looked up before the first one gets anything.\n",
      BIT(TO) | BIT(RECOVER_KEY) | BIT(JSON), 1, 1, command_forward},
-    {"revoke", "ID --from NAME", "take a forward back", "", BIT(FROM), 1, 1, command_revoke},
+    {"revoke", "ID --from NAME", "take a forward back",
+     "Servers refuse him from now on; what he has read he has. Exit code 3 where no server knows "
+     "of\n"
+     "such a forward. Run it again where some could not be told.\n",
+     BIT(FROM), 1, 1, command_revoke},
     {"ls", "", "list your images", "", BIT(JSON), 0, 0, command_ls},
     {"inbox", "", "list what was forwarded to you", "", BIT(JSON), 0, 0, command_inbox},
     {"show", "ID [--from OWNER]", "list an image's objects", "", BIT(FROM) | BIT(JSON), 1, 1,

@@ -145,7 +145,7 @@ static result read_target(const struct arguments *arguments, const struct sessio
     for (size_t i = 0; i < arguments->recipient_count; i++) {
         int server = description_find_key(&session->description, arguments->recipients[i]);
         if (server < 0)
-            return FAIL(INVALID, "%s is no key server of this system", arguments->recipients[i]);
+            return FAIL(NOT_FOUND, "%s is no key server of this system", arguments->recipients[i]);
         if (holders_has(&out->among, (uint32_t)server + 1))
             return FAIL(INVALID, "%s is named twice", arguments->recipients[i]);
         holders_add(&out->among, (uint32_t)server + 1);

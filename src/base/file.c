@@ -14,7 +14,8 @@
 
 static result io_error(const char *doing, const char *path) {
     int error = errno;
-    return FAIL(error == ENOENT ? NOT_FOUND : IO, "%s %s: %s", doing, path, strerror(error));
+    return FAIL(error == ENOENT || error == ENOTDIR ? NOT_FOUND : IO, "%s %s: %s", doing, path,
+                strerror(error));
 }
 
 void file_close_at(int *fd) {

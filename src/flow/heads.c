@@ -168,7 +168,9 @@ result heads_forget(const char *path, const char *server) {
     AUTO_FD int lock = -1;
     AUTO_HEADS struct heads heads = {0};
     TRY(lock_folder(path, &lock));
-    TRY(heads_read(path, &heads));
+    result read = heads_read(path, &heads);
+    if (read != OK && read != NOT_FOUND)
+        return read;
     if (!heads_drop(&heads, server))
         return FAIL(NOT_FOUND, "no head of %s was seen", server);
     return write_heads(path, &heads);

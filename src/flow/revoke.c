@@ -68,8 +68,8 @@ static bool may_still_open(struct session *session, const char *recipient,
     return untold >= (is_known ? user->shares.commitments.t : session->t);
 }
 
-/* A slip in the name would leave the one who was meant with the image, and the user at ease. It is
- * no error: whom the key servers deny to know is revoked all the same. */
+/* A slip in the name would leave the one who was meant with the image, and the user at ease. Whom
+ * the key servers deny to know is revoked all the same. */
 static void warn_of_stranger(struct session *session, const char *recipient) {
     const struct session_user *user = NULL;
     if (session_find_user(session, recipient, &user) == NOT_FOUND)
@@ -85,6 +85,8 @@ result flow_revoke(struct session *session, const char *id, const char *recipien
     AUTO_FORMAT Myelin__Signed *record = NULL;
     struct session_answer storage[FORMAT_SERVERS_MAX], key[FORMAT_SERVERS_MAX];
     unsigned ok = 0, key_ok = 0;
+    bool was_forwarded;
+    TRY(serial_was_signed(session, &image, recipient, &was_forwarded));
     TRY(tell_storage(session, &image, recipient, storage, &ok, &record));
     unsigned servers = session_server_count(session, SESSION_STORAGE);
     if (ok == 0 && count_code(storage, servers, NOT_FOUND) >= pages_needed(session))
@@ -103,5 +105,10 @@ result flow_revoke(struct session *session, const char *id, const char *recipien
                     "open the image; run it again when they are back",
                     storage_untold, key_untold, recipient);
     warn_of_stranger(session, recipient);
+    if (!was_forwarded)
+        return FAIL(NOT_FOUND,
+                    "'%s' was not forwarded to %s, as far as any storage server knows; should one "
+                    "have missed it, he is refused there now",
+                    id, recipient);
     return OK;
 }

@@ -15,7 +15,8 @@ struct session;
  * have not are named by the session's warnings. Doing it again tells those that were missed. A
  * recipient whom nobody knows costs a warning.
  *
- * NOT_FOUND  no such image
+ * NOT_FOUND  no such image, or no server knows of a forward of it to the recipient (it is revoked
+ *            all the same, lest they lie or have lost it)
  * INVALID    `recipient` is no user name
  * QUORUM     too many servers could not be told: the recipient may still be able to open the image
  */

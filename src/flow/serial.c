@@ -78,6 +78,14 @@ static uint64_t highest(const struct session *session, const struct image *image
     return serial_ms;
 }
 
+/* All that storage servers have of the image's forwards. */
+static result ask_entries(struct session *session, const struct image *image,
+                          struct pages_all *all) {
+    char path[48 + IMAGE_HEX];
+    snprintf(path, sizeof path, "/v1/images/%s/forwards", image->hex);
+    return pages_ask(session, SESSION_STORAGE, NULL, path, parse_page, 0, all);
+}
+
 result serial_learn(struct session *session, const struct image *image, const char *recipient,
                     const struct session_answer answers[], uint64_t *serial_ms, bool *out_raised) {
     bool is_refused = false;
@@ -86,10 +94,8 @@ result serial_learn(struct session *session, const struct image *image, const ch
         is_refused |= answers[i].code == CONFLICT;
     if (!is_refused)
         return OK;
-    char path[48 + IMAGE_HEX];
-    snprintf(path, sizeof path, "/v1/images/%s/forwards", image->hex);
     AUTO_PAGES struct pages_all all = {0};
-    TRY(pages_ask(session, SESSION_STORAGE, NULL, path, parse_page, 0, &all));
+    TRY(ask_entries(session, image, &all));
     for (unsigned i = 0; i < all.servers; i++) {
         uint64_t there_ms = highest(session, image, recipient, &all.of[i]);
         if (there_ms < *serial_ms)
@@ -97,5 +103,19 @@ result serial_learn(struct session *session, const struct image *image, const ch
         *serial_ms = there_ms + 1;
         *out_raised = true;
     }
+    return OK;
+}
+
+result serial_was_signed(struct session *session, const struct image *image, const char *recipient,
+                         bool *out_was) {
+    AUTO_PAGES struct pages_all all = {0};
+    unsigned answered = 0;
+    TRY(ask_entries(session, image, &all));
+    *out_was = false;
+    for (unsigned i = 0; i < all.servers; i++) {
+        answered += all.answers[i].code == OK || all.answers[i].code == NOT_FOUND;
+        *out_was = *out_was || highest(session, image, recipient, &all.of[i]) > 0;
+    }
+    *out_was = *out_was || answered < pages_needed(session);
     return OK;
 }

@@ -15,4 +15,10 @@ MUST_CHECK result serial_learn(struct session *session, const struct image *imag
                                const char *recipient, const struct session_answer answers[],
                                uint64_t *serial_ms, bool *out_raised);
 
+/* Whether the owner ever signed a forward of this image to the recipient, or its revocation, as far
+ * as storage servers show; true, too, where too few of them answer to say that he did not.
+ * INTERNAL, NO_MEMORY. */
+MUST_CHECK result serial_was_signed(struct session *session, const struct image *image,
+                                    const char *recipient, bool *out_was);
+
 #endif

@@ -27,7 +27,7 @@ result shares_manager_session(const char *system, struct session **out_session) 
     TRY(local_manager_path(system, path, sizeof path));
     TRY(description_load(system, NULL, &description));
     result loaded = ca_load(path, &ca);
-    if (loaded == NOT_FOUND)
+    if (loaded == DENIED)
         return FAIL(DENIED, "%s has no manager's CA: share care for all is the manager's", system);
     TRY(loaded);
     TRY(secret_new(sizeof *keystore.secrets, (void **)&keystore.secrets));

@@ -110,7 +110,7 @@ static result read_ca_file(const struct ca *ca, const char *name, struct bytes *
     TRY(path_join(ca->folder, name, path, sizeof path));
     result read = file_read(path, PEM_MAX, out);
     if (read == NOT_FOUND)
-        return FAIL(NOT_FOUND, "no %s: only the manager, who has it, can do this", path);
+        return FAIL(DENIED, "no %s: only the manager, who has it, can do this", path);
     return read;
 }
 

@@ -24,7 +24,7 @@ void ca_free_at(struct ca **ca);
 MUST_CHECK result ca_create(const char *folder, const uint8_t system_id[FORMAT_ID_BYTES],
                             struct ca **out_ca);
 
-/* NOT_FOUND, saying that this is the manager's to do, where the folder holds no CA; INTEGRITY where
+/* DENIED, saying that this is the manager's to do, where the folder holds no CA; INTEGRITY where
  * key and certificate are damaged or do not belong together; IO. */
 MUST_CHECK result ca_load(const char *folder, struct ca **out_ca);
 

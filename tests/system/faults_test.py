@@ -241,7 +241,14 @@ def test_the_user_never_overwrites(loaded):
 def test_revocation_reaches_both_kinds_of_server(loaded):
     c, _ = loaded
     assert c.must("revoke", "scan", "--from", "bob", user="alice").err == ""
-    assert "no user bop" in c.must("revoke", "scan", "--from", "bop", user="alice").err
+    assert c.must("revoke", "scan", "--from", "bob", user="alice").err == ""  # again, for who missed it
+    answer = c.must("revoke", "scan", "--from", "bop", user="alice", code=NOT_FOUND)
+    assert "no user bop" in answer.err and "'scan' was not forwarded to bop" in answer.err
+    c.enroll("carol")
+    answer = c.must("revoke", "scan", "--from", "carol", user="alice", code=NOT_FOUND)
+    assert "not forwarded to carol" in answer.err and "no user" not in answer.err
+    c.must("forward", "scan", "--to", "carol", user="alice")
+    c.get("carol", "scan", owner="alice")
     answer = c.run("get", "scan", "--from", "alice", "-o", c.folder / "no", user="bob")
     assert answer.code in (DENIED, NOT_FOUND)
     assert c.must("inbox", "--json", user="bob").json() == []

@@ -17,7 +17,7 @@ static void ca_loads_what_it_created(void **state) {
     assert_memory_equal(ca_key(made)->seed, ca_key(loaded)->seed, SIGN_SEED_BYTES);
     assert_memory_equal(ca_system_id(loaded), id, sizeof id);
     EXPECT(ca_create(folder, id, &again), CONFLICT, "ca.key.pem");
-    EXPECT(ca_load(fixture_path("nobody"), &again), NOT_FOUND, "only the manager");
+    EXPECT(ca_load(fixture_path("nobody"), &again), DENIED, "only the manager");
     AUTO_BYTES struct bytes other = fixture_read(fixture_path("system/manager/ca.key.pem"));
     fixture_write(fixture_path("manager-2/ca.key.pem"), bytes_view(&other));
     EXPECT(ca_load(folder, &again), INTEGRITY, "not the key of ca.crt.pem");
