@@ -10,6 +10,8 @@ import time
 
 BIN = pathlib.Path(os.environ.get("MYELIN_BIN", "build/bin")).resolve()
 CORPORA = pathlib.Path(os.environ.get("MYELIN_CORPORA", "build/corpora")).resolve()
+# Set by ctest: a program that makes a keystore cheap to open. Nothing that is measured has it.
+QUICK_KEYSTORE = os.environ.get("MYELIN_QUICK_KEYSTORE")
 
 # Exit codes of the command line.
 DONE, OTHER, USAGE, NOT_FOUND, DENIED, TOO_FEW, INTEGRITY, LOCAL_IO = 0, 1, 2, 3, 4, 5, 6, 7
@@ -57,6 +59,17 @@ class Cluster:
         return subprocess.Popen(self.command(*args, user=user), env=self.environment(), stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
 
+    def start_until(self, size, *args, user=None):
+        """The command as a running process that has written `size` bytes, at servers or here, and has more to do."""
+        before = bytes_below(self.folder)
+        process = self.start(*args, user=user)
+        deadline = time.monotonic() + 120
+        while bytes_below(self.folder) - before < size:
+            assert process.poll() is None, f"{args}: exit {process.returncode}: {process.communicate()}"
+            assert time.monotonic() < deadline, f"{args}: it writes nothing"
+            time.sleep(0.002)
+        return process
+
     def run(self, *args, user=None, timeout=240):
         process = self.start(*args, user=user)
         try:
@@ -87,7 +100,14 @@ class Cluster:
     def enroll(self, *users):
         for user in users:
             self.must("enroll", user, user=user)
+            self.quicken(user)
         return self
+
+    def quicken(self, user):
+        """His keystore is cheap to open, where whoever runs this wants it."""
+        if QUICK_KEYSTORE:
+            subprocess.run([QUICK_KEYSTORE, self.home / f"{user}.keystore", user], check=True,
+                           env=self.environment())
 
     def pid(self, server):
         return int((self.system / "run" / f"{server}.pid").read_text())
@@ -113,13 +133,25 @@ class Cluster:
         self.signal(signal.SIGCONT, *servers)
 
     def end(self):
-        """Stops everything whatever state it is in."""
+        """Stops everything whatever state it is in, servers too that have left the system."""
         for pid_file in (self.system / "run").glob("*.pid"):
             try:
                 os.kill(int(pid_file.read_text()), signal.SIGCONT)
             except (OSError, ValueError):
                 pass
-        self.run("down", self.system)
+        try:
+            self.run("down", self.system)
+        finally:
+            for process in pathlib.Path("/proc").glob("[0-9]*"):
+                self.end_left(process)
+
+    def end_left(self, process):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if b"/myelin-" in words[0] and f"{self.system}/system.myelin".encode() in words:
+                os.kill(int(process.name), signal.SIGKILL)
+        except OSError:
+            pass  # it has ended by itself
 
     # -------------------------------------------------------------- contents
 
@@ -165,6 +197,18 @@ def preload(library):
     if not runtimes:
         return {}
     return {"LD_PRELOAD": ":".join(runtimes), "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1"}
+
+
+def bytes_below(folder):
+    """What all files hold; those that come or go meanwhile may be left out."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(path, name)).st_size
+            except FileNotFoundError:
+                pass
+    return total
 
 
 def is_gone(pid):

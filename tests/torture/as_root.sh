@@ -3,4 +3,4 @@
 # that is not either, it says so and fails.
 set -eu
 [ "$(id -u)" = 0 ] && exec "$@"
-exec sudo -n --preserve-env=MYELIN_BIN,MYELIN_TOOLS,PYTHONDONTWRITEBYTECODE "$@"
+exec sudo -n --preserve-env=MYELIN_BIN,MYELIN_TOOLS,MYELIN_QUICK_KEYSTORE,PYTHONDONTWRITEBYTECODE "$@"
