@@ -166,6 +166,19 @@ static void object_abandon(struct server_exchange *exchange) {
     upload_abandon(exchange_state(exchange));
 }
 
+static result post_whole(struct server_exchange *exchange) {
+    struct request r;
+    struct whole_options options = {0};
+    AUTO_BYTES struct bytes receipts = {0};
+    TRY(request_read(exchange, IMAGE | PUT, &r));
+    TRY(exchange_query_number(exchange, "slot", UINT64_MAX, &options.slot));
+    TRY(exchange_query_number(exchange, "slice", 0, &options.slice_bytes));
+    return answer(exchange,
+                  put_whole(r.storage, &r.caller, &r.image, &r.put, &options,
+                            exchange_body(exchange), &receipts),
+                  &receipts);
+}
+
 static result post_draw(struct server_exchange *exchange) {
     struct request r;
     AUTO_BYTES struct bytes drawn = {0};
@@ -413,5 +426,7 @@ const struct server_route storaged_routes[] = {
     {"PUT", FORWARDS, BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .cost = 1, .end = put_forward},
     {"DELETE", FORWARDS, BUFFERED(FORMAT_LIMIT_SIGNED_SMALL), .cost = 1, .end = delete_forward},
     {"GET", "/v1/inbox", .cost = 2, .end = get_inbox},
+    /* After the others: seeds of the request sequences' fuzz target number the routes. */
+    {"POST", PUTS "/whole", BUFFERED(FORMAT_LIMIT_WHOLE_PUT), .cost = 2, .end = post_whole},
 };
 const size_t storaged_route_count = sizeof storaged_routes / sizeof storaged_routes[0];

@@ -110,11 +110,17 @@ static result choose_copies(struct putting *putting) {
     return setup_check_copies(&setup, putting->copies);
 }
 
-static result run_batch(struct putting *putting, struct put_batch *batch) {
+static result run_batch(struct put_batch *batch) {
     TRY(put_batch_begin(batch));
-    putting->has_begun = true;
     TRY(put_batch_choose(batch));
     TRY(put_batch_stream(batch));
+    return put_batch_publish(batch);
+}
+
+/* The servers hear of it once all of it is there. */
+static result run_small(struct put_batch *batch) {
+    TRY(put_batch_choose(batch));
+    TRY(put_batch_code(batch));
     return put_batch_publish(batch);
 }
 
@@ -164,8 +170,9 @@ static result put_files(struct putting *putting, size_t first, size_t count,
     };
     AUTO_PUT_BATCH struct put_batch batch = {0};
     TRY(put_batch_init(&plan, &batch));
-    result done = run_batch(putting, &batch);
-    if (done != OK && !batch.may_be_decided)
+    result done = batch.is_small ? run_small(&batch) : run_batch(&batch);
+    putting->has_begun |= batch.has_begun;
+    if (done != OK && batch.was_sent && !batch.may_be_decided)
         put_batch_abort(&batch);
     return done;
 }

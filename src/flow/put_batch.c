@@ -21,13 +21,28 @@ enum {
     THREADS_MAX = 16,
 };
 
+/* What goes to each server in one request is bounded so that all servers have it at about the same
+ * time, whatever the line: who prepared waits for the others. */
+enum {
+    SMALL_SYMBOL_BYTES = 256 << 10,
+    ENTRY_BYTES = 256, /* of an object's ids and the lengths around it, or of the put's */
+};
+
 /* A batch's manifests go to each server in one PreparePut. */
-enum { BATCH_FILES_MAX = 1000, BATCH_MANIFEST_BYTES = FORMAT_LIMIT_PREPARE_PUT / 2 };
+enum {
+    BATCH_FILES_MAX = 1000,
+    BATCH_MANIFEST_BYTES = FORMAT_LIMIT_PREPARE_PUT / 2,
+    META_BYTES = 256, /* of a sealed description without name and note */
+};
+
+/* At most, of an object whose name and note have so many bytes. */
+static size_t manifest_bytes(unsigned n, unsigned k, size_t text_bytes) {
+    size_t slot_bytes = FORMAT_NAME_MAX + FORMAT_HASH_BYTES + k + 16;
+    return text_bytes + META_BYTES + n * slot_bytes + 512;
+}
 
 size_t put_batch_files_max(unsigned n, unsigned k) {
-    size_t slot_bytes = FORMAT_NAME_MAX + FORMAT_HASH_BYTES + k + 16;
-    size_t manifest_bytes = FORMAT_SEALED_META_MAX + n * slot_bytes + 512;
-    size_t most = BATCH_MANIFEST_BYTES / manifest_bytes;
+    size_t most = BATCH_MANIFEST_BYTES / manifest_bytes(n, k, FORMAT_SEALED_META_MAX - META_BYTES);
     return most > BATCH_FILES_MAX ? BATCH_FILES_MAX : most;
 }
 
@@ -60,6 +75,7 @@ void put_batch_clean_up(struct put_batch *batch) {
     free(batch->objects);
     free(batch->root_memory);
     put_window_free(batch->window);
+    put_whole_free(batch);
     for (unsigned i = 0; i < FORMAT_SERVERS_MAX; i++)
         format_slice_table_abandon(&batch->tables[i]);
 }
@@ -96,9 +112,7 @@ static result init_objects(struct put_batch *batch, const struct put_plan *plan)
     return OK;
 }
 
-/* One slice hash for every slot's table; the object's roots with its last segment. */
-static void pass_in_order(void *context, const struct put_segment *segment) {
-    struct put_batch *batch = context;
+void put_batch_pass(struct put_batch *batch, const struct put_segment *segment) {
     struct put_object *object = &batch->objects[segment->object];
     for (unsigned slot = 0; slot < batch->slots->n; slot++) {
         if (segment->number == 0)
@@ -109,6 +123,10 @@ static void pass_in_order(void *context, const struct put_segment *segment) {
     }
     atomic_fetch_add(batch->bytes_done,
                      segment->is_whole ? object->file->size : segment->plain_len);
+}
+
+static void pass_in_order(void *context, const struct put_segment *segment) {
+    put_batch_pass(context, segment);
 }
 
 static result init_window(struct put_batch *batch) {
@@ -133,6 +151,26 @@ static result init_window(struct put_batch *batch) {
     return put_window_new(&options, &batch->window);
 }
 
+/* Whether all that a server gets fits in a WholePut. */
+static bool is_small(const struct put_batch *batch) {
+    unsigned n = batch->slots->n, k = batch->slots->k;
+    size_t symbol_bytes = 0, other_bytes = 0;
+    if (batch->assignment != NULL || batch->count > FORMAT_WHOLE_OBJECTS_MAX)
+        return false;
+    if (batch->envelope != NULL)
+        other_bytes =
+            FORMAT_LIMIT_ENVELOPE + FORMAT_LIMIT_SYMBOL + (size_t)n * k * FORMAT_SCALAR_BYTES;
+    for (size_t i = 0; i < batch->count && symbol_bytes <= SMALL_SYMBOL_BYTES; i++) {
+        const struct put_file *file = batch->objects[i].file;
+        if (!batch->objects[i].is_whole)
+            return false;
+        symbol_bytes += code_block_len((size_t)file->size + SEAL_TAG_BYTES, k);
+        other_bytes += manifest_bytes(n, k, strlen(file->name) + file->note.len) + ENTRY_BYTES;
+    }
+    return symbol_bytes <= SMALL_SYMBOL_BYTES &&
+           symbol_bytes + other_bytes + ENTRY_BYTES <= FORMAT_LIMIT_WHOLE_PUT;
+}
+
 result put_batch_init(const struct put_plan *plan, struct put_batch *out_batch) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     *out_batch = (struct put_batch){
@@ -155,5 +193,6 @@ result put_batch_init(const struct put_plan *plan, struct put_batch *out_batch) 
     hex_encode(view_of(plan->put, FORMAT_ID_BYTES), out_batch->hex);
     TRY(init_assignment(out_batch, plan->copies));
     TRY(init_objects(out_batch, plan));
-    return init_window(out_batch);
+    out_batch->is_small = is_small(out_batch);
+    return out_batch->is_small ? OK : init_window(out_batch);
 }

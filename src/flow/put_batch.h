@@ -7,6 +7,12 @@
  *     put_batch_stream    put_read -> put_code -> put_send, all objects, all at once
  *     put_batch_publish   prepare, then commit
  *     put_batch_abort     instead, where any of them failed
+ *
+ * Small objects that go together in one request to each server (`is_small`) take fewer steps:
+ *
+ *     put_batch_choose
+ *     put_batch_code      put_code, one object after the other, into memory
+ *     put_batch_publish   whole: begin, uploads and prepare at once; then commit
  */
 #ifndef MYELIN_FLOW_PUT_BATCH_H
 #define MYELIN_FLOW_PUT_BATCH_H
@@ -56,6 +62,10 @@ struct put_batch {
     uint8_t put[FORMAT_ID_BYTES];
     char hex[PUT_HEX]; /* of it */
     uint64_t created_ms;
+    bool is_small;       /* objects and all go to each server in one request */
+    bool was_sent;       /* a server may know of the put */
+    bool has_begun;      /* some servers have agreed to the put, and none has proved that it cannot
+                            be */
     bool may_be_decided; /* a commit was sent: no server may forget the put any more */
 
     uint8_t *rows; /* n x k */
@@ -70,7 +80,8 @@ struct put_batch {
     uint8_t (*root_memory)[DIGEST_BYTES]; /* the objects' */
 
     unsigned threads;
-    struct put_window *window;
+    struct put_window *window; /* NULL with is_small */
+    struct put_segment *coded; /* with is_small: each object's; their pieces and hashes are owned */
     struct format_slice_table tables[FORMAT_SERVERS_MAX]; /* of the object that passes in order */
     atomic_uint_least64_t *bytes_done;                    /* of all files of this flow */
     uint64_t bytes_total;
@@ -115,7 +126,9 @@ size_t put_batch_files_max(unsigned n, unsigned k);
 MUST_CHECK result put_batch_begin(struct put_batch *batch);
 
 /* CONFLICT where an answer is CONFLICT and its server shows the owner's own record of what would be
- * there twice: nobody is believed without. */
+ * there twice: nobody is believed without. Of one server, and of all. */
+MUST_CHECK result put_batch_prove_conflict(const struct put_batch *batch, unsigned slot,
+                                           const struct put_answer *answer);
 MUST_CHECK result put_batch_prove_conflicts(const struct put_batch *batch,
                                             const struct put_answer answers[]);
 
@@ -126,7 +139,11 @@ MUST_CHECK result put_batch_choose(struct put_batch *batch);
 /* IO, QUORUM, INTERNAL where cancelled. */
 MUST_CHECK result put_batch_stream(struct put_batch *batch);
 
-/* CONFLICT where another put of the image was first; QUORUM. */
+/* Instead, with is_small: nothing is sent yet. IO, NO_MEMORY, INTERNAL. */
+MUST_CHECK result put_batch_code(struct put_batch *batch);
+
+/* CONFLICT where another put of the image was first, and as put_batch_begin where that was not
+ * asked; QUORUM. */
 MUST_CHECK result put_batch_publish(struct put_batch *batch);
 
 /* Tells every server to forget the put; keeps this thread's error text. */
@@ -135,7 +152,36 @@ void put_batch_abort(struct put_batch *batch);
 /* The threads of put_batch_stream. Each ends by itself once the window has an end or a failure. */
 void put_read(struct put_batch *batch);
 void put_code(struct put_batch *batch);
+/* The same of one object that is whole, on the caller's thread. `segment` has an object's number
+ * and buffers: `plain` of k blocks, room for the tag included, n pieces, hashes. */
+MUST_CHECK result put_code_object(struct put_batch *batch, struct put_segment *segment);
 MUST_CHECK result put_send(struct put_batch *batch, unsigned slot);
+
+/* A coded segment's hashes into the slots' tables, and those into the object's roots with its last
+ * one; in order. */
+void put_batch_pass(struct put_batch *batch, const struct put_segment *segment);
+
+/* BeginPut, appended. */
+MUST_CHECK result put_batch_pack_begin(const struct put_batch *batch, struct bytes *out_wire);
+
+/* ".../objects/{object}..." with what the server needs to know of the pieces. */
+void put_object_path(const struct put_batch *batch, unsigned slot, const struct put_object *object,
+                     char out[PUT_PATH_BYTES]);
+
+/* A slice's length as requests name it: that of all of an object's segments but the last. */
+size_t put_object_slice_bytes(const struct put_batch *batch, const struct put_object *object);
+
+/* Whether a Receipt in Signed says that the slot has `symbol_bytes` of the object, and the very
+ * bytes that were sent. INTEGRITY, PROTOCOL, naming the server. */
+MUST_CHECK result put_receipt_check(const struct put_batch *batch, unsigned slot,
+                                    const struct put_object *object, uint64_t symbol_bytes,
+                                    struct view answer);
+
+/* The question of put_batch_publish that takes the place of begin, uploads and prepare: puts
+ * PreparePut, packed, with the objects' slices. */
+MUST_CHECK result put_whole_ask(struct put_batch *batch, unsigned slot, struct http_client *client,
+                                struct view prepare);
+void put_whole_free(struct put_batch *batch);
 
 /* ".../puts/{put}" with a suffix. */
 void put_batch_path(const struct put_batch *batch, const char *suffix, char out[PUT_PATH_BYTES]);

@@ -25,8 +25,7 @@ static result ask_begin(void *context, unsigned slot, struct http_client *client
                      NULL);
 }
 
-static result pack_begin(struct beginning *beginning) {
-    const struct put_batch *batch = beginning->batch;
+result put_batch_pack_begin(const struct put_batch *batch, struct bytes *out_wire) {
     ProtobufCBinaryData *ids = calloc(batch->count, sizeof *ids);
     if (ids == NULL)
         return FAIL(NO_MEMORY, "no memory for %zu object ids", batch->count);
@@ -37,7 +36,7 @@ static result pack_begin(struct beginning *beginning) {
     message.creates = batch->envelope != NULL;
     message.n_object = batch->count;
     message.object = ids;
-    result packed = format_pack(&message, &beginning->wire);
+    result packed = format_pack(&message, out_wire);
     free(ids);
     return packed;
 }
@@ -95,21 +94,25 @@ static result prove_image(const struct put_batch *batch, unsigned slot) {
     return FAIL(CONFLICT, "another put has just made this image: try again");
 }
 
+result put_batch_prove_conflict(const struct put_batch *batch, unsigned slot,
+                                const struct put_answer *answer) {
+    if (!answer->was_asked || answer->code != CONFLICT)
+        return OK;
+    TRY(prove_object(batch, slot));
+    return batch->envelope != NULL ? prove_image(batch, slot) : OK;
+}
+
 result put_batch_prove_conflicts(const struct put_batch *batch, const struct put_answer answers[]) {
-    for (unsigned i = 0; i < batch->slots->n; i++) {
-        if (!answers[i].was_asked || answers[i].code != CONFLICT)
-            continue;
-        TRY(prove_object(batch, i));
-        if (batch->envelope != NULL)
-            TRY(prove_image(batch, i));
-    }
+    for (unsigned i = 0; i < batch->slots->n; i++)
+        TRY(put_batch_prove_conflict(batch, i, &answers[i]));
     return OK;
 }
 
 static result begin(struct put_batch *batch, struct put_answer answers[]) {
     struct beginning beginning = {.batch = batch};
-    result begun = pack_begin(&beginning);
+    result begun = put_batch_pack_begin(batch, &beginning.wire);
     struct put_patience patience = {batch->slots->quorum, BEGIN_GRACE_MS, BEGIN_LIMIT_MS};
+    batch->was_sent = begun == OK;
     if (begun == OK)
         begun = put_slots_ask(batch->slots, NULL, ask_begin, &beginning, patience, answers);
     bytes_free(&beginning.wire);
@@ -117,7 +120,9 @@ static result begin(struct put_batch *batch, struct put_answer answers[]) {
     TRY(session_check_cancel(batch->session));
     TRY(put_batch_prove_conflicts(batch, answers));
     put_slots_lose_failed(batch->slots, answers);
-    return put_slots_check(batch->slots, "put");
+    TRY(put_slots_check(batch->slots, "put"));
+    batch->has_begun = true;
+    return OK;
 }
 
 result put_batch_begin(struct put_batch *batch) {

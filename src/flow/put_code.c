@@ -25,7 +25,7 @@ static result compress_whole(struct coder *coder, struct put_object *object,
     enum codec_kind kind = codec_encoder_kind(encoder);
     if (kind == CODEC_NONE)
         return OK;
-    TRY(bytes_reserve(&coder->scratch, object->segment_bytes));
+    TRY(bytes_reserve(&coder->scratch, segment->plain_len));
     size_t len;
     bool is_end;
     TRY(codec_encoder_read(encoder, coder->scratch.data, segment->plain_len, &len, &is_end));
@@ -71,7 +71,7 @@ static result encode_segment(struct coder *coder, struct put_segment *segment,
                              const uint8_t *const blocks[]) {
     const struct put_batch *batch = coder->batch;
     unsigned n = batch->slots->n, k = batch->slots->k;
-    size_t capacity = put_window_piece_capacity(batch->window), len = segment->piece_len;
+    size_t capacity = segment->piece_capacity, len = segment->piece_len;
     bool sends_blocks = batch->assignment != NULL;
     uint8_t *memory = segment->pieces, *slices[FORMAT_SERVERS_MAX];
     if (sends_blocks) {
@@ -106,17 +106,24 @@ static void coder_clean_up(struct coder *coder) {
     bytes_free(&coder->slices);
 }
 
+static result code_whole(struct coder *coder, struct put_segment *segment) {
+    TRY(read_whole(coder, &coder->batch->objects[segment->object], segment));
+    return code_segment(coder, segment);
+}
+
+result put_code_object(struct put_batch *batch, struct put_segment *segment) {
+    __attribute__((cleanup(coder_clean_up))) struct coder coder = {.batch = batch};
+    return code_whole(&coder, segment);
+}
+
 void put_code(struct put_batch *batch) {
     __attribute__((cleanup(coder_clean_up))) struct coder coder = {.batch = batch};
     for (;;) {
         struct put_segment *segment;
         if (put_window_take(batch->window, &segment) != OK || segment == NULL)
             return;
-        result coded = OK;
-        if (segment->is_whole)
-            coded = read_whole(&coder, &batch->objects[segment->object], segment);
-        if (coded == OK)
-            coded = code_segment(&coder, segment);
+        result coded =
+            segment->is_whole ? code_whole(&coder, segment) : code_segment(&coder, segment);
         if (coded != OK) {
             put_window_fail(batch->window, coded);
             return;

@@ -15,6 +15,7 @@ static const char PROTOBUF[] = "application/protobuf";
 
 enum {
     PREPARE_GRACE_MS = 5000,
+    WHOLE_GRACE_MS = 3000,
     PREPARE_LEAST_MS = 20000, /* and as long as a slow disk takes to have the symbol down */
     PREPARE_MOST_MS = 300000,
     DISK_BYTES_PER_MS = 10000,
@@ -137,6 +138,13 @@ static result pack_prepare(const struct publishing *publishing, unsigned slot,
     return format_pack(&message, out_wire);
 }
 
+static void note_prepared(struct publishing *publishing) {
+    pthread_mutex_lock(&publishing->lock);
+    if (publishing->first_prepared_ms == 0)
+        publishing->first_prepared_ms = clock_ms();
+    pthread_mutex_unlock(&publishing->lock);
+}
+
 static unsigned prepare_limit_ms(const struct put_batch *batch) {
     uint64_t limit_ms = PREPARE_LEAST_MS;
     for (size_t i = 0; i < batch->count; i++)
@@ -153,10 +161,21 @@ static result ask_prepare(void *context, unsigned slot, struct http_client *clie
     http_client_set_answer_timeout(client, prepare_limit_ms(publishing->batch));
     result prepared = http_call(client, "POST", path, bytes_view(&wire), PROTOBUF, 0, NULL);
     http_client_set_answer_timeout(client, 0);
-    pthread_mutex_lock(&publishing->lock);
-    if (prepared == OK && publishing->first_prepared_ms == 0)
-        publishing->first_prepared_ms = clock_ms();
-    pthread_mutex_unlock(&publishing->lock);
+    if (prepared == OK)
+        note_prepared(publishing);
+    return prepared;
+}
+
+/* Begin, uploads and prepare at once. */
+static result ask_whole(void *context, unsigned slot, struct http_client *client) {
+    struct publishing *publishing = context;
+    AUTO_BYTES struct bytes prepare = {0};
+    TRY(pack_prepare(publishing, slot, &prepare));
+    http_client_set_answer_timeout(client, prepare_limit_ms(publishing->batch));
+    result prepared = put_whole_ask(publishing->batch, slot, client, bytes_view(&prepare));
+    http_client_set_answer_timeout(client, 0);
+    if (prepared == OK)
+        note_prepared(publishing);
     return prepared;
 }
 
@@ -233,15 +252,39 @@ static result outwait_rivals(struct publishing *publishing, uint64_t started_ms,
     return OK;
 }
 
+/* What begin alone would have been refused with. */
+static result check_begun(struct publishing *publishing) {
+    struct put_batch *batch = publishing->batch;
+    for (unsigned i = 0; i < batch->slots->n; i++) {
+        uint8_t rival[FORMAT_ID_BYTES];
+        if (!rival_of(&publishing->answers[i], rival))
+            TRY(put_batch_prove_conflict(batch, i, &publishing->answers[i]));
+    }
+    batch->has_begun = true;
+    return OK;
+}
+
+/* The first question, of all servers. */
+static result ask_all(struct publishing *publishing) {
+    struct put_batch *batch = publishing->batch;
+    struct put_patience patience = {batch->slots->quorum, PREPARE_GRACE_MS,
+                                    prepare_limit_ms(batch)};
+    if (!batch->is_small)
+        return put_slots_ask(batch->slots, NULL, ask_prepare, publishing, patience,
+                             publishing->answers);
+    patience.grace_ms = WHOLE_GRACE_MS;
+    batch->was_sent = true;
+    TRY(put_slots_ask(batch->slots, NULL, ask_whole, publishing, patience, publishing->answers));
+    TRY(session_check_cancel(batch->session));
+    return check_begun(publishing);
+}
+
 static result prepare(struct publishing *publishing, uint64_t started_ms) {
     struct put_batch *batch = publishing->batch;
     struct put_answer *fresh = calloc(batch->slots->n, sizeof *fresh);
     if (fresh == NULL)
         return FAIL(NO_MEMORY, "no memory to ask %u servers", batch->slots->n);
-    struct put_patience patience = {batch->slots->quorum, PREPARE_GRACE_MS,
-                                    prepare_limit_ms(batch)};
-    result prepared =
-        put_slots_ask(batch->slots, NULL, ask_prepare, publishing, patience, publishing->answers);
+    result prepared = ask_all(publishing);
     if (prepared == OK)
         prepared = outwait_rivals(publishing, started_ms, fresh);
     free(fresh);

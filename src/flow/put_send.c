@@ -39,7 +39,7 @@ static result pull_pieces(void *context, uint8_t *out, size_t capacity, size_t *
         return put_window_check(window);
     const struct put_segment *segment = upload->segment;
     const uint8_t *piece =
-        segment->pieces + upload->pieces.block[upload->piece] * put_window_piece_capacity(window);
+        segment->pieces + upload->pieces.block[upload->piece] * segment->piece_capacity;
     size_t left = segment->piece_len - upload->sent;
     *out_len = left < capacity ? left : capacity;
     memcpy(out, piece + upload->sent, *out_len);
@@ -50,10 +50,10 @@ static result pull_pieces(void *context, uint8_t *out, size_t capacity, size_t *
     return ++upload->piece < upload->pieces.count ? OK : pass_segment(upload);
 }
 
-static result check_receipt(const struct upload *upload, const struct put_object *object,
-                            struct view answer) {
-    const struct put_batch *batch = upload->batch;
-    const struct put_slot *slot = &batch->slots->slot[upload->slot];
+result put_receipt_check(const struct put_batch *batch, unsigned number,
+                         const struct put_object *object, uint64_t symbol_bytes,
+                         struct view answer) {
+    const struct put_slot *slot = &batch->slots->slot[number];
     AUTO_FORMAT Myelin__Signed *record = NULL;
     AUTO_FORMAT Myelin__Receipt *receipt = NULL;
     result opened = format_parse_signed(answer, &record);
@@ -63,20 +63,22 @@ static result check_receipt(const struct upload *upload, const struct put_object
         return error_at(opened, "%s: its receipt", slot->name);
     if (strcmp(receipt->server, slot->name) != 0 ||
         memcmp(receipt->put.data, batch->put, FORMAT_ID_BYTES) != 0 ||
-        memcmp(receipt->object.data, object->id, FORMAT_ID_BYTES) != 0 ||
-        receipt->slot != upload->slot)
+        memcmp(receipt->object.data, object->id, FORMAT_ID_BYTES) != 0 || receipt->slot != number)
         return FAIL(PROTOCOL, "%s: its receipt is for something else", slot->name);
-    if (receipt->symbol_bytes != upload->symbol_bytes ||
-        memcmp(receipt->symbol_root.data, object->roots[upload->slot], DIGEST_BYTES) != 0)
+    if (receipt->symbol_bytes != symbol_bytes ||
+        memcmp(receipt->symbol_root.data, object->roots[number], DIGEST_BYTES) != 0)
         return FAIL(INTEGRITY, "%s: what it received is not what was sent", slot->name);
     return OK;
 }
 
-/* ".../objects/{object}..." with what the server needs to know of the pieces. */
-static void object_path(const struct put_batch *batch, unsigned slot,
-                        const struct put_object *object, char out[PUT_PATH_BYTES]) {
+size_t put_object_slice_bytes(const struct put_batch *batch, const struct put_object *object) {
+    return code_block_len(object->segment_bytes + SEAL_TAG_BYTES, batch->slots->k);
+}
+
+void put_object_path(const struct put_batch *batch, unsigned slot, const struct put_object *object,
+                     char out[PUT_PATH_BYTES]) {
     char id[OBJECT_HEX], suffix[PUT_PATH_BYTES / 2];
-    size_t slice = code_block_len(object->segment_bytes + SEAL_TAG_BYTES, batch->slots->k);
+    size_t slice = put_object_slice_bytes(batch, object);
     hex_encode(view_of(object->id, sizeof object->id), id);
     if (batch->assignment == NULL)
         snprintf(suffix, sizeof suffix, "/objects/%s?slot=%u&slice=%zu", id, slot, slice);
@@ -89,7 +91,7 @@ static void object_path(const struct put_batch *batch, unsigned slot,
 static result send_object(struct put_batch *batch, unsigned slot, const struct put_segment *first) {
     struct put_object *object = &batch->objects[first->object];
     char path[PUT_PATH_BYTES];
-    object_path(batch, slot, object, path);
+    put_object_path(batch, slot, object, path);
     struct upload upload = {
         .batch = batch, .slot = slot, .pieces = {1, {(uint8_t)slot}}, .segment = first};
     if (batch->assignment != NULL)
@@ -103,7 +105,7 @@ static result send_object(struct put_batch *batch, unsigned slot, const struct p
     if (upload.segment != NULL)
         return FAIL(PROTOCOL, "%s: answered before it had the whole object",
                     batch->slots->slot[slot].name);
-    return check_receipt(&upload, object, bytes_view(&answer));
+    return put_receipt_check(batch, slot, object, upload.symbol_bytes, bytes_view(&answer));
 }
 
 result put_send(struct put_batch *batch, unsigned slot) {

@@ -101,6 +101,7 @@ result put_window_new(const struct put_window_options *options, struct put_windo
     for (size_t i = 0; i < options->entries; i++) {
         window->segments[i].pieces =
             window->piece_memory + i * options->pieces * options->piece_capacity;
+        window->segments[i].piece_capacity = options->piece_capacity;
         window->segments[i].hashes = window->hash_memory + i * options->slots;
     }
     for (size_t i = 0; i < options->plain_buffers; i++)
@@ -110,10 +111,6 @@ result put_window_new(const struct put_window_options *options, struct put_windo
     *out_window = window;
     window = NULL;
     return OK;
-}
-
-size_t put_window_piece_capacity(const struct put_window *window) {
-    return window->options.piece_capacity;
 }
 
 static struct put_segment *entry_of(struct put_window *window, uint64_t number) {

@@ -31,7 +31,8 @@ struct put_segment {
     uint8_t *plain; /* plain_capacity bytes, until the segment is coded */
     size_t plain_len;
 
-    uint8_t *pieces;                 /* number i at pieces + i * piece_capacity */
+    uint8_t *pieces; /* number i at pieces + i * piece_capacity */
+    size_t piece_capacity;
     size_t piece_len;                /* of each */
     uint8_t (*hashes)[DIGEST_BYTES]; /* of the slices, by slot */
 };
@@ -55,8 +56,6 @@ MUST_CHECK result put_window_new(const struct put_window_options *options,
 void put_window_free(struct put_window *window);
 void put_window_free_at(struct put_window **window);
 #define AUTO_PUT_WINDOW __attribute__((cleanup(put_window_free_at)))
-
-size_t put_window_piece_capacity(const struct put_window *window);
 
 /* Every function below that gives a result gives the window's failure once it has one. */
 

@@ -80,6 +80,26 @@ result format_check_prepare_put(const void *message) {
     return check_records("manifest", m->manifest, m->n_manifest, FORMAT_LIMIT_MANIFEST);
 }
 
+result format_check_whole_put(const void *message) {
+    const Myelin__WholePut *m = message;
+    TRY(check_between("begin", m->begin, 1, FORMAT_LIMIT_BEGIN_PUT));
+    TRY(check_between("prepare", m->prepare, 1, FORMAT_LIMIT_WHOLE_PUT));
+    TRY(check_count("object", m->n_object, 1, FORMAT_WHOLE_OBJECTS_MAX));
+    for (size_t i = 0; i < m->n_object; i++) {
+        TRY(check_bytes("object: object", m->object[i]->object, FORMAT_ID_BYTES));
+        TRY(check_between("object: slices", m->object[i]->slices, 1, FORMAT_LIMIT_WHOLE_PUT));
+    }
+    return OK;
+}
+
+result format_check_whole_answer(const void *message) {
+    const Myelin__WholeAnswer *m = message;
+    TRY(check_count("receipt", m->n_receipt, 1, FORMAT_WHOLE_OBJECTS_MAX));
+    for (size_t i = 0; i < m->n_receipt; i++)
+        TRY(check_between("receipt", m->receipt[i], 1, FORMAT_LIMIT_SIGNED_SMALL));
+    return OK;
+}
+
 /* Sums over an image: more than one object's bound, and still far from overflow. */
 static result check_total(const char *field, uint64_t value) {
     return check_number(field, value, 0, INT64_MAX);

@@ -133,6 +133,9 @@ MUST_CHECK result format_parse_symbol(struct view wire, Myelin__Symbol **out_sym
 MUST_CHECK result format_parse_begin_put(struct view wire, Myelin__BeginPut **out_begin);
 MUST_CHECK result format_parse_draw_request(struct view wire, Myelin__DrawRequest **out_request);
 MUST_CHECK result format_parse_prepare_put(struct view wire, Myelin__PreparePut **out_prepare);
+/* The messages inside are for the functions above and below to parse. */
+MUST_CHECK result format_parse_whole_put(struct view wire, Myelin__WholePut **out_put);
+MUST_CHECK result format_parse_whole_answer(struct view wire, Myelin__WholeAnswer **out_answer);
 MUST_CHECK result format_parse_image_answer(struct view wire, Myelin__ImageAnswer **out_answer);
 MUST_CHECK result format_parse_image_page(struct view wire, Myelin__ImagePage **out_page);
 MUST_CHECK result format_parse_manifest_page(struct view wire, Myelin__ManifestPage **out_page);

@@ -27,6 +27,8 @@ static const struct format_kind kinds[] = {
     MESSAGE(begin_put, FORMAT_LIMIT_BEGIN_PUT),
     MESSAGE(draw_request, FORMAT_LIMIT_DRAW_REQUEST),
     MESSAGE(prepare_put, FORMAT_LIMIT_PREPARE_PUT),
+    MESSAGE(whole_put, FORMAT_LIMIT_WHOLE_PUT),
+    MESSAGE(whole_answer, FORMAT_LIMIT_WHOLE_ANSWER),
     MESSAGE(image_answer, FORMAT_LIMIT_IMAGE_ANSWER),
     MESSAGE(image_page, FORMAT_LIMIT_PAGE),
     MESSAGE(manifest_page, FORMAT_LIMIT_PAGE),

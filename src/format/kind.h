@@ -54,6 +54,8 @@ FORMAT_CHECK(symbol);
 FORMAT_CHECK(begin_put);
 FORMAT_CHECK(draw_request);
 FORMAT_CHECK(prepare_put);
+FORMAT_CHECK(whole_put);
+FORMAT_CHECK(whole_answer);
 FORMAT_CHECK(image_answer);
 FORMAT_CHECK(image_page);
 FORMAT_CHECK(manifest_page);

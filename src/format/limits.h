@@ -49,6 +49,7 @@ enum {
     FORMAT_SEALED_META_MAX = FORMAT_OBJECT_NAME_MAX + FORMAT_NOTE_MAX + 256,
     FORMAT_CERTIFICATE_MAX = 8 << 10, /* DER */
     FORMAT_OBJECTS_MAX = 4096,        /* objects in a put */
+    FORMAT_WHOLE_OBJECTS_MAX = 256,   /* in one that comes in one request */
     FORMAT_PAGE_ENTRIES_MAX = 4096,   /* entries in a page */
     FORMAT_RECIPIENTS_MAX = 4096,     /* active forwards of an image */
     FORMAT_CHECKED_MAX = 65536,       /* objects in a CheckAnswer */
@@ -99,6 +100,8 @@ enum {
     FORMAT_LIMIT_BEGIN_PUT = 128 << 10,
     FORMAT_LIMIT_DRAW_REQUEST = 256 << 10,
     FORMAT_LIMIT_PREPARE_PUT = 32 << 20,
+    FORMAT_LIMIT_WHOLE_PUT = 1 << 20, /* larger puts go step by step */
+    FORMAT_LIMIT_WHOLE_ANSWER = 80 << 10,
     FORMAT_LIMIT_IMAGE_ANSWER = 80 << 10,
     FORMAT_LIMIT_SYMBOL_ANSWER = 32 << 10,
     FORMAT_LIMIT_CHECK_ANSWER = 4 << 20,

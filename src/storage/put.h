@@ -10,6 +10,9 @@
  *               is rolled forward at the next start.
  *     abort     staging is removed
  *
+ * `whole` is begin, the uploads and prepare of small objects in one request: the same functions,
+ * one after the other.
+ *
  * The same put again, where it is here already and whole or damaged, is a repair: its objects are
  * replaced by what the owner signed then. So whoever may read the image can repair it.
  *
@@ -55,6 +58,18 @@ void upload_abandon(struct upload *upload); /* NULL is fine */
 MUST_CHECK result put_prepare(struct storage *storage, const struct storage_caller *caller,
                               const struct image_id *image, const struct short_id *put,
                               struct view body);
+
+/* POST .../whole?slot=S&slice=BYTES: WholePut. A WholeAnswer, appended, once the put is prepared;
+ * the same again where it is prepared already. Fails as put_begin, upload_open, upload_append,
+ * upload_finish and put_prepare, and leaves the put as the one that failed does: one that another
+ * prepared put stands in the way of need only be prepared once more. */
+struct whole_options {
+    uint64_t slot, slice_bytes; /* as of an upload */
+};
+MUST_CHECK result put_whole(struct storage *storage, const struct storage_caller *caller,
+                            const struct image_id *image, const struct short_id *put,
+                            const struct whole_options *options, struct view body,
+                            struct bytes *out_answer);
 
 /* POST .../commit: Commit in Signed; whoever brings it, for the owner's signature decides. Again is
  * OK. */

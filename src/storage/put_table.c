@@ -33,8 +33,10 @@ static result check_room(struct storage *storage, const struct put *draft, bool 
         of_user += strcmp(put->caller, draft->caller) == 0;
         if (!short_id_equal(&put->id, &draft->id))
             continue;
-        if (put->state != PUT_OPEN || put->doomed || !same_request(put, draft))
+        if (put->doomed || !same_request(put, draft))
             return FAIL(CONFLICT, "put %s is under way", draft->id.hex);
+        if (put->state != PUT_OPEN)
+            return FAIL(CONFLICT, "put %s is prepared", draft->id.hex);
         *out_there = true;
     }
     if (!*out_there && (count >= STORAGE_PUTS_MAX || of_user >= STORAGE_PUTS_OF_USER_MAX))

@@ -88,6 +88,10 @@ void put_table_remove(struct storage *storage, struct put *put);
 
 struct put_object *put_find_object(const struct put *put, const struct short_id *object);
 
+/* A Receipt in Signed of an object that was uploaded, appended; upload.c. NO_MEMORY. */
+MUST_CHECK result upload_receipt(const struct storage *storage, const struct put *put,
+                                 const struct put_object *object, struct bytes *out_receipt);
+
 void put_free(struct put *put);
 
 #endif

@@ -172,25 +172,26 @@ static result end_value(struct upload *upload) {
     return give_up_on_io(upload, store_writer_close(writer));
 }
 
-static result make_receipt(const struct upload *upload, struct bytes *out_receipt) {
+result upload_receipt(const struct storage *storage, const struct put *put,
+                      const struct put_object *object, struct bytes *out_receipt) {
     char server[FORMAT_NAME_MAX + 1];
-    memcpy(server, upload->storage->server, sizeof server);
+    memcpy(server, storage->server, sizeof server);
     Myelin__Receipt receipt = MYELIN__RECEIPT__INIT;
     receipt.server = server;
-    receipt.put = format_bytes(view_of(upload->put->id.bytes, FORMAT_ID_BYTES));
-    receipt.object = format_bytes(view_of(upload->object->id.bytes, FORMAT_ID_BYTES));
-    receipt.slot = upload->object->slot;
-    receipt.symbol_bytes = upload->bytes;
-    receipt.symbol_root = format_bytes(view_of(upload->object->root, DIGEST_BYTES));
+    receipt.put = format_bytes(view_of(put->id.bytes, FORMAT_ID_BYTES));
+    receipt.object = format_bytes(view_of(object->id.bytes, FORMAT_ID_BYTES));
+    receipt.slot = object->slot;
+    receipt.symbol_bytes = object->symbol_bytes;
+    receipt.symbol_root = format_bytes(view_of(object->root, DIGEST_BYTES));
     AUTO_FORMAT Myelin__Signed *record = NULL;
-    TRY(format_sign(upload->storage->key, &receipt, &record));
+    TRY(format_sign(storage->key, &receipt, &record));
     return format_pack(record, out_receipt);
 }
 
 result upload_finish(struct upload *upload, struct bytes *out_receipt) {
     result ended = end_value(upload);
     if (ended == OK)
-        ended = make_receipt(upload, out_receipt);
+        ended = upload_receipt(upload->storage, upload->put, upload->object, out_receipt);
     if (ended != OK) {
         upload_abandon(upload);
         return ended;

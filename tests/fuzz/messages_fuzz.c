@@ -60,6 +60,8 @@ static const ProtobufCMessageDescriptor *const descriptors[] = {
     &myelin__image_state__descriptor,
     &myelin__index_page__descriptor,
     &myelin__repair_answer__descriptor,
+    &myelin__whole_put__descriptor,
+    &myelin__whole_answer__descriptor,
 };
 
 static void check_accepted(const ProtobufCMessage *message, struct view wire) {

@@ -98,7 +98,10 @@ static void make_query(const struct step *step, const struct server_route *route
     size_t len = strlen(target);
     const struct draft *draft = &self.drafts[step->thing % DRAFTS];
     const char *last = strrchr(route->pattern, '/');
-    if (strcmp(last, "/{object}") == 0 || strcmp(last, "/blocks") == 0)
+    if (strcmp(last, "/whole") == 0)
+        snprintf(target + len, ROUTE_TARGET_MAX - len, "?slot=%d&slice=%u",
+                 FIXTURE_SLOT + (step->a == 1), FIXTURE_SLICE);
+    else if (strcmp(last, "/{object}") == 0 || strcmp(last, "/blocks") == 0)
         snprintf(target + len, ROUTE_TARGET_MAX - len, "?slot=%d&slice=%u", FIXTURE_SLOT,
                  object_of(step, draft)->layout.slice_len);
     else if (strcmp(last, "/symbol") == 0 && strstr(route->pattern, "objects") == NULL)
@@ -119,6 +122,8 @@ static void make_body(const struct step *step, const struct server_route *route,
         draft_begin_body(draft, out);
     else if (strcmp(last, "/{object}") == 0)
         must(bytes_append(out, view_of(object->slices, object->layout.symbol_bytes)));
+    else if (strcmp(last, "/whole") == 0)
+        draft_whole_body(draft, out);
     else if (strcmp(last, "/prepare") == 0)
         draft_prepare_body(draft, out);
     else if (strcmp(last, "/commit") == 0)

@@ -65,6 +65,32 @@ static inline Myelin__PreparePut sample_prepare_put(void) {
     return m;
 }
 
+static inline Myelin__WholePut sample_whole_put(void) {
+    static Myelin__WholeObject parts[2];
+    static Myelin__WholeObject *objects[2] = {&parts[0], &parts[1]};
+    Myelin__WholePut m = MYELIN__WHOLE_PUT__INIT;
+    m.begin = sample_bytes(1, 150);
+    m.prepare = sample_bytes(2, 200);
+    for (int i = 0; i < 2; i++) {
+        myelin__whole_object__init(&parts[i]);
+        parts[i].object = sample_bytes((uint8_t)(3 + i), 16);
+        parts[i].slices = sample_bytes((uint8_t)(5 + i), 100);
+    }
+    m.object = objects;
+    m.n_object = 2;
+    return m;
+}
+
+static inline Myelin__WholeAnswer sample_whole_answer(void) {
+    static ProtobufCBinaryData receipts[2];
+    Myelin__WholeAnswer m = MYELIN__WHOLE_ANSWER__INIT;
+    receipts[0] = sample_bytes(1, 210);
+    receipts[1] = sample_bytes(2, 210);
+    m.receipt = receipts;
+    m.n_receipt = 2;
+    return m;
+}
+
 static inline Myelin__ImageAnswer sample_image_answer(void) {
     Myelin__ImageAnswer m = MYELIN__IMAGE_ANSWER__INIT;
     m.envelope = sample_signed();

@@ -60,6 +60,36 @@ static void put_rules(void **state) {
     PREPARE(m.manifest[1] = &empty, "1: manifest: body: 0 bytes");
 }
 
+static void whole_rules(void **state) {
+    (void)state;
+    static uint8_t rows[FORMAT_LIMIT_BEGIN_PUT + 1];
+    static Myelin__WholeObject *many[FORMAT_WHOLE_OBJECTS_MAX + 1];
+    static ProtobufCBinaryData receipts[FORMAT_WHOLE_OBJECTS_MAX + 1];
+    for (size_t i = 0; i < FORMAT_WHOLE_OBJECTS_MAX + 1; i++) {
+        many[i] = sample_whole_put().object[0];
+        receipts[i] = sample_bytes(1, 210);
+    }
+#define WHOLE(breach, text) REFUSES(Myelin__WholePut, sample_whole_put(), breach, text)
+    WHOLE(m.begin.len = 0, "whole_put: begin: 0 bytes");
+    WHOLE((m.begin.data = rows, m.begin.len = sizeof rows), "begin: 131073 bytes");
+    WHOLE(m.prepare.len = 0, "prepare: 0 bytes");
+    WHOLE(m.n_object = 0, "object: 0 of them");
+    ACCEPTS(Myelin__WholePut, sample_whole_put(),
+            (m.object = many, m.n_object = FORMAT_WHOLE_OBJECTS_MAX));
+    WHOLE((m.object = many, m.n_object = FORMAT_WHOLE_OBJECTS_MAX + 1), "object: 257 of them");
+    WHOLE(m.object[1]->object.len = 15, "object: object: 15 bytes");
+    WHOLE(m.object[1]->slices.len = 0, "object: slices: 0 bytes");
+#define RECEIPTS(breach, text) REFUSES(Myelin__WholeAnswer, sample_whole_answer(), breach, text)
+    RECEIPTS(m.n_receipt = 0, "whole_answer: receipt: 0 of them");
+    ACCEPTS(Myelin__WholeAnswer, sample_whole_answer(),
+            (m.receipt = receipts, m.n_receipt = FORMAT_WHOLE_OBJECTS_MAX));
+    RECEIPTS((m.receipt = receipts, m.n_receipt = FORMAT_WHOLE_OBJECTS_MAX + 1),
+             "receipt: 257 of them");
+    RECEIPTS(m.receipt[1].len = 0, "receipt: 0 bytes");
+    RECEIPTS((m.receipt[1].data = rows, m.receipt[1].len = FORMAT_LIMIT_SIGNED_SMALL + 1),
+             "receipt: 4225 bytes");
+}
+
 static void symbol_rules(void **state) {
     (void)state;
 #define SYMBOL(breach, text) REFUSES(Myelin__Symbol, *sample_symbol(), breach, text)
@@ -154,9 +184,8 @@ static void mending_rules(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(put_rules),
-        cmocka_unit_test(symbol_rules),
-        cmocka_unit_test(storage_answer_rules),
+        cmocka_unit_test(put_rules),     cmocka_unit_test(whole_rules),
+        cmocka_unit_test(symbol_rules),  cmocka_unit_test(storage_answer_rules),
         cmocka_unit_test(mending_rules),
     };
     return cmocka_run_group_tests(tests, start, NULL);

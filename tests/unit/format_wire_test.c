@@ -70,6 +70,10 @@ static void visit_messages(visit each) {
     each(&draw);
     Myelin__PreparePut prepare = sample_prepare_put();
     each(&prepare);
+    Myelin__WholePut whole = sample_whole_put();
+    each(&whole);
+    Myelin__WholeAnswer receipts = sample_whole_answer();
+    each(&receipts);
     Myelin__ImageAnswer image = sample_image_answer();
     each(&image);
     Myelin__ImagePage images = sample_image_page();

@@ -79,6 +79,45 @@ static inline result ask_prepare(struct fixture *fixture, const struct person *w
                        bytes_view(&body));
 }
 
+/* What `ask_begin`, `ask_upload` and `ask_prepare` bring, at once. */
+static inline void draft_whole_body(const struct draft *draft, struct bytes *out_body) {
+    AUTO_BYTES struct bytes begin = {0}, prepare = {0};
+    Myelin__WholeObject objects[FIXTURE_OBJECTS], *pointers[FIXTURE_OBJECTS];
+    draft_begin_body(draft, &begin);
+    draft_prepare_body(draft, &prepare);
+    for (size_t i = 0; i < draft->object_count; i++) {
+        const struct draft_object *object = &draft->objects[i];
+        objects[i] = (Myelin__WholeObject)MYELIN__WHOLE_OBJECT__INIT;
+        objects[i].object = format_bytes(view_of(object->id.bytes, FORMAT_ID_BYTES));
+        objects[i].slices = format_bytes(view_of(object->slices, object->layout.symbol_bytes));
+        pointers[i] = &objects[i];
+    }
+    Myelin__WholePut whole = MYELIN__WHOLE_PUT__INIT;
+    whole.begin = format_bytes(bytes_view(&begin));
+    whole.prepare = format_bytes(bytes_view(&prepare));
+    whole.object = pointers;
+    whole.n_object = draft->object_count;
+    assert_int_equal(format_pack(&whole, out_body), OK);
+}
+
+/* `out_answer` may be NULL. */
+static inline result ask_whole_body(struct fixture *fixture, const struct person *who,
+                                    const struct draft *draft, unsigned slot, struct view body,
+                                    struct bytes *out_answer) {
+    const struct whole_options options = {.slot = slot, .slice_bytes = FIXTURE_SLICE};
+    AUTO_BYTES struct bytes answer = {0};
+    TRY(put_whole(fixture->storage, &who->caller, &draft->image, &draft->put, &options, body,
+                  &answer));
+    return out_answer == NULL ? OK : bytes_append(out_answer, bytes_view(&answer));
+}
+
+static inline result ask_whole(struct fixture *fixture, const struct person *who,
+                               const struct draft *draft, struct bytes *out_answer) {
+    AUTO_BYTES struct bytes body = {0};
+    draft_whole_body(draft, &body);
+    return ask_whole_body(fixture, who, draft, FIXTURE_SLOT, bytes_view(&body), out_answer);
+}
+
 static inline result ask_commit(struct fixture *fixture, const struct person *who,
                                 const struct draft *draft) {
     return put_commit(fixture->storage, &who->caller, &draft->image, &draft->put,

@@ -36,6 +36,7 @@ enum {
     FIXTURE_SLOT = 1, /* of this server, "storage-2" */
     FIXTURE_OBJECTS = 5,
     FIXTURE_SEGMENT = 4096,
+    FIXTURE_SLICE = (FIXTURE_SEGMENT + FORMAT_TAG_BYTES) / FIXTURE_K,
 };
 
 static uint64_t fixture_now_ms = 1700000000000;
