@@ -15,7 +15,7 @@
  *               short, drip           half of them; slower than anybody wants to wait
  *               hashes                the table of slice hashes
  *     puts      receipt, forged-receipt, other-receipt; forgets: says yes and keeps nothing;
- *               balks: prepares and does not commit
+ *               balks: prepares and does not commit; steps: knows no puts in one request
  *     all       nonsense, refuse, absent
  *               exec                  starts another program, as one does who has taken it over
  */
@@ -399,6 +399,17 @@ WRAP(result, upload_finish, struct upload *upload, struct bytes *out_receipt) {
     if (lie_is(&lie, "forged-receipt"))
         flip(&again->signature);
     return lie_pack(again, out_receipt);
+}
+
+/* As a server of a version before there were such requests. */
+WRAP(result, put_whole, struct storage *storage, const struct storage_caller *caller,
+     const struct image_id *image, const struct short_id *put, const struct whole_options *options,
+     struct view body, struct bytes *out_answer) {
+    struct lie lie;
+    lie_load(caller->name, false, &lie);
+    if (lie_is(&lie, "steps"))
+        return FAIL(NOT_FOUND, "there is nothing of this name");
+    return __real_put_whole(storage, caller, image, put, options, body, out_answer);
 }
 
 WRAP(result, put_prepare, struct storage *storage, const struct storage_caller *caller,

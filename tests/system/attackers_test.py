@@ -30,6 +30,7 @@ G2_POINT = bytes.fromhex(
     "024aa2b2f08f0a91260805272dc51051c6e47ad4fa403b02b4510b647ae3d1770bac0326a805bbefd48056c8c121bdb8")
 IMAGE = "/v1/images/" + "ab" * 32
 PUT = IMAGE + "/puts/" + "cd" * 16
+WHOLE = PUT + "/whole?slot=0&slice=2056"
 
 
 @pytest.fixture(scope="module")
@@ -294,6 +295,11 @@ HUGE = {
     "a slash in a name": b"GET /v1/users/..%2f..%2fseal.key HTTP/1.1\r\nHost: x\r\n\r\n",
     "a zero in a name": b"GET /v1/users/alice%00 HTTP/1.1\r\nHost: x\r\n\r\n",
     "ten thousand objects": post(PUT, b"".join(field(3, b"") for _ in range(60_000))),
+    "a whole put of 1 MiB and a byte": post(WHOLE, b"x" * ((1 << 20) + 1)),
+    "a whole put of nothing": post(WHOLE, b"\x12\x00" * (1 << 19)),
+    "a whole put of garbage": post(WHOLE, field(1, G2_POINT) + field(2, field(1, b"o" * 16) + field(2, b"s")) +
+                                   field(3, b"\xff" * 500_000)),
+    "a whole put in no slot": post(WHOLE.replace("slot=0", "slot=4294967296"), field(1, b"x")),
     "messages in messages": post(PUT, deep(5000)),
     "an offer of nothing": post("/v1/care/check", b"\x0a\x00" * (1 << 20)),
 }

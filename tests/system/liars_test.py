@@ -202,6 +202,18 @@ def test_receipts(world, lie):
     assert blamed(answer.err) == ({"storage-1", "storage-3"}, set())
 
 
+def test_servers_of_a_version_without_puts_in_one_request(world):
+    """They are brought the same step by step, and nobody notices."""
+    c, paths = world.c, [world.c.make(f"s{i}.bin", 70000) for i in range(3)]
+    c.tell(dict.fromkeys(STORAGE, "steps"))
+    for image in ("new", "new"):  # it is made, then added to
+        answer = c.must("put", "--id", image, paths.pop(), user="alice")
+        assert answer.err == ""
+    c.must("verify", "new", user="alice")
+    assert c.run("put", "--id", "new", c.make("s1.bin", 5), user="alice").code not in (0, TOO_FEW)
+    assert set(c.fetch("alice", "new")[0]) == {"s1.bin", "s2.bin"}
+
+
 def test_servers_that_keep_nothing(world):
     """They acknowledge a put and have nothing: what is missing is named at the first get."""
     c, path = world.c, world.c.make("f.bin", 70000)
