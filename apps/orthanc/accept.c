@@ -80,6 +80,17 @@ static bool is_known(const struct import *import, const char *name) {
 
 /* ------------------------------------------------------------------ whose it is */
 
+/* "19700101" as people write it; what is no date as it is. */
+static void show_birth(const char *birth, char out[32]) {
+    bool is_date = strlen(birth) == 8 && strspn(birth, "0123456789") == 8;
+    if (birth[0] == '\0')
+        snprintf(out, 32, "birth date unknown");
+    else if (is_date)
+        snprintf(out, 32, "born %.4s-%.2s-%.2s", birth, birth + 4, birth + 6);
+    else
+        snprintf(out, 32, "born '%.16s'", birth);
+}
+
 static result same_person(const json_t *here, const char *name, const char *birth,
                           const char *owner) {
     const json_t *tags = json_object_get(here, "MainDicomTags");
@@ -87,10 +98,14 @@ static result same_person(const json_t *here, const char *name, const char *birt
     const char *here_birth = orthanc_text(tags, "PatientBirthDate");
     if (strcmp(here_name, name) == 0 && strcmp(here_birth, birth) == 0)
         return OK;
-    return FAIL(CONFLICT,
-                "PatientID %.64s is '%.64s', born '%.10s', here, and '%.64s', born '%.10s', with "
-                "%s: accepting would merge them",
-                orthanc_text(tags, "PatientID"), here_name, here_birth, name, birth, owner);
+    char here_born[32], born[32];
+    show_birth(here_birth, here_born);
+    show_birth(birth, born);
+    return FAIL(
+        CONFLICT,
+        "patient ID %.64s is %.64s, %s, here. With %s it is %.64s, %s. Accepting would make "
+        "one patient of the two",
+        orthanc_text(tags, "PatientID"), here_name, here_born, owner, name, born);
 }
 
 static result check_tags(struct gateway *gateway, const json_t *tags, const char *owner) {
@@ -180,8 +195,10 @@ static result import_object(struct import *import, const struct listed *object) 
     const struct accept_request *request = import->request;
     AUTO_BYTES struct bytes file = {0};
     struct record record = {.op = RECORD_ADD, .size = object->size};
-    TRY(make_file(import, object, &file));
-    if (!is_dicom(bytes_view(&file)) || file.len > UINT32_MAX) {
+    /* The size is the owner's word: no memory for what Orthanc cannot be handed anyway. */
+    if (object->size <= UINT32_MAX)
+        TRY(make_file(import, object, &file));
+    if (!is_dicom(bytes_view(&file))) {
         count_one(import, &import->skipped);
         return OK;
     }

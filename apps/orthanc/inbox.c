@@ -64,8 +64,8 @@ static result may_conclude(struct gateway *gateway, struct check *check, bool *o
 
 static result undo_one(struct gateway *gateway, const struct accepted *image) {
     TRY(accept_undo(gateway, image->owner, image->id));
-    gateway_notice(gateway, "%s no longer forwards study %s: it left the index", image->owner,
-                   image->id);
+    gateway_notice(gateway, "%s no longer forwards study %s: it is not among your studies any more",
+                   image->owner, image->id);
     return OK;
 }
 

@@ -89,6 +89,58 @@ def test_an_archive_is_moved_in_while_it_is_used_and_out_again(hospitals):
     after.stop()
 
 
+def attached(node, instance):
+    """{name: bytes as Orthanc gives them} of all attachments of an instance."""
+    return {name: node.request("GET", f"/instances/{instance}/attachments/{name}/data")[1]
+            for name in node.get(f"/instances/{instance}/attachments")}
+
+
+def test_a_compressed_archive_with_attachments_of_all_kinds_is_moved_in_and_out(hospitals):
+    """Orthanc's own compression, headers that it keeps apart (type 3), and files of users' types."""
+    before = hospitals.plain("a", name="compressed", http=8042, dicom=4242, StorageCompression=True)
+    archive = before.folder / "files"
+    folder, uid = study(hospitals, 6, 4)
+    for path in sorted(folder.iterdir()):
+        before.post("/instances", path.read_bytes())
+    reported = before.instances()[0]
+    for kind in (1024, 1025, 65535):
+        assert before.request("PUT", f"/instances/{reported}/attachments/{kind}", b"a report %d" % kind)[0] == 200
+    assert before.request("PUT", f"/studies/{before.get('/studies')[0]}/attachments/2000", bytes(50_000))[0] == 200
+    expected = {instance: attached(before, instance) for instance in before.instances()}
+    assert set(expected[reported]) >= {"dicom", "dicom-until-pixel-data", "1024", "1025", "65535"}
+    before.stop()
+    count = len(files(archive))
+    assert count == 4 + 4 + 3 + 1
+
+    node = hospitals.gateway("a", "alice", name="compressed", Archive=str(archive))
+    assert migrate(node, 5) == {"Moved": 5, "Skipped": 0, "IsDone": False}
+    assert {instance: attached(node, instance) for instance in node.instances()} == expected
+    assert migrate(node) == {"Moved": count - 5, "Skipped": 0, "IsDone": True} and files(archive) == []
+    node.kill()
+    node.start()
+    assert {instance: attached(node, instance) for instance in node.instances()} == expected
+    assert stored(node) == contents(folder)
+    one = node.get("/studies")[0]
+    assert "not this gateway's own" in node.post("/myelin/forward", {"Study": one, "To": ["bob"]}, code=404)["Message"]
+
+    # What Orthanc uncompresses becomes an image like any other.
+    for instance in node.instances():
+        assert node.request("POST", f"/instances/{instance}/attachments/dicom/uncompress", b"")[0] == 200
+    node.wait(lambda: images(hospitals.cluster).get(uid, {}).get("objects") == 4, timeout=30)
+    assert node.post("/myelin/forward", {"Study": one, "To": ["bob"]})["To"] == ["bob"]
+    node.kill()
+    node.start()
+    assert {instance: attached(node, instance) for instance in node.instances()} == expected
+
+    assert migrate(node, Undo=True)["IsDone"] and len(files(archive)) == count
+    node.stop()
+    assert "ALARM" not in node.log()
+    after = hospitals.plain("a", name="compressed", http=8042, dicom=4242)
+    assert {instance: attached(after, instance) for instance in after.instances()} == expected
+    assert stored(after) == contents(folder)
+    after.stop()
+
+
 @pytest.fixture
 def postgres(hospitals):
     """A server of hospital A's own; gives what Orthanc is told of it."""

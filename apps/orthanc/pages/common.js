@@ -96,6 +96,8 @@ export function confirm(text) {
 
 export const showTime = (ms) => (ms ? new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : "");
 
+export const upperFirst = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
+
 // "3 days ago", of a time since 1970.
 export function showAge(ms) {
   const seconds = Math.max(0, Math.round((Date.now() - ms) / 1000));
@@ -128,6 +130,13 @@ export function studyInAddress() {
 export const studyTitle = (study) => {
   const tags = study.MainDicomTags;
   return [tags.StudyDescription, showDate(tags.StudyDate)].filter(Boolean).join(", ") || "Study without a description";
+};
+
+// Whose it is, as far as a name does not say.
+export const studyPerson = (study) => {
+  const tags = study.PatientMainDicomTags;
+  return [tags.PatientID && `patient ID ${tags.PatientID}`,
+    tags.PatientBirthDate ? `born ${showDate(tags.PatientBirthDate)}` : "no birth date"].filter(Boolean).join(", ");
 };
 
 const ACTIONS = { open: "opened", rekey: "forwarded", revoke: "revoked", enroll: "enrolled" };

@@ -1,5 +1,6 @@
 // What colleagues forwarded: accept it, look at it.
-import { byId, confirm, during, element, fillRows, get, post, postOrthanc, row, say, showBytes, showName, showTime, studyTitle }
+import { byId, confirm, during, element, fillRows, get, post, postOrthanc, row, say, showBytes, showName, showTime, studyPerson,
+  studyTitle, upperFirst }
   from "./common.js";
 
 // Orthanc's study of this UID; null where it has none.
@@ -23,7 +24,7 @@ async function accept(button, shared) {
       report = await post("accept", body);
     } catch (error) {
       if (error.status !== 409) throw error;
-      if (!await confirm(error.message)) return;
+      if (!await confirm(`${upperFirst(error.message.replaceAll(/\^+/g, ", "))}.`)) return;
       report = await post("accept", { ...body, MergePatient: true });
     }
     await refresh();
@@ -46,10 +47,11 @@ function actions(shared, study) {
 
 function sharedRow(shared, study) {
   const what = study ? [element("div", {}, showName(study.PatientMainDicomTags.PatientName)),
-    element("div", {}, studyTitle(study))] : [];
+    element("div", {}, studyTitle(study)), element("div", { class: "under" }, studyPerson(study))] : [];
   const images = shared.Accepted && shared.Accepted < shared.Objects ? `${shared.Accepted} of ${shared.Objects}` : `${shared.Objects}`;
   return row(shared.Owner, element("td", {}, ...what, element("div", { class: "uid" }, shared.Image)),
-    showTime(shared.TimeMs), images, showBytes(shared.SealedBytes), actions(shared, study));
+    showTime(shared.TimeMs), element("td", { class: "number" }, images),
+    element("td", { class: "number" }, showBytes(shared.SealedBytes)), actions(shared, study));
 }
 
 async function refresh() {

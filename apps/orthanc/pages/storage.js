@@ -1,5 +1,5 @@
 // The servers, what waits to be sent, what the last verification found, and who opened what.
-import { accessRow, byId, during, element, fillRows, gatherAccesses, get, post, row, say, showAge, showBytes, showTime }
+import { accessRow, byId, during, element, fillRows, gatherAccesses, get, post, row, say, showAge, showBytes, showTime, upperFirst }
   from "./common.js";
 
 const ACCESSES_SHOWN = 200;
@@ -15,14 +15,16 @@ function showFigures(status) {
   const spool = status.Spool;
   const waiting = spool.Attachments
     ? `${spool.Attachments} (${showBytes(spool.Bytes)}), oldest ${spool.OldestSeconds} s` : "nothing";
-  byId("who").textContent = `Myelin ${status.Version} stores for ${status.User}, write policy ${status.WritePolicy}.`;
+  byId("who").textContent = `Myelin ${status.Version} stores for ${status.User}. ${status.WritePolicy === "spool"
+    ? "What is received is safe on this gateway's disk at first, and then sent to the storage servers."
+    : "What is received is on the storage servers before its sender is told that it is safe."}`;
   byId("figures").replaceChildren(
-    figure("Servers", status.IsWell ? "well" : "in trouble"),
+    figure("Servers that answer", `${status.Servers.filter((one) => one.IsWell).length} of ${status.Servers.length}`),
     figure("Waiting to be sent", waiting),
     figure("Stored since the start", `${status.Stored}`),
     figure("Read since the start", `${status.Read}`),
-    figure("Failed reads", `${status.ReadFailures}`),
-    figure("Bad bytes found", `${status.IntegrityFailures}`));
+    figure("Could not be read", `${status.ReadFailures}`),
+    figure("Damage noticed", `${status.IntegrityFailures}`));
   if (status.Message) say(status.Message, "bad");
   else if (spool.Trouble) say(`Sending waits: ${spool.Trouble}`, "bad");
   else say("");
@@ -35,15 +37,13 @@ function serverRow(server) {
     element("td", { class: "number" }, server.IsWell ? `${server.Milliseconds} ms` : ""));
 }
 
-const upperFirst = (text) => text[0].toUpperCase() + text.slice(1);
-
 function showVerify(verify) {
   const isRunning = verify.State === "running";
   const texts = {
-    never: "The images were never verified.",
-    running: "Every slice of every image is being checked at every storage server ...",
-    good: "Every slice of every image is good at every storage server.",
-    bad: "Something is lost or bad, or could not be checked. `myelin repair` mends it while enough servers are good.",
+    never: "What is stored was never checked.",
+    running: "All that is stored is being checked at every storage server ...",
+    good: "All that is stored was checked at every storage server, and all of it is good.",
+    bad: "Something is lost or damaged, or could not be checked. Tell who looks after the servers: `myelin repair` mends it while enough of them are good.",
   };
   const text = texts[verify.State] || verify.State;
   const when = verify.TimeMs ? `${showAge(verify.TimeMs)} (${showTime(verify.TimeMs)})` : "";

@@ -1,6 +1,6 @@
 // One study: who has it, forwarding it, taking it back, who opened it.
 import { accessRow, byId, confirm, during, element, fillRows, gatherAccesses, get, getOrthanc, post, row, say, showName,
-  studyInAddress, studyTitle } from "./common.js";
+  studyInAddress, studyPerson, studyTitle, upperFirst } from "./common.js";
 
 const id = studyInAddress();
 let image = "";
@@ -75,6 +75,7 @@ async function start() {
   image = study.MainDicomTags.StudyInstanceUID;
   byId("patient").textContent = showName(study.PatientMainDicomTags.PatientName);
   byId("title").textContent = studyTitle(study);
+  byId("person").textContent = upperFirst(studyPerson(study));
   document.title = `${showName(study.PatientMainDicomTags.PatientName)} - Myelin`;
   byId("view").href = `viewer.html?study=${id}`;
   byId("view").hidden = false;

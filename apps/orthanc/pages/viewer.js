@@ -73,6 +73,7 @@ async function show(index) {
 
 function whatIsWrong(error) {
   const reason = error && error.error ? error.error : error;
+  if (reason && reason.status === 503) return "too few of the servers that hold the images answer now. Try again later.";
   if (reason && reason.status) return `Orthanc answers ${reason.status}. The log of Orthanc says why.`;
   return String((reason && reason.message) || "it holds no picture that this page can decode");
 }
@@ -162,12 +163,16 @@ function play() {
 
 // ------------------------------------------------------------------ series
 
+function seriesName(one, index) {
+  return one.MainDicomTags.SeriesDescription || `Series ${one.MainDicomTags.SeriesNumber || index + 1}`;
+}
+
 function seriesButton(one, index) {
   const tags = one.MainDicomTags;
   const thumbnail = element("img", { alt: "", loading: "lazy", src: `../../instances/${one.Instances[one.Instances.length >> 1]}/preview` });
   thumbnail.addEventListener("error", () => thumbnail.remove());
   return element("li", {}, element("button", { type: "button", onclick: () => open(index) }, thumbnail,
-    element("span", {}, tags.SeriesDescription || `Series ${tags.SeriesNumber || index + 1}`,
+    element("span", {}, seriesName(one, index),
       element("small", {}, `${tags.Modality || "?"}, ${one.Instances.length} ${one.Instances.length === 1 ? "file" : "files"}`))));
 }
 
@@ -180,7 +185,7 @@ async function open(index) {
   const one = series[index];
   [...byId("series").querySelectorAll("button")].forEach((button, i) =>
     button.setAttribute("aria-current", String(i === index)));
-  byId("which").textContent = `${one.MainDicomTags.SeriesDescription || "Series"}\n${one.MainDicomTags.Modality || ""}`;
+  byId("which").textContent = `${seriesName(one, index)}\n${one.MainDicomTags.Modality || ""}`;
   label();
   try {
     const instances = await getOrthanc(`series/${one.ID}/instances`);
