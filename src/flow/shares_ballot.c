@@ -6,7 +6,7 @@
 #include "base/secret.h"
 #include "flow/shares_run.h"
 
-enum { BALLOT_RANDOM_BITS = 20, TRIES = 6 };
+enum { BALLOT_RANDOM_BITS = FORMAT_BALLOT_RANDOM_BITS, TRIES = 6 };
 
 /* ------------------------------------------------------------------ ballots */
 

@@ -64,6 +64,9 @@ enum {
 };
 #define FORMAT_SEALED_BYTES_MAX (UINT64_C(1) << 40)
 
+/* A ballot of share care: milliseconds since 1970, then so many bits by chance. */
+enum { FORMAT_BALLOT_RANDOM_BITS = 20 };
+
 /* The coefficients of an envelope's slots, back to back. */
 enum { FORMAT_COEFFICIENTS_MAX = FORMAT_SERVERS_MAX * FORMAT_SERVERS_MAX * FORMAT_SCALAR_BYTES };
 

@@ -163,6 +163,22 @@ result care_terms_offered(const struct care_base *base, const Myelin__CareOffer 
     return OK;
 }
 
+/* ------------------------------------------------------------------ ballots */
+
+enum { DAY_MS = 24 * 60 * 60 * 1000 };
+
+result care_check_ballot(const struct care_base *base, uint64_t ballot, bool given_away) {
+    const uint64_t moment = UINT64_C(1) << FORMAT_BALLOT_RANDOM_BITS;
+    const Myelin__ShareFile *own = base->record.file;
+    uint64_t promised = own != NULL ? own->promised : 0;
+    uint64_t latest_ms = caller_clock_ms() + (given_away ? 2 : 1) * (uint64_t)DAY_MS;
+    if (ballot / moment <= latest_ms || ballot <= promised ||
+        (promised > 0 && ballot - promised < 2 * moment))
+        return OK;
+    return FAIL(INVALID,
+                "a ballot from days ahead: the clock of who asks is wrong, or this server's");
+}
+
 /* ------------------------------------------------------------------ begin */
 
 static result pack_state(const struct key_service *service, const Myelin__ShareFile *file,
@@ -248,6 +264,7 @@ result service_care_begin(struct key_service *service, const struct tls_peer *pe
         TRY(check_replacement(service, &base, request));
     } else if (request->ballot != 0) {
         AUTO_SHARE struct share_record promised = {0};
+        TRY(care_check_ballot(&base, request->ballot, false));
         TRY(share_store_promise(service->shares, request->user, request->ballot, &promised));
         care_base_free(&base);
         TRY(care_base_open(service, peer, request->user, NULL, &base));

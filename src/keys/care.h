@@ -72,6 +72,13 @@ struct care_terms {
     const struct key_share *share;               /* to deal for a resharing */
 };
 
+/* INVALID for a ballot that is more than a day ahead of this server's clock, or two when it is
+ * `given_away` by others' promises, and not just above the one promised here: who could promise
+ * away all that are to come would stop every later change of these shares. A ballot higher by a
+ * moment than the one promised is taken whatever the time, so that a clock that was wrong once does
+ * no harm. */
+MUST_CHECK result care_check_ballot(const struct care_base *base, uint64_t ballot, bool given_away);
+
 /* Terms for what `base` begins: to replace `lost`, or to reshare among `receivers` for a `new_t`
  * above 0, or to refresh. They borrow from `base`. */
 void care_terms_of(const struct care_base *base, uint32_t lost, unsigned new_t,

@@ -119,6 +119,7 @@ result service_care_accept(struct key_service *service, const struct tls_peer *p
     TRY(care_base_open(service, peer, offer->user, offer->from, &base));
     if (is_done(service, base.record.file, offer))
         return sign_acceptance(service, offer, out_acceptance);
+    TRY(care_check_ballot(&base, offer->ballot, true));
     TRY(care_terms_offered(&base, offer, &terms));
     TRY(check_concerned(service, &base, &terms));
     TRY(accept_offer(service, &base, &terms, offer));

@@ -120,6 +120,65 @@ static void test_ballots(void **state) {
     assert_int_equal(again->promised, 9);
 }
 
+/* Nobody promises away all ballots that are to come, neither at begin nor at accept. */
+static void test_ballots_are_bound_to_time(void **state) {
+    AUTO_RUN run = {.count = 0};
+    AUTO_RUN after = {.count = 0};
+    AUTO_FORMAT Myelin__CareState *none = NULL;
+    const uint64_t moment = UINT64_C(1) << FORMAT_BALLOT_RANDOM_BITS;
+    const uint64_t day = UINT64_C(24) * 60 * 60 * 1000 * moment;
+    uint64_t now = caller_clock_ms() * moment;
+    struct tls_peer manager = world.mallory.peer;
+    manager.role = TLS_ROLE_MANAGER;
+    (void)state;
+    assert_int_equal(begin_as(&manager, 0, INT64_MAX, 0, &none), INVALID);
+    assert_int_equal(begin_as(&manager, 0, now + 2 * day, 0, &none), INVALID);
+    begin(&run, 7, 0);
+    assert_int_equal(run.state[0]->promised, 7);
+    make_generation(&run);
+    run.ballot = INT64_MAX;
+    assert_int_equal(accept_at(&run, 0), INVALID);
+    run.ballot = now + 3 * day;
+    assert_int_equal(accept_at(&run, 0), INVALID);
+    uint64_t most = now + day - moment;
+    for (unsigned i = 0; i < M; i++) {
+        AUTO_FORMAT Myelin__CareState *promised = NULL;
+        assert_int_equal(begin_as(&manager, i, most, 0, &promised), OK);
+        assert_int_equal(promised->promised, most);
+    }
+    /* However far ahead that is, a next one is free, and carries a refresh through. */
+    AUTO_FORMAT Myelin__CareState *far = NULL;
+    assert_int_equal(begin_as(&manager, 0, most + 3 * day, 0, &far), INVALID);
+    begin(&after, most + 2 * moment - 1, 0);
+    make_generation(&after);
+    for (unsigned i = 0; i < M; i++)
+        assert_int_equal(accept_at(&after, i), OK);
+    for (unsigned i = 0; i < M; i++)
+        assert_int_equal(finish_at(&after, i), OK);
+    assert_int_equal(usable(after.generation), M);
+}
+
+/* A promise from when a clock was wrong, here of the year 2100: the next one is free all the same.
+ */
+static void test_a_promise_from_far_ahead(void **state) {
+    const uint64_t moment = UINT64_C(1) << FORMAT_BALLOT_RANDOM_BITS;
+    const uint64_t ahead = UINT64_C(4102444800000) * moment;
+    (void)state;
+    for (unsigned i = 0; i < M; i++) {
+        AUTO_SHARE struct share_record record = {0};
+        assert_int_equal(share_store_promise(fleet.service[i].shares, "alice", ahead, &record), OK);
+    }
+    AUTO_RUN run = {.count = 0};
+    AUTO_FORMAT Myelin__CareState *none = NULL;
+    assert_int_equal(begin_as(&world.alice.peer, 0, ahead + 2 * moment, 0, &none), INVALID);
+    begin(&run, ahead + moment, 0);
+    make_generation(&run);
+    for (unsigned i = 0; i < M; i++)
+        assert_int_equal(accept_at(&run, i), OK);
+    for (unsigned i = 0; i < M; i++)
+        assert_int_equal(finish_at(&run, i), OK);
+}
+
 /* What was accepted somewhere can be given to the others by somebody else, from what is stored. */
 static void test_a_broken_run_is_taken_up(void **state) {
     AUTO_RUN first = {.count = 0};
@@ -210,6 +269,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CARE_TEST(test_one_generation_always_works), CARE_TEST(test_the_old_share_is_gone),
         CARE_TEST(test_finish_needs_a_quorum),       CARE_TEST(test_ballots),
+        CARE_TEST(test_ballots_are_bound_to_time),   CARE_TEST(test_a_promise_from_far_ahead),
         CARE_TEST(test_a_broken_run_is_taken_up),    CARE_TEST(test_wrong_dealers_are_named),
         CARE_TEST(test_wrong_offers_are_refused),    CARE_TEST(test_who_may),
     };
