@@ -86,6 +86,59 @@ def check_documents():
                 problems.append(f"{path.name}: {name} does not exist")
 
 
+def documents():
+    return {path.name: path.read_text() for path in [*SOURCE.glob("*.md"), *(SOURCE / "docs").glob("*.md")]}
+
+
+def sources():
+    """The tree's own files that are text, documents aside, by path."""
+    folders = ("src", "apps", "include", "proto", "tests", "bench", "demo", "cmake", "packaging", "docs")
+    for path in [SOURCE / "run", SOURCE / "CMakeLists.txt", *(p for f in folders for p in (SOURCE / f).rglob("*"))]:
+        if path.is_file() and path.suffix not in (".md", ".svg") and not {"corpus", "node_modules"} & {*path.parts}:
+            yield path, path.read_text(errors="replace")
+
+
+def check_names_in_documents():
+    """What a document names by itself exists: files, functions, tests, fields, metrics."""
+    words, files = {"pg_dump"}, set()  # not ours, and named
+    for path, text in sources():
+        words.update(re.findall(r"\w+", text))
+        files.add(path.name)
+        words.add(path.stem.removesuffix("_fuzz"))
+    checked = 0
+    for name, text in documents().items():
+        for token in re.findall(r"`([^`\n]+)`", text):
+            word = re.fullmatch(r"(?:myelin_(?:storage|key)_)?([a-z]\w*_\w+)(?:\(\))?", token)
+            if word:
+                checked += 1
+                if not {word[1], token.removesuffix("()")} & words:
+                    problems.append(f"{name}: {token} is nowhere in the tree")
+            elif re.fullmatch(r"[\w.-]+\.(?:c|h|py|cc|proto|cmake|mjs|js|html|sh)", token):
+                checked += 1
+                if token not in files:
+                    problems.append(f"{name}: there is no file {token}")
+    if checked < 100:
+        problems.append(f"documents: only {checked} names were found")
+
+
+def check_sections():
+    """`FILE.md, "Section"` in a document or a comment names a section that FILE.md has."""
+    texts = documents()
+    titles = {name: [re.sub(r"[`*]", "", heading or bold).strip() for heading, bold in
+                     re.findall(r"^#+ (.*)$|\*\*([^*\n]+)\*\*", text, re.M)] for name, text in texts.items()}
+    checked = 0
+    for where, text in [*texts.items(), *((path.name, text) for path, text in sources())]:
+        flat = re.sub(r"\n\s*(?:\*|#|//)?\s*", " ", text)
+        for name, section in re.findall(r'\b(\w+)(?:\.md|\]\([^)]*\)), "([^"]{2,60})"', flat):
+            if f"{name}.md" not in titles:
+                continue
+            checked += 1
+            if not any(title.startswith(section.rstrip(".,")) for title in titles[f"{name}.md"]):
+                problems.append(f'{where}: {name}.md has no section "{section}"')
+    if checked < 10:
+        problems.append(f"only {checked} references to sections were found")
+
+
 def check_named_functions():
     """In docs/PAPER.md's tables a name that follows a path stands in that file."""
     checked = 0
@@ -121,6 +174,8 @@ def check_headers_stand_alone():
 check_layers(layer_table())
 check_link_graph()
 check_documents()
+check_names_in_documents()
+check_sections()
 check_named_functions()
 check_headers_stand_alone()
 for problem in problems:
