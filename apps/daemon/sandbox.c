@@ -11,14 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#if defined(__has_feature) /* clang's way to say it; gcc defines a macro */
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define UNDER_SANITIZER
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define UNDER_SANITIZER
-#endif
+#include "base/sanitizer.h"
 
 /* By name: where an architecture lacks one, libseccomp says so and it is left out. */
 static const char *const allowed[] = {

@@ -4,14 +4,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#if defined(__has_feature) /* clang's way to say it; gcc defines a macro */
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define UNDER_SANITIZER
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define UNDER_SANITIZER
-#endif
+#include "base/sanitizer.h"
 
 result secret_start(void) {
     if (sodium_init() < 0)

@@ -9,6 +9,7 @@
 #include "format/hash.h"
 #include "format/layout.h"
 #include "format/statement.h"
+#include "format/symbol.h"
 
 void open_answers_free(struct open_answers *answers) {
     for (unsigned i = 0; answers->of != NULL && i < answers->servers; i++) {
@@ -84,16 +85,10 @@ static bool is_vouched(const struct session *session, const struct asking *askin
 static result parse_value(const struct image *image, const struct open_answer *answer,
                           const Myelin__Symbol *symbol, unsigned slot,
                           struct codeword_symbol *out_value) {
-    unsigned k = image->envelope->k;
-    struct view coefficients[FORMAT_SERVERS_MAX];
-    if (symbol->slot != slot || symbol->n_coefficient != k)
-        return FAIL(PROTOCOL, "slot %u, %zu coefficients", symbol->slot, symbol->n_coefficient);
-    for (unsigned i = 0; i < k; i++)
-        coefficients[i] = format_view(symbol->coefficient[i]);
+    if (symbol->slot != slot)
+        return FAIL(PROTOCOL, "slot %u, not %u", symbol->slot, slot);
     AUTO_SYMBOL struct codeword_symbol value = {0};
-    TRY(codeword_symbol_parse("symbol", symbol->b, format_view(symbol->alpha),
-                              format_view(symbol->beta), format_view(symbol->gamma), coefficients,
-                              k, k, &value));
+    TRY(format_symbol_open(symbol, image->envelope->k, &value));
     if (value.value.b != answer->b || !g2_equal(&value.value.beta, &answer->beta))
         return FAIL(PROTOCOL, "its b and beta are not the answer's");
     *out_value = value;

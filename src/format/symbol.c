@@ -23,3 +23,17 @@ result format_symbol_pack(unsigned slot, const struct codeword_symbol *symbol,
     format_symbol_hash(&message, out_hash);
     return format_pack(&message, out_wire);
 }
+
+result format_symbol_open(const Myelin__Symbol *symbol, unsigned k,
+                          struct codeword_symbol *out_symbol) {
+    struct view coefficients[FORMAT_SERVERS_MAX];
+    *out_symbol = (struct codeword_symbol){0};
+    if (symbol->n_coefficient != k || k > FORMAT_SERVERS_MAX)
+        return FAIL(PROTOCOL, "symbol: %zu coefficients, expected k = %u", symbol->n_coefficient,
+                    k);
+    for (size_t i = 0; i < k; i++)
+        coefficients[i] = format_view(symbol->coefficient[i]);
+    return codeword_symbol_parse("symbol", symbol->b, format_view(symbol->alpha),
+                                 format_view(symbol->beta), format_view(symbol->gamma),
+                                 coefficients, k, k, out_symbol);
+}

@@ -1,6 +1,6 @@
 #include "keys/symbol_check.h"
 
-#include "scheme/codeword.h"
+#include "format/symbol.h"
 
 /* The forward that a re-encrypted symbol stands on. */
 static result check_forward(const struct symbol_terms *terms, const Myelin__SymbolAnswer *answer,
@@ -36,15 +36,8 @@ static result check_origin(const struct symbol_terms *terms, const Myelin__Symbo
 }
 
 static result check_groups(const struct symbol_terms *terms, const Myelin__Symbol *symbol) {
-    struct view coefficients[FORMAT_SERVERS_MAX];
     AUTO_SYMBOL struct codeword_symbol parsed = {0};
-    if (symbol->n_coefficient != terms->k)
-        return FAIL(PROTOCOL, "%zu coefficients, expected %u", symbol->n_coefficient, terms->k);
-    for (size_t i = 0; i < symbol->n_coefficient; i++)
-        coefficients[i] = format_view(symbol->coefficient[i]);
-    return codeword_symbol_parse("symbol", symbol->b, format_view(symbol->alpha),
-                                 format_view(symbol->beta), format_view(symbol->gamma),
-                                 coefficients, symbol->n_coefficient, terms->k, &parsed);
+    return format_symbol_open(symbol, terms->k, &parsed);
 }
 
 result symbol_check(const struct symbol_terms *terms, const char *server,

@@ -64,16 +64,6 @@ static result fetch_slot(struct mending *m, uint32_t slot, Myelin__SymbolAnswer 
     return got;
 }
 
-static result parse_symbol(const Myelin__Symbol *symbol, struct codeword_symbol *out) {
-    struct view coefficients[FORMAT_SERVERS_MAX];
-    for (size_t i = 0; i < symbol->n_coefficient; i++)
-        coefficients[i] = format_view(symbol->coefficient[i]);
-    return codeword_symbol_parse("symbol", symbol->b, format_view(symbol->alpha),
-                                 format_view(symbol->beta), format_view(symbol->gamma),
-                                 coefficients, symbol->n_coefficient,
-                                 (unsigned)symbol->n_coefficient, out);
-}
-
 /* k symbols whose coefficients are independent. */
 struct chosen {
     struct codeword_symbol symbols[FORMAT_SERVERS_MAX];
@@ -96,7 +86,8 @@ static result choose_symbols(struct mending *m, uint32_t lost, struct chosen *ch
         uint32_t slot = (uint32_t)((lost + step) % n);
         TRY(mend_go_on(m));
         if (fetch_slot(m, slot, &answer) != OK ||
-            parse_symbol(answer->symbol, &chosen->symbols[chosen->count]) != OK)
+            format_symbol_open(answer->symbol, m->envelope->k, &chosen->symbols[chosen->count]) !=
+                OK)
             continue;
         if (matrix_span_add(&span, chosen->symbols[chosen->count].coefficients))
             chosen->count++;

@@ -147,7 +147,7 @@ static void file_rules(void **state) {
     SHARE(m.box.len = 64, "box: 64 bytes");
 }
 
-static void share_care_is_checked(void **state) {
+static void dealings_are_checked(void **state) {
     (void)state;
 #define DEALING(breach, text) REFUSES(Myelin__Dealing, sample_dealing(), breach, text)
     DEALING(m.user = bad_name, "dealing: user");
@@ -174,6 +174,10 @@ static void share_care_is_checked(void **state) {
     DEALT(m.ballot = 0, "ballot");
     DEALT(m.n_box = 2, "box");
     DEALT(m.receivers = sample_holders(0), "receivers: not ascending");
+}
+
+static void what_key_servers_sign_is_checked(void **state) {
+    (void)state;
 #define ACCEPTANCE(breach, text) REFUSES(Myelin__Acceptance, sample_acceptance(), breach, text)
     ACCEPTANCE(m.server = bad_name, "acceptance: server");
     ACCEPTANCE(m.ballot = 0, "ballot");
@@ -184,6 +188,10 @@ static void share_care_is_checked(void **state) {
     BLINDED(m.lost = 0, "lost");
     BLINDED(m.dealings.len = 0, "dealings");
     BLINDED(m.box.len = 64, "box: 64 bytes");
+}
+
+static void care_requests_are_checked(void **state) {
+    (void)state;
 #define ASKED(breach, text) REFUSES(Myelin__CareRequest, sample_care_request(), breach, text)
     ASKED(m.ballot = UINT64_MAX, "care_request: ballot");
     ASKED(m.lost = 1, "lost");
@@ -201,6 +209,10 @@ static void share_care_is_checked(void **state) {
     ASKED_RESHARE(m.t = 0, "holders: 3 bytes, expected 0");
     ASKED_RESHARE(m.holders.len = 0, "holders");
     ASKED_RESHARE(m.ballot = 0, "ballot");
+}
+
+static void care_states_and_offers_are_checked(void **state) {
+    (void)state;
 #define STATE(breach, text) REFUSES(Myelin__CareState, sample_care_state(), breach, text)
     STATE(m.accepted = 10, "care_state: accepted");
     STATE(m.next.len = 0, "next");
@@ -229,6 +241,10 @@ static void share_care_is_checked(void **state) {
     RESTORE(m.n_blinded = 0, "blinded");
     RESTORE(m.holders = sample_holders(1), "holders");
     RESTORE(m.epoch = UINT64_MAX, "epoch");
+}
+
+static void files_of_two_generations_are_checked(void **state) {
+    (void)state;
 #define NEXT(breach, text) REFUSES(Myelin__ShareFile, sample_share_file_next(), breach, text)
     NEXT(m.accepted = 10, "share_file: accepted");
     NEXT(m.accepted = 0, "next");
@@ -241,9 +257,15 @@ static void share_care_is_checked(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(key_message_rules),     cmocka_unit_test(open_answer_rules),
-        cmocka_unit_test(audit_rules),           cmocka_unit_test(file_rules),
-        cmocka_unit_test(share_care_is_checked),
+        cmocka_unit_test(key_message_rules),
+        cmocka_unit_test(open_answer_rules),
+        cmocka_unit_test(audit_rules),
+        cmocka_unit_test(file_rules),
+        cmocka_unit_test(dealings_are_checked),
+        cmocka_unit_test(what_key_servers_sign_is_checked),
+        cmocka_unit_test(care_requests_are_checked),
+        cmocka_unit_test(care_states_and_offers_are_checked),
+        cmocka_unit_test(files_of_two_generations_are_checked),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }
