@@ -23,6 +23,7 @@ void digest_finish(struct digest *digest, uint8_t out[DIGEST_BYTES]);
 /* Ends a digest that was started and is not wanted; finishing it also ends it. */
 void digest_abandon(struct digest *digest);
 
+/* HMAC (RFC 2104). Cannot fail. */
 void digest_hmac_sha256(struct view key, struct view data, uint8_t out[DIGEST_BYTES]);
 
 /* HKDF-SHA256, extract then expand, of a 32-byte key. `info` is a C string. */

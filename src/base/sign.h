@@ -17,6 +17,7 @@ struct sign_key {
     uint8_t expanded[64];
 };
 
+/* A new key, and the key of a seed, which is the secret itself. */
 void sign_key_random(struct sign_key *out_key);
 void sign_key_from_seed(const uint8_t seed[SIGN_SEED_BYTES], struct sign_key *out_key);
 

@@ -43,7 +43,8 @@ void code_cut(uint8_t *segment, size_t len, unsigned k, const uint8_t *out_block
  * With x = k + slot and y_j = j, the row is 1 / (x + y_j), j < k: a row of a Cauchy matrix, all of
  * whose square submatrices are regular. Slots from 256 - k on have no x left in the field; they
  * take the unit rows e_0, e_1, ...: identity over Cauchy is still a code any k of whose rows
- * decode. Every n up to CODE_SYMBOLS_MAX is thus possible with every k.
+ * decode. Every n up to CODE_SYMBOLS_MAX is thus possible with every k. INVALID for a k or a slot
+ * out of bounds.
  */
 MUST_CHECK result code_cauchy_row(unsigned k, unsigned slot, uint8_t out_row[]);
 

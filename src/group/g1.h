@@ -16,15 +16,17 @@ struct g1 {
     uint64_t limb[18];
 };
 
-void g1_identity(struct g1 *out);
+void g1_identity(struct g1 *out);  /* 1, as groups are written here */
 void g1_generator(struct g1 *out); /* the standard generator, g in the scheme */
 
 /* A point from outside: exactly 48 bytes, compressed (ZCash form), canonical, on the curve, in the
  * subgroup of order r, not the identity. PROTOCOL, naming `field` and what is wrong. */
 MUST_CHECK result g1_parse(const char *field, struct view bytes, struct g1 *out);
 
+/* 48 bytes, compressed. The identity has bytes too (0xc0, then zeros), which g1_parse refuses. */
 void g1_to_bytes(const struct g1 *point, uint8_t out[G1_BYTES]);
 
+/* For public points: the time may tell which of these is the case. */
 bool g1_is_identity(const struct g1 *point);
 bool g1_equal(const struct g1 *a, const struct g1 *b);
 

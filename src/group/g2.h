@@ -20,15 +20,17 @@ struct g2 {
 #define AUTO_G2 __attribute__((cleanup(g2_wipe)))
 void g2_wipe(struct g2 *point);
 
-void g2_identity(struct g2 *out);
+void g2_identity(struct g2 *out);  /* 1, as groups are written here */
 void g2_generator(struct g2 *out); /* the standard generator, h in the scheme */
 
 /* A point from outside: exactly 96 bytes, compressed (ZCash form), canonical, on the curve, in the
  * subgroup of order r, not the identity. PROTOCOL, naming `field` and what is wrong. */
 MUST_CHECK result g2_parse(const char *field, struct view bytes, struct g2 *out);
 
+/* 96 bytes, compressed. The identity has bytes too (0xc0, then zeros), which g2_parse refuses. */
 void g2_to_bytes(const struct g2 *point, uint8_t out[G2_BYTES]);
 
+/* For public points: the time may tell which of these is the case. */
 bool g2_is_identity(const struct g2 *point);
 bool g2_equal(const struct g2 *a, const struct g2 *b);
 

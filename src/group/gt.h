@@ -22,7 +22,7 @@ struct gt {
 #define AUTO_GT __attribute__((cleanup(gt_wipe)))
 void gt_wipe(struct gt *element);
 
-void gt_identity(struct gt *out);
+void gt_identity(struct gt *out); /* 1 */
 
 /* e(g, h). */
 void gt_generator(struct gt *out);
@@ -32,8 +32,10 @@ void gt_generator(struct gt *out);
  * naming `field` and what is wrong. */
 MUST_CHECK result gt_parse(const char *field, struct view bytes, struct gt *out);
 
+/* 576 bytes, as gt_parse takes them; the identity, which that refuses, has bytes too. */
 void gt_to_bytes(const struct gt *element, uint8_t out[GT_BYTES]);
 
+/* For public elements: the time may tell which of these is the case. */
 bool gt_is_identity(const struct gt *element);
 bool gt_equal(const struct gt *a, const struct gt *b);
 

@@ -9,6 +9,8 @@
 #include "group/g2.h"
 #include "group/gt.h"
 
+/* e(p, q). The time does not depend on the points, but for the identity and for whether they are in
+ * affine form already. */
 void pairing(const struct g1 *p, const struct g2 *q, struct gt *out);
 
 /* The part of the work that depends on the G2 side only, for a q that many pairings share: about
@@ -18,9 +20,11 @@ struct pairing_lines {
     bool identity;
 };
 
+/* For lines of a q that is secret, such as D of Combine. */
 #define AUTO_LINES __attribute__((cleanup(pairing_lines_wipe)))
 void pairing_lines_wipe(struct pairing_lines *lines);
 
+/* The lines of q; of any q, the identity too. */
 void pairing_prepare(const struct g2 *q, struct pairing_lines *out_lines);
 
 /* e(p, q) for the q of `lines`. */

@@ -3,7 +3,8 @@
  *
  * The groups are written multiplicatively, as the paper writes them: `_mul` is the group operation,
  * `_exp` raises to a scalar. Every `_exp` and every operation on scalars runs in constant time;
- * those whose time depends on their exponents say `_public` in their names.
+ * those whose time depends on their exponents say `_public` in their names. No function of this
+ * layer has state: all are safe from any thread.
  */
 #ifndef MYELIN_GROUP_SCALAR_H
 #define MYELIN_GROUP_SCALAR_H
@@ -24,6 +25,7 @@ struct scalar {
 #define AUTO_SCALAR __attribute__((cleanup(scalar_wipe)))
 void scalar_wipe(struct scalar *scalar);
 
+/* `value`, which is below r. */
 void scalar_from_u64(uint64_t value, struct scalar *out_scalar);
 
 /* Uniform in [1, r). */
@@ -36,6 +38,7 @@ MUST_CHECK result scalar_parse(const char *field, struct view bytes, struct scal
 MUST_CHECK result scalar_parse_nonzero(const char *field, struct view bytes,
                                        struct scalar *out_scalar);
 
+/* 32 bytes, big-endian, canonical. Wipe them where the scalar is secret. */
 void scalar_to_bytes(const struct scalar *scalar, uint8_t out[SCALAR_BYTES]);
 
 /* expand_message_xmd (RFC 9380, 5.3.1) with SHA-256 over `message`, 48 bytes, as a big-endian
@@ -43,6 +46,7 @@ void scalar_to_bytes(const struct scalar *scalar, uint8_t out[SCALAR_BYTES]);
  * depends on the length of `message` only. May be zero. */
 void scalar_hash(const char *domain, struct view message, struct scalar *out_scalar);
 
+/* Constant time. */
 bool scalar_is_zero(const struct scalar *a);
 bool scalar_equal(const struct scalar *a, const struct scalar *b);
 

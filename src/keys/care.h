@@ -53,6 +53,7 @@ MUST_CHECK result care_file_of(const struct key_service *service, char *user,
 void care_holders(const struct key_service *service, const Myelin__ShareFile *file,
                   struct holders *out);
 
+/* The name of key server `index`, which the description has; borrowed from it. */
 const char *care_server_name(const struct key_service *service, uint32_t index);
 
 /* What a dealing must be about. */

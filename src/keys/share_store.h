@@ -136,6 +136,7 @@ MUST_CHECK result share_store_restore(struct share_store *store, const Myelin__S
 MUST_CHECK result share_store_page(struct share_store *store, const char *after, size_t limit,
                                    struct bytes *out_page);
 
+/* Users with an active share here. */
 size_t share_store_count(struct share_store *store);
 
 /* A share file's bytes, opened: what share_store_get does with them. INTEGRITY, NO_MEMORY. */

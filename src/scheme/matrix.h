@@ -18,6 +18,7 @@ struct matrix_span {
 };
 
 #define AUTO_SPAN __attribute__((cleanup(matrix_span_free)))
+/* For rows of `k` scalars, none yet. NO_MEMORY. */
 MUST_CHECK result matrix_span_new(size_t k, struct matrix_span *out);
 void matrix_span_free(struct matrix_span *span);
 

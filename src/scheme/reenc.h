@@ -16,6 +16,7 @@ struct reenc_key {
     struct pairing_lines rk2;
 };
 
+/* rk1 as it is, and the lines of rk2. */
 void reenc_prepare(const struct rekey *rekey, struct reenc_key *out);
 
 /* Re-encrypts one ciphertext or codeword symbol's value; coefficients stay as they are. INVALID

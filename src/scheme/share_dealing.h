@@ -51,6 +51,7 @@ size_t share_dealing_bytes(unsigned t);
 /* Writes share_dealing_bytes(dealing->commitments.t) bytes. */
 void share_dealing_to_bytes(const struct share_dealing *dealing, uint8_t out[]);
 
+/* d1(i), then d2(i): into secret memory. */
 void subshare_to_bytes(const struct subshare *subshare, uint8_t out[SUBSHARE_BYTES]);
 
 /* From `dealer` for `receiver`: 64 bytes. PROTOCOL, naming `field`; INVALID for indices outside 1
