@@ -196,7 +196,7 @@ static result import_object(struct import *import, const struct listed *object) 
     AUTO_BYTES struct bytes file = {0};
     struct record record = {.op = RECORD_ADD, .size = object->size};
     /* The size is the owner's word: no memory for what Orthanc cannot be handed anyway. */
-    if (object->size <= UINT32_MAX)
+    if (object->size <= import->gateway->config.attachment_bytes)
         TRY(make_file(import, object, &file));
     if (!is_dicom(bytes_view(&file))) {
         count_one(import, &import->skipped);

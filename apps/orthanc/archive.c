@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -58,11 +59,23 @@ struct walk {
     struct archive_done done;
 };
 
+/* Such a file stays where it is, and is read from there. */
+static bool is_too_large(const struct gateway *gateway, const char *uuid) {
+    char path[PATH_MAX];
+    struct stat found;
+    return find_path(gateway, uuid, path) == OK && stat(path, &found) == 0 &&
+           (uint64_t)found.st_size > gateway->config.attachment_bytes;
+}
+
 /* Orthanc may delete it meanwhile: then there is no file left to remove, and the map is not to keep
  * what was just put into it. */
 static result adopt(struct walk *walk, const char *uuid) {
     struct gateway *gateway = walk->gateway;
     struct record record;
+    if (is_too_large(gateway, uuid)) {
+        walk->done.skipped++;
+        return OK;
+    }
     if (map_find(gateway->map, uuid, &record) != OK) {
         AUTO_BYTES struct bytes data = {0};
         result read = archive_read(gateway, uuid, &data);

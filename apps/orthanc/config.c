@@ -173,14 +173,16 @@ static result take_codec(const json_t *section, char **out_codec) {
 }
 
 static result take_numbers(const json_t *section, struct config *config) {
-    uint64_t spool_mb, cache_mb, wait, key, inbox;
+    uint64_t spool_mb, cache_mb, attachment_mb, wait, key, inbox;
     TRY(take_number(section, "SpoolLimitMB", 10240, 1, UINT32_MAX, &spool_mb));
+    TRY(take_number(section, "AttachmentLimitMB", 4095, 1, 4095, &attachment_mb));
     TRY(take_number(section, "SpoolWaitSeconds", 30, 0, 3600, &wait));
     TRY(take_number(section, "ReadCacheMB", 128, 0, 1 << 20, &cache_mb));
     TRY(take_number(section, "KeySeconds", 600, 1, 86400, &key));
     TRY(take_number(section, "InboxSeconds", 60, 1, 86400, &inbox));
     config->spool_bytes = spool_mb * MIB;
     config->cache_bytes = cache_mb * MIB;
+    config->attachment_bytes = attachment_mb * MIB;
     config->spool_wait_s = (unsigned)wait;
     config->key_s = (unsigned)key;
     config->inbox_s = (unsigned)inbox;
@@ -188,11 +190,22 @@ static result take_numbers(const json_t *section, struct config *config) {
 }
 
 static result take_section(const json_t *section, struct config *config) {
-    static const char *const known[] = {"System",      "User",         "PassphraseFile",
-                                        "Home",        "Folder",       "Codec",
-                                        "WritePolicy", "SpoolLimitMB", "SpoolWaitSeconds",
-                                        "ReadCacheMB", "KeySeconds",   "InboxSeconds",
-                                        "Rules",       "Rights",       "Archive",
+    static const char *const known[] = {"System",
+                                        "User",
+                                        "PassphraseFile",
+                                        "Home",
+                                        "Folder",
+                                        "Codec",
+                                        "WritePolicy",
+                                        "SpoolLimitMB",
+                                        "SpoolWaitSeconds",
+                                        "ReadCacheMB",
+                                        "KeySeconds",
+                                        "InboxSeconds",
+                                        "AttachmentLimitMB",
+                                        "Rules",
+                                        "Rights",
+                                        "Archive",
                                         NULL};
     if (!json_is_object(section))
         return FAIL(INVALID, "\"Myelin\" is to be an object");

@@ -32,6 +32,7 @@ struct config {
     char *archive; /* plain files of the time before; "": none */
     enum config_policy policy;
     uint64_t spool_bytes, cache_bytes;
+    uint64_t attachment_bytes; /* larger ones are not taken; less than 4 GiB */
     unsigned spool_wait_s, key_s, inbox_s;
     struct config_rule *rules;
     size_t rule_count;

@@ -12,8 +12,9 @@
 
 static struct gateway *gateway;
 
-/* What Orthanc gives as HTTP status 503, with a text. */
+/* What Orthanc gives as HTTP status 503 and 413, with a text. */
 static OrthancPluginErrorCode unavailable = OrthancPluginErrorCode_StorageAreaPlugin;
+static OrthancPluginErrorCode too_large = OrthancPluginErrorCode_CannotWriteFile;
 
 static _Thread_local const struct storage_reference *referring;
 static _Thread_local char last_uuid[RECORD_UUID_BYTES + 1];
@@ -207,23 +208,39 @@ static result create(void *context) {
     return OK;
 }
 
+static OrthancPluginErrorCode fail_create(result code) {
+    gateway_error(gateway, "an attachment could not be stored: %s", error_text());
+    if (code == QUORUM || code == TIMEOUT)
+        return unavailable;
+    return code == NO_MEMORY ? OrthancPluginErrorCode_NotEnoughMemory
+                             : OrthancPluginErrorCode_CannotWriteFile;
+}
+
+/* It would be in memory some times over, here and whenever it is read. */
+static OrthancPluginErrorCode refuse_size(int64_t size) {
+    gateway_error(gateway,
+                  "an attachment of %lld bytes was refused: Myelin.AttachmentLimitMB allows %llu",
+                  (long long)size, (unsigned long long)gateway->config.attachment_bytes);
+    return too_large;
+}
+
 static OrthancPluginErrorCode on_create(const char *uuid, const void *content, int64_t size,
                                         OrthancPluginContentType type) {
     static const uint8_t nothing[1];
     if (size < 0)
         return OrthancPluginErrorCode_ParameterOutOfRange;
+    last_uuid[0] = '\0';
+    if ((uint64_t)size > gateway->config.attachment_bytes)
+        return refuse_size(size);
     struct incoming incoming = {.uuid = uuid, .type = type};
     incoming.data = view_of(size == 0 ? nothing : content, (size_t)size);
     incoming.reference = type == OrthancPluginContentType_Dicom ? referring : NULL;
     result created = roomy_call(create, &incoming);
-    snprintf(last_uuid, sizeof last_uuid, "%s", created == OK ? uuid : "");
-    if (created == OK) {
-        gateway->counts.stored++;
-        return OrthancPluginErrorCode_Success;
-    }
-    gateway_error(gateway, "an attachment could not be stored: %s", error_text());
-    return created == NO_MEMORY ? OrthancPluginErrorCode_NotEnoughMemory
-                                : OrthancPluginErrorCode_CannotWriteFile;
+    if (created != OK)
+        return fail_create(created);
+    snprintf(last_uuid, sizeof last_uuid, "%s", uuid);
+    gateway->counts.stored++;
+    return OrthancPluginErrorCode_Success;
 }
 
 /* ------------------------------------------------------------------ read */
@@ -462,11 +479,14 @@ static OrthancPluginErrorCode on_stored(const OrthancPluginDicomInstance *instan
 }
 
 void storage_area_register(struct gateway *its_gateway) {
-    enum { NOT_AVAILABLE = 1, SERVICE_UNAVAILABLE = 503 };
+    enum { NOT_AVAILABLE = 1, TOO_LARGE, CONTENT_TOO_LARGE = 413, SERVICE_UNAVAILABLE = 503 };
     gateway = its_gateway;
     unavailable = OrthancPluginRegisterErrorCode(
         gateway->orthanc, NOT_AVAILABLE, SERVICE_UNAVAILABLE,
         "Myelin: too few of the servers that hold the images answer now; try again later");
+    too_large = OrthancPluginRegisterErrorCode(
+        gateway->orthanc, TOO_LARGE, CONTENT_TOO_LARGE,
+        "Myelin: larger than its configuration allows (AttachmentLimitMB)");
     OrthancPluginRegisterStorageArea2(gateway->orthanc, on_create, on_read_whole, on_read_range,
                                       on_remove);
     OrthancPluginRegisterOnStoredInstanceCallback(gateway->orthanc, on_stored);

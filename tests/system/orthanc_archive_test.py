@@ -1,5 +1,6 @@
 """An archive that has images already: Myelin switched on, the migration stopped, resumed and undone; and the
 index made again, in PostgreSQL, from what the storage servers have."""
+import json
 import os
 import pathlib
 import pwd
@@ -106,18 +107,27 @@ def test_a_compressed_archive_with_attachments_of_all_kinds_is_moved_in_and_out(
     for kind in (1024, 1025, 65535):
         assert before.request("PUT", f"/instances/{reported}/attachments/{kind}", b"a report %d" % kind)[0] == 200
     assert before.request("PUT", f"/studies/{before.get('/studies')[0]}/attachments/2000", bytes(50_000))[0] == 200
+    large = os.urandom(1_500_000)
+    assert before.request("PUT", f"/instances/{reported}/attachments/1026", large)[0] == 200
     expected = {instance: attached(before, instance) for instance in before.instances()}
     assert set(expected[reported]) >= {"dicom", "dicom-until-pixel-data", "1024", "1025", "65535"}
     before.stop()
     count = len(files(archive))
-    assert count == 4 + 4 + 3 + 1
+    assert count == 4 + 4 + 3 + 1 + 1
 
-    node = hospitals.gateway("a", "alice", name="compressed", Archive=str(archive))
-    assert migrate(node, 5) == {"Moved": 5, "Skipped": 0, "IsDone": False}
+    # What is larger than the plugin is to take stays a plain file, and new such files are refused.
+    node = hospitals.gateway("a", "alice", name="compressed", Archive=str(archive), AttachmentLimitMB=1)
+    moved = migrate(node, 5)
+    assert (moved["Moved"], moved["IsDone"]) == (5, False)
     assert {instance: attached(node, instance) for instance in node.instances()} == expected
-    assert migrate(node) == {"Moved": count - 5, "Skipped": 0, "IsDone": True} and files(archive) == []
+    assert migrate(node) == {"Moved": count - 6, "Skipped": 1, "IsDone": True} and len(files(archive)) == 1
+    assert {instance: attached(node, instance) for instance in node.instances()} == expected
+    status, why = node.request("PUT", f"/instances/{reported}/attachments/1027", large)
+    assert status == 413 and "AttachmentLimitMB" in json.loads(why)["Message"]
     node.kill()
+    del node.configuration["Myelin"]["AttachmentLimitMB"]
     node.start()
+    assert migrate(node) == {"Moved": 1, "Skipped": 0, "IsDone": True} and files(archive) == []
     assert {instance: attached(node, instance) for instance in node.instances()} == expected
     assert stored(node) == contents(folder)
     one = node.get("/studies")[0]
@@ -126,7 +136,7 @@ def test_a_compressed_archive_with_attachments_of_all_kinds_is_moved_in_and_out(
     # What Orthanc uncompresses becomes an image like any other.
     for instance in node.instances():
         assert node.request("POST", f"/instances/{instance}/attachments/dicom/uncompress", b"")[0] == 200
-    node.wait(lambda: images(hospitals.cluster).get(uid, {}).get("objects") == 4, timeout=30)
+    node.wait(lambda: images(hospitals.cluster).get(uid, {}).get("objects") == 4)
     assert node.post("/myelin/forward", {"Study": one, "To": ["bob"]})["To"] == ["bob"]
     node.kill()
     node.start()
