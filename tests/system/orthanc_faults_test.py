@@ -188,6 +188,10 @@ def test_a_study_that_cannot_be_had_whole_is_refused_or_broken_off(hospitals, ga
     assert status == 503 and "too few of the servers" in json.loads(why)["Message"]
     assert a.request("GET", f"/dicom-web/studies/{uid}", headers={"Accept": "multipart/related"})[0] == 503
     assert a.request("GET", f"/studies/{one}/archive")[0] == 500
+    for header in (a.state / "headers").glob("*/*"):
+        header.unlink()
+    assert a.request("GET", f"/dicom-web/studies/{uid}/instances")[0] == 503
+    assert a.request("POST", "/tools/find", {"Level": "Instance", "Query": {"Rows": "256"}})[0] == 503
     assert any("export was refused" in notice["Text"] for notice in a.get("/myelin/status")["Notices"])
 
     # All servers, and one instance lost: broken off where it is missing.
