@@ -76,6 +76,10 @@ result zstd_encoder_open(const struct codec_source *source, unsigned threads,
     ZSTD_CCtx_setPledgedSrcSize(context, source->size);
     encoder->source = source;
     encoder->context = context;
+    if (source->memory != NULL) { /* whole, and not copied */
+        encoder->input = (ZSTD_inBuffer){source->memory, (size_t)source->size, 0};
+        encoder->position = source->size;
+    }
     *out_encoder = (struct stream_encoder){encoder, encoder_produce, encoder_close};
     return OK;
 }

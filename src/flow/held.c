@@ -102,6 +102,7 @@ static result known_copy(const struct put_known *known, struct put_known *out_kn
         return OK;
     TRY(secret_new(sizeof *out_known->key, (void **)&out_known->key));
     *out_known->key = *known->key;
+    out_known->tau = known->tau;
     return bytes_append(&out_known->record, bytes_view(&known->record));
 }
 #define AUTO_KNOWN __attribute__((cleanup(put_known_forget)))
@@ -169,6 +170,7 @@ static void remember(struct held *held, const struct contents *contents) {
         secret_new(sizeof *known.key, (void **)&known.key) != OK)
         return;
     *known.key = *contents->key;
+    known.tau = contents->image.tau;
     known_replace(held, &known);
 }
 

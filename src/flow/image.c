@@ -29,14 +29,19 @@ result image_own(struct session *session, const char *id, struct image *out_imag
     if (len == 0 || len > FORMAT_IMAGE_ID_MAX)
         return FAIL(INVALID, "an image's ID has 1 to %d bytes, this one %zu", FORMAT_IMAGE_ID_MAX,
                     len);
-    struct image image = {.is_own = true};
-    TRY(token(session->a3, view_of(id, len), &image.tau));
+    struct g2 tau;
+    TRY(token(session->a3, view_of(id, len), &tau));
+    image_own_again(session, &tau, out_image);
+    return OK;
+}
+
+void image_own_again(const struct session *session, const struct g2 *tau, struct image *out_image) {
+    struct image image = {.is_own = true, .tau = *tau};
     g2_to_bytes(&image.tau, image.tau_bytes);
     snprintf(image.owner_name, sizeof image.owner_name, "%s", session->user);
     name_image(&image);
     image_date(&image);
     *out_image = image;
-    return OK;
 }
 
 static result image_of_item(const struct inbox_item *item, struct image *out_image) {

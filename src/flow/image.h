@@ -38,6 +38,8 @@ void image_free(struct image *image);
 /* tau of one of the user's own images, whether it exists or not. INVALID for an empty ID or one
  * longer than FORMAT_IMAGE_ID_MAX. */
 MUST_CHECK result image_own(struct session *session, const char *id, struct image *out_image);
+/* The same where tau is known. */
+void image_own_again(const struct session *session, const struct g2 *tau, struct image *out_image);
 
 /* The image `id` that `from` has forwarded to the user (NULL, or the user himself: image_own).
  * NOT_FOUND where no inbox has it, or there is no such owner; QUORUM where too few storage servers

@@ -38,9 +38,10 @@ void put_known_forget(struct put_known *known) {
 }
 
 /* For the next put; without, it asks again. */
-static result keep(struct put_known *known, const Myelin__Signed *record,
+static result keep(struct put_known *known, const struct g2 *tau, const Myelin__Signed *record,
                    const struct content_key_secret *key) {
     put_known_forget(known);
+    known->tau = *tau;
     TRY(format_pack(record, &known->record));
     TRY(secret_new(sizeof *known->key, (void **)&known->key));
     *known->key = *key;
@@ -48,7 +49,8 @@ static result keep(struct put_known *known, const Myelin__Signed *record,
 }
 
 static void remember(struct putting *putting, const Myelin__Signed *record) {
-    if (putting->known != NULL && keep(putting->known, record, putting->key) != OK)
+    if (putting->known != NULL &&
+        keep(putting->known, &putting->image.tau, record, putting->key) != OK)
         put_known_forget(putting->known);
 }
 
@@ -57,8 +59,7 @@ static result recall(struct putting *putting) {
     struct put_known *known = putting->known;
     struct image *image = &putting->image;
     TRY(format_parse_signed(bytes_view(&known->record), &image->record));
-    TRY(format_open_envelope(image->record, putting->session->signing->public_key,
-                             &image->envelope));
+    TRY(format_parse_envelope(format_view(image->record->body), &image->envelope));
     image_date(image);
     TRY(secret_new(sizeof *putting->key, (void **)&putting->key));
     *putting->key = *known->key;
@@ -74,8 +75,11 @@ static result open_found(struct putting *putting) {
 /* Whether the image exists, where it lies, and its content key if it does. */
 static result find_image(struct putting *putting) {
     struct session *session = putting->session;
-    TRY(image_own(session, putting->target->id, &putting->image));
     bool is_known = putting->known != NULL && putting->known->key != NULL;
+    if (is_known)
+        image_own_again(session, &putting->known->tau, &putting->image);
+    else
+        TRY(image_own(session, putting->target->id, &putting->image));
     result loaded = OK;
     if (is_known)
         TRY(recall(putting));

@@ -21,6 +21,7 @@
 
 #include "base/bytes.h"
 #include "codec/codec.h"
+#include "group/g2.h"
 
 struct session;
 struct content_key_secret;
@@ -63,10 +64,11 @@ struct put_blob {
     struct view note;  /* at most FORMAT_NOTE_MAX bytes, sealed with the object's description */
 };
 
-/* What one put learnt of its image, so that the next asks no server for it: the envelope's record
- * and the content key. The zero value knows nothing. */
+/* What one put learnt of its image, so that the next asks no server for it: its tau, the envelope's
+ * record and the content key. The zero value knows nothing. */
 struct put_known {
-    struct bytes record; /* packed */
+    struct g2 tau;
+    struct bytes record; /* packed; the owner's signature is checked */
     struct content_key_secret *key;
 };
 void put_known_forget(struct put_known *known);

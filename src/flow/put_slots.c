@@ -100,6 +100,7 @@ struct asker {
     unsigned slot;
     pthread_t thread;
     bool is_started, is_done, was_slow;
+    bool has_thread; /* of its own */
 };
 
 static void *ask_slot(void *argument) {
@@ -122,6 +123,13 @@ static void *ask_slot(void *argument) {
     return NULL;
 }
 
+static bool start_asker(struct asker *asker) {
+    if (session_run(asker->round->slots->session, ask_slot, asker))
+        return true;
+    asker->has_thread = pthread_create(&asker->thread, NULL, ask_slot, asker) == 0;
+    return asker->has_thread;
+}
+
 static result start_askers(struct round *round, const bool is_asked[], struct asker askers[]) {
     for (unsigned i = 0; i < round->slots->n; i++) {
         struct put_slot *slot = &round->slots->slot[i];
@@ -134,9 +142,11 @@ static result start_askers(struct round *round, const bool is_asked[], struct as
         round->running++;
         round->slow += askers[i].was_slow;
         pthread_mutex_unlock(&round->lock);
-        if (pthread_create(&askers[i].thread, NULL, ask_slot, &askers[i]) != 0) {
+        if (!start_asker(&askers[i])) {
+            pthread_mutex_lock(&round->lock);
             round->running--;
             round->slow -= askers[i].was_slow;
+            pthread_mutex_unlock(&round->lock);
             return FAIL(NO_MEMORY, "no thread for a question to %s", slot->name);
         }
         askers[i].is_started = true;
@@ -195,7 +205,8 @@ result put_slots_ask(struct put_slots *slots, const bool is_asked[], put_questio
     wait_askers(&round, patience, askers);
     for (unsigned i = 0; i < slots->n; i++)
         if (askers[i].is_started) {
-            pthread_join(askers[i].thread, NULL);
+            if (askers[i].has_thread)
+                pthread_join(askers[i].thread, NULL);
             http_client_resume(slots->slot[i].client);
         }
     free(askers);

@@ -12,6 +12,7 @@
 static void state_free(struct session_state *state) {
     if (state == NULL)
         return;
+    workers_end(&state->workers);
     session_connections_free(state);
     session_users_free(state);
     session_past_free(state);
@@ -45,6 +46,7 @@ static result state_new(struct session_state **out_state) {
         return FAIL(NO_MEMORY, "out of memory");
     pthread_mutex_init(&state->lock, NULL);
     pthread_mutex_init(&state->progress_lock, NULL);
+    workers_init(&state->workers);
     *out_state = state;
     return OK;
 }
@@ -118,6 +120,10 @@ void session_step(struct session *session, const char *step, uint64_t done, uint
     pthread_mutex_lock(&state->progress_lock);
     state->progress(state->progress_context, step, done, total);
     pthread_mutex_unlock(&state->progress_lock);
+}
+
+bool session_run(struct session *session, void *(*run)(void *argument), void *argument) {
+    return workers_run(&session->state->workers, run, argument);
 }
 
 static void warnings_add(struct session_state *state, const char *line) {

@@ -106,6 +106,10 @@ bool session_was_slow(const struct session *session, enum session_role role, uns
 void session_note_slow(struct session *session, enum session_role role, unsigned server,
                        bool is_slow);
 
+/* Has a thread that the session keeps run it; that it has ended is for `run` to say, before the
+ * session's. False where all of them are busy: the caller then makes one. */
+bool session_run(struct session *session, void *(*run)(void *argument), void *argument);
+
 /* What became of the question to one server. */
 struct session_answer {
     result code;                 /* OK, the server's refusal, or TIMEOUT and so on */

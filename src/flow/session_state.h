@@ -6,6 +6,7 @@
 
 #include "audit/head.h"
 #include "flow/session.h"
+#include "flow/workers.h"
 
 enum { SESSION_WARNINGS_MAX = 64 };
 
@@ -48,6 +49,8 @@ struct session_state {
     atomic_bool heads_changed;
     uint64_t heads_saved_ms; /* clock_ms() */
     char heads_path[4096];   /* "": kept nowhere */
+
+    struct workers workers; /* for questions to servers */
 
     pthread_mutex_t progress_lock;
     session_progress progress;
