@@ -4,7 +4,7 @@ static void tell(void *context, const struct description *description) {
     struct daemon_system *system = context;
     struct server *server = system->server;
     if (server != NULL)
-        server_set_version(server, description->system->version);
+        server_set_version(server, description->system->version, description->mark);
     gossip_wake(system->gossip);
 }
 
@@ -21,7 +21,8 @@ result daemon_system_start(struct daemon_system *system, struct server *server,
                            const struct identity *identity) {
     struct gossip *gossip;
     system->server = server;
-    server_set_version(server, current_version(system->current));
+    const struct description *now = current_now(system->current);
+    server_set_version(server, now->system->version, now->mark);
     TRY(gossip_start(system->current, identity->tls, identity->name, &gossip));
     system->gossip = gossip;
     return OK;

@@ -107,11 +107,12 @@ static unsigned server_count(const struct session *session) {
 
 static json_t *status_json(const struct system_server *server) {
     bool well = server->answer.code == OK;
-    return json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:o}", "name", server->server->name, "role",
-                     server->role == SESSION_STORAGE ? "storage" : "key", "well", well, "version",
-                     (json_int_t)server->version, "settled_version",
-                     (json_int_t)server->settled_version, "moving", (json_int_t)server->moving,
-                     "detail", print_json_text(well ? "" : server->answer.text));
+    return json_pack("{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:o}", "name", server->server->name,
+                     "role", server->role == SESSION_STORAGE ? "storage" : "key", "well", well,
+                     "forked", server->is_forked, "version", (json_int_t)server->version,
+                     "settled_version", (json_int_t)server->settled_version, "moving",
+                     (json_int_t)server->moving, "detail",
+                     print_json_text(well ? "" : server->answer.text));
 }
 
 static void print_status(const struct session *session, const struct system_server *server) {
@@ -122,7 +123,9 @@ static void print_status(const struct session *session, const struct system_serv
         return;
     }
     printf("version %-4" PRIu64, server->version);
-    if (server->role == SESSION_STORAGE && server->moving > 0)
+    if (server->is_forked)
+        fputs(" ANOTHER description of this number: make a higher version", stdout);
+    else if (server->role == SESSION_STORAGE && server->moving > 0)
         printf(" %" PRIu64 " slots to come or to go", server->moving);
     else if (server->role == SESSION_STORAGE)
         fputs(server->settled_version >= session->description.system->version

@@ -86,8 +86,22 @@ result session_client_take(struct session *session, enum session_role role, unsi
     return taken;
 }
 
+/* A server that works by another description of the same number stays in use: its answers are
+ * checked as any other's. */
+static void warn_of_fork(struct session *session, const char *name) {
+    session_warn(session,
+                 "%s: works by another version %llu of the system description than this one: the "
+                 "manager has signed two; he must make a higher one",
+                 name, (unsigned long long)session->description.system->version);
+}
+
 void session_client_give(struct session *session, struct http_client *client) {
     struct session_state *state = session->state;
+    const struct description *now = &session->description;
+    bool is_forked =
+        client != NULL && http_client_system_differs(client, now->system->version, now->mark);
+    if (is_forked)
+        warn_of_fork(session, http_client_name(client));
     pthread_mutex_lock(&state->lock);
     for (struct session_connection *c = state->connections; c != NULL && client != NULL;
          c = c->next) {

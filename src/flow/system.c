@@ -22,10 +22,11 @@ static result ask_status(void *context, struct session *session, unsigned server
                          struct http_client *client) {
     struct system_server *one = &((struct system_server *)context)[server];
     AUTO_BYTES struct bytes text = {0};
-    (void)session;
+    const struct description *now = &session->description;
     TRY(http_call(client, "GET", "/metrics", (struct view){0}, NULL, METRICS_MAX, &text));
     TRY(bytes_append(&text, view_of("", 1)));
     one->version = http_client_system_version(client);
+    one->is_forked = http_client_system_differs(client, now->system->version, now->mark);
     one->settled_version = metric((const char *)text.data, "myelin_storage_settled_version");
     one->moving = metric((const char *)text.data, "myelin_storage_slots_moving");
     return OK;
@@ -55,6 +56,8 @@ static void say_unsettled(const struct system_server *server, char *text, size_t
     const char *name = server->server->name;
     if (server->answer.code != OK)
         snprintf(text, size, "%s", server->answer.text);
+    else if (server->is_forked)
+        snprintf(text, size, "%s: works by another version %" PRIu64, name, server->version);
     else if (server->moving > 0)
         snprintf(text, size, "%s: %" PRIu64 " slots to come or to go", name, server->moving);
     else
@@ -67,7 +70,8 @@ result flow_system_check_settled(const struct session *session,
     char reasons[ERROR_TEXT_BYTES] = "";
     size_t len = 0;
     for (unsigned i = 0; i < session_server_count(session, SESSION_STORAGE); i++) {
-        if (servers[i].answer.code == OK && servers[i].settled_version >= version)
+        if (servers[i].answer.code == OK && servers[i].settled_version >= version &&
+            !servers[i].is_forked)
             continue;
         if (len > 0 && len + 2 < sizeof reasons)
             len += (size_t)snprintf(reasons + len, sizeof reasons - len, "; ");

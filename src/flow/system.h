@@ -13,6 +13,7 @@ struct system_server {
     enum session_role role;
     struct session_answer answer;
     uint64_t version; /* of the description that it works by; 0: it did not say */
+    bool is_forked;   /* that is another description of the session's number */
     uint64_t
         settled_version; /* of a storage server: the last by which all its slots were in place */
     uint64_t moving;     /* likewise: slots that have to come or to go, at its last look */

@@ -26,10 +26,20 @@ static bool version_text(const struct server *server, char out[24]) {
     return version != 0;
 }
 
+/* Both, or none: neither has changed from before to after. */
+static bool mark_text(const struct server *server, char out[48]) {
+    uint64_t before = atomic_load(&server->mark), version = atomic_load(&server->version);
+    snprintf(out, 48, "%llu %016llx", (unsigned long long)version, (unsigned long long)before);
+    return before != 0 && atomic_load(&server->mark) == before;
+}
+
 static result add_version(const struct server *server, struct MHD_Response *response) {
-    char text[24];
-    if (version_text(server, text) &&
-        MHD_add_response_header(response, SERVER_VERSION_HEADER, text) != MHD_YES)
+    char version[24], mark[48];
+    if (version_text(server, version) &&
+        MHD_add_response_header(response, SERVER_VERSION_HEADER, version) != MHD_YES)
+        return FAIL(NO_MEMORY, "no memory for an answer");
+    if (mark_text(server, mark) &&
+        MHD_add_response_header(response, SERVER_MARK_HEADER, mark) != MHD_YES)
         return FAIL(NO_MEMORY, "no memory for an answer");
     return OK;
 }

@@ -124,6 +124,11 @@ uint64_t http_client_system_version(const struct http_client *client) {
     return atomic_load(&client->system_version);
 }
 
+bool http_client_system_differs(const struct http_client *client, uint64_t version, uint64_t mark) {
+    return atomic_load(&client->marked_version) == version &&
+           atomic_load(&client->system_mark) != mark;
+}
+
 struct http_traffic http_client_traffic(const struct http_client *client) {
     return client->traffic;
 }

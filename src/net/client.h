@@ -98,6 +98,10 @@ MUST_CHECK result http_download(struct http_client *client, const char *path, ui
  * to find out. From any thread. */
 uint64_t http_client_system_version(const struct http_client *client);
 
+/* Whether the server's last answers named that version with another mark than this one: it works by
+ * another description of the same number. From any thread. */
+bool http_client_system_differs(const struct http_client *client, uint64_t version, uint64_t mark);
+
 /* Bytes since the client was made: requests and answers with their headers, as HTTP has them,
  * before TLS (which adds 22 bytes per 16 KiB and the handshake). */
 struct http_traffic {

@@ -31,6 +31,8 @@ struct http_client {
     atomic_bool is_cancelled;
     struct http_traffic traffic;
     atomic_uint_fast64_t system_version;
+    atomic_uint_fast64_t marked_version; /* the last one of which a mark was said, and the mark */
+    atomic_uint_fast64_t system_mark;
 };
 
 /* One request. The first part is what the caller sets. */

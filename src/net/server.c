@@ -91,8 +91,10 @@ static size_t leave_encoded(void *context, struct MHD_Connection *mhd, char *tex
     return strlen(text);
 }
 
-void server_set_version(struct server *server, uint64_t version) {
+void server_set_version(struct server *server, uint64_t version, uint64_t mark) {
+    atomic_store(&server->mark, 0);
     atomic_store(&server->version, version);
+    atomic_store(&server->mark, mark);
 }
 
 /* ---- Listening ---- */

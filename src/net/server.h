@@ -64,6 +64,8 @@ struct server_route {
 struct server_limits {
     unsigned connections;       /* 512 */
     unsigned address_strangers; /* half of them: whose nobody knows yet, from one address */
+    unsigned address_rate;      /* 50 connections a second from one address, and */
+    unsigned address_burst;     /* 500 at once, that end before anybody knows whose they are */
     unsigned user_connections;  /* a quarter of them */
     unsigned user_running;      /* 16 costly requests at one time */
     unsigned user_rate;         /* 500 tokens a second */
@@ -96,9 +98,11 @@ MUST_CHECK result server_start(const struct server_options *options, struct serv
 uint16_t server_port(const struct server *server);
 
 /* Which version of the system description this server works by: every answer from now on says it in
- * the header SERVER_VERSION_HEADER. 0, as at first: none does. From any thread. */
+ * the header SERVER_VERSION_HEADER, and with it in SERVER_MARK_HEADER its mark, by which two
+ * descriptions of one number are told apart. 0, as at first: none does. From any thread. */
 #define SERVER_VERSION_HEADER "Myelin-System"
-void server_set_version(struct server *server, uint64_t version);
+#define SERVER_MARK_HEADER    "Myelin-System-Mark"
+void server_set_version(struct server *server, uint64_t version, uint64_t mark);
 
 /* Takes no new connection, lets requests under way end for up to `grace_ms`, cuts (abandons) the
  * rest, waits for handlers to return, and frees. NULL is fine. */

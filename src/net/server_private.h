@@ -27,6 +27,7 @@ struct server {
     int listen_fd;
     uint16_t port;
     atomic_uint_fast64_t version; /* of the system description; 0: not said */
+    atomic_uint_fast64_t mark;    /* of that version; 0, as while it changes: not said */
     atomic_uint connections;
     atomic_uint exchanges; /* requests under way */
     struct guard *guard;

@@ -118,17 +118,37 @@ int transfer_on_socket(void *context, curl_socket_t fd, curlsocktype purpose) {
     return CURL_SOCKOPT_OK;
 }
 
+/* What follows `name` in a header's line; false for another header, or one that is too long. */
+static bool header_value(const char *name, const char *line, size_t len, char out[48]) {
+    size_t start = strlen(name);
+    if (len <= start || len - start >= 48 || strncasecmp(line, name, start) != 0)
+        return false;
+    memcpy(out, line + start, len - start);
+    out[len - start] = '\0';
+    return true;
+}
+
 /* "Myelin-System: 12\r\n". What is no number counts as none. */
 static void note_version(struct http_client *client, const char *line, size_t len) {
-    static const char name[] = "Myelin-System:";
-    char text[32] = "";
-    if (len < sizeof name || len >= sizeof name - 1 + sizeof text ||
-        strncasecmp(line, name, sizeof name - 1) != 0)
+    char text[48];
+    if (!header_value("Myelin-System:", line, len, text))
         return;
-    memcpy(text, line + sizeof name - 1, len - (sizeof name - 1));
     uint64_t version = strtoull(text, NULL, 10);
     if (version <= INT64_MAX && version > atomic_load(&client->system_version))
         atomic_store(&client->system_version, version);
+}
+
+/* "Myelin-System-Mark: 12 0123456789abcdef\r\n" */
+static void note_mark(struct http_client *client, const char *line, size_t len) {
+    char text[48], *rest = NULL;
+    if (!header_value("Myelin-System-Mark:", line, len, text))
+        return;
+    uint64_t version = strtoull(text, &rest, 10), mark = strtoull(rest, NULL, 16);
+    if (version > INT64_MAX || mark == 0)
+        return;
+    atomic_store(&client->marked_version, 0);
+    atomic_store(&client->system_mark, mark);
+    atomic_store(&client->marked_version, version);
 }
 
 size_t transfer_on_header(char *line, size_t size, size_t count, void *context) {
@@ -139,6 +159,7 @@ size_t transfer_on_header(char *line, size_t size, size_t count, void *context) 
         transfer->answering_ms = transfer_ms(transfer);
     }
     note_version(transfer->client, line, size * count);
+    note_mark(transfer->client, line, size * count);
     return size * count;
 }
 

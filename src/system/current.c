@@ -96,7 +96,11 @@ result current_take(struct current *current, const char *source, struct view wir
     AUTO_DESCRIPTION struct description next = {0};
     TRY(description_parse(source, wire, NULL, &next));
     pthread_mutex_lock(&current->lock);
+    bool is_fork = next.system->version == current_version(current);
     result taken = replace(current, &next);
+    if (taken == INTEGRITY && is_fork)
+        log_event(LOG_ERROR, "system-version-forked", "version=%llu from=\"%s\" text=\"%s\"",
+                  (unsigned long long)next.system->version, source, error_text());
     if (taken == OK) {
         const struct description *now = current_now(current);
         log_event(LOG_INFO, "system-version", "version=%llu from=\"%s\"",

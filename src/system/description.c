@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "system/ca.h"
 #include "system/paths.h"
@@ -25,6 +26,9 @@ static result read_record(struct view wire, struct description *description) {
     TRY(format_parse_system(format_view(description->record->body), &claimed));
     hex_encode(format_view(claimed->id), description->id);
     TRY(x509_check_ca(format_view(claimed->ca_certificate), description->id, description->ca_key));
+    uint8_t digest[DIGEST_BYTES];
+    digest_sha256(format_view(description->record->body), digest);
+    description->mark = load_be64(digest) | 1;
     return format_open_system(description->record, description->ca_key, &description->system);
 }
 

@@ -19,6 +19,7 @@ struct description {
     Myelin__Signed *record;                /* as signed */
     char id[SYSTEM_ID_HEX];                /* system->id in hexadecimal: O= of every certificate */
     uint8_t ca_key[FORMAT_IDENTITY_BYTES]; /* of the CA certificate in it; signed the record */
+    uint64_t mark; /* by which two of one version are told apart: of the record's SHA-256; not 0 */
 };
 
 #define AUTO_DESCRIPTION __attribute__((cleanup(description_free)))
@@ -63,14 +64,15 @@ MUST_CHECK result description_parse(const char *source, struct view wire,
 MUST_CHECK result description_check_trust(const struct description *description,
                                           const struct description_trust *trust);
 
-/* Remembers the highest version seen of this system in a file of `folder` (a user's MYELIN_HOME, a
- * server's store), which is made where missing. INTEGRITY where the description is older than one
- * seen before; IO. A damaged file counts as none, with a warning in the log. */
+/* Remembers the highest version seen of this system, and which one it was, in a file of `folder` (a
+ * user's MYELIN_HOME, a server's store), which is made where missing. INTEGRITY where the
+ * description is older than one seen before, or another of that number: the manager signed two;
+ * IO. A damaged file counts as none, with a warning in the log. */
 MUST_CHECK result description_check_version(const struct description *description,
                                             const char *folder);
 
 /* The newest description at hand: that at `path`, or the one that description_keep put into
- * `folder` where that is newer; it must also pass description_check_version of that folder. A
+ * `folder` where that is no older; it must also pass description_check_version of that folder. A
  * damaged or foreign file in `folder` counts as none, with a warning in the log. Errors of
  * description_load (for `path`) and description_check_version. */
 MUST_CHECK result description_load_newest(const char *path, const char *folder,
@@ -82,8 +84,8 @@ MUST_CHECK result description_keep(const struct description *description, const 
 
 /* Whether `next` may take the place of `description` while images and shares are as they are: the
  * same system and CA key (DENIED), a higher version (CONFLICT: "version 3 is no newer than
- * version 3"), the same k and n, and no key server in another's place, for a share index is for
- * ever (INVALID). */
+ * version 3"; INTEGRITY where it is another version 3), the same k and n, and no key server in
+ * another's place, for a share index is for ever (INVALID). */
 MUST_CHECK result description_check_next(const struct description *description,
                                          const struct description *next);
 

@@ -13,24 +13,45 @@
 
 /* ------------------------------------------------------------------ the version seen */
 
-/* "<version> <SHA-256 of that number, in hexadecimal>": a flipped bit must not pass for a version
- * that nobody will ever issue. */
-enum { SEEN_BYTES = 128 };
+/* "<version> <mark> <SHA-256 of these two and the blank between, in hexadecimal>": a flipped bit
+ * must not pass for a version that nobody will ever issue. Before there were marks: "<version>
+ * <SHA-256 of it>". */
+enum { SEEN_BYTES = 160 };
 
-static int seen_text(uint64_t version, char out[SEEN_BYTES]) {
+struct seen {
+    uint64_t version;
+    uint64_t mark; /* 0: not known */
+};
+
+static int seen_text(const struct seen *seen, char out[SEEN_BYTES]) {
     uint8_t digest[DIGEST_BYTES];
     char hex[2 * DIGEST_BYTES + 1];
-    int digits = snprintf(out, SEEN_BYTES, "%" PRIu64, version);
-    digest_sha256(view_of(out, (size_t)digits), digest);
+    int len = seen->mark != 0
+                  ? snprintf(out, SEEN_BYTES, "%" PRIu64 " %016" PRIx64, seen->version, seen->mark)
+                  : snprintf(out, SEEN_BYTES, "%" PRIu64, seen->version);
+    digest_sha256(view_of(out, (size_t)len), digest);
     hex_encode(view_of(digest, sizeof digest), hex);
-    return snprintf(out, SEEN_BYTES, "%" PRIu64 " %s\n", version, hex);
+    return len + snprintf(out + len, SEEN_BYTES - (size_t)len, " %s\n", hex);
+}
+
+/* Whether the text is the one for what it says. */
+static bool parse_seen(const char *stored, bool has_mark, struct seen *out_seen) {
+    char expected[SEEN_BYTES], *rest = NULL;
+    struct seen seen = {.version = strtoull(stored, &rest, 10)};
+    if (has_mark)
+        seen.mark = strtoull(rest, NULL, 16);
+    seen_text(&seen, expected);
+    if (strcmp(stored, expected) != 0)
+        return false;
+    *out_seen = seen;
+    return true;
 }
 
 /* Whoever can damage the file can also remove it: a damaged one is none, and is said. */
-static result read_seen(const char *path, uint64_t *out_version) {
+static result read_seen(const char *path, struct seen *out_seen) {
     AUTO_BYTES struct bytes text = {0};
-    char stored[SEEN_BYTES] = "", expected[SEEN_BYTES];
-    *out_version = 0;
+    char stored[SEEN_BYTES] = "";
+    *out_seen = (struct seen){0};
     result read = file_read(path, sizeof stored - 1, &text);
     if (read == NOT_FOUND)
         return OK;
@@ -38,32 +59,36 @@ static result read_seen(const char *path, uint64_t *out_version) {
         TRY(read);
     if (read == OK && text.len > 0)
         memcpy(stored, text.data, text.len);
-    uint64_t version = strtoull(stored, NULL, 10);
-    seen_text(version, expected);
-    if (read == OK && strcmp(stored, expected) == 0)
-        *out_version = version;
-    else
+    if (read != OK || (!parse_seen(stored, true, out_seen) && !parse_seen(stored, false, out_seen)))
         log_event(LOG_WARNING, "seen-version-damaged", "file=%s", path);
     return OK;
+}
+
+/* The manager signed two of one number. Nobody can say which one counts; a higher one does. */
+static result fail_forked(uint64_t version) {
+    return FAIL(INTEGRITY,
+                "this version %" PRIu64 " of the system description is another than the version "
+                "%" PRIu64 " that is in use: the manager has signed two; he must make a higher one",
+                version, version);
 }
 
 result description_check_version(const struct description *description, const char *folder) {
     char path[PATH_MAX];
     char name[SYSTEM_ID_HEX + 8];
     char text[SEEN_BYTES];
-    uint64_t seen;
-    uint64_t version = description->system->version;
+    struct seen seen;
+    const struct seen now = {description->system->version, description->mark};
     snprintf(name, sizeof name, "%s.seen", description->id);
     TRY(path_join(folder, name, path, sizeof path));
     TRY(read_seen(path, &seen));
-    if (version < seen)
+    if (now.version < seen.version)
         return FAIL(INTEGRITY,
                     "the system description is an old one: version %" PRIu64 ", but version "
                     "%" PRIu64 " was seen before",
-                    version, seen);
-    if (version == seen)
-        return OK;
-    int len = seen_text(version, text);
+                    now.version, seen.version);
+    if (now.version == seen.version && seen.mark != 0)
+        return now.mark == seen.mark ? OK : fail_forked(now.version);
+    int len = seen_text(&now, text);
     TRY(file_make_folders(folder, 0700));
     return file_write_atomic(path, view_of(text, (size_t)len), 0600);
 }
@@ -99,8 +124,12 @@ result description_load_newest(const char *path, const char *folder,
     AUTO_DESCRIPTION struct description kept = {0};
     TRY(description_load(path, trust, &description));
     TRY(load_kept(&description, folder, &kept));
-    bool is_kept_newer = kept.system != NULL && kept.system->version > description.system->version;
-    struct description *newest = is_kept_newer ? &kept : &description;
+    bool is_kept = kept.system != NULL && kept.system->version >= description.system->version;
+    struct description *newest = is_kept ? &kept : &description;
+    if (is_kept && kept.system->version == description.system->version &&
+        kept.mark != description.mark)
+        log_event(LOG_ERROR, "system-version-forked", "version=%" PRIu64 " file=%s text=\"%s\"",
+                  kept.system->version, path, "another of this number is in use, and stays");
     TRY(description_check_version(newest, folder));
     *out_description = *newest;
     *newest = (struct description){0};
@@ -138,6 +167,8 @@ result description_check_next(const struct description *description,
     memcpy(trust.system_id, description->system->id.data, sizeof trust.system_id);
     TRY(description_check_trust(next, &trust));
     const Myelin__System *now = description->system;
+    if (next->system->version == now->version && next->mark != description->mark)
+        return fail_forked(now->version);
     if (next->system->version <= now->version)
         return FAIL(CONFLICT,
                     "version %" PRIu64 " of the system description is no newer than version "

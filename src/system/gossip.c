@@ -56,7 +56,12 @@ static result bring(struct gossip *gossip, struct http_client *client) {
 /* Whoever has the older version gets the newer one. */
 static result compare(struct gossip *gossip, struct http_client *client) {
     TRY(http_call(client, "HEAD", GOSSIP_PATH, (struct view){0}, NULL, 0, NULL));
-    uint64_t theirs = http_client_system_version(client), ours = current_version(gossip->current);
+    const struct description *now = current_now(gossip->current);
+    uint64_t theirs = http_client_system_version(client), ours = now->system->version;
+    if (http_client_system_differs(client, ours, now->mark))
+        log_event(LOG_ERROR, "system-version-forked", "version=%llu server=%s text=\"%s\"",
+                  (unsigned long long)ours, http_client_name(client),
+                  "works by another of this number: the manager must make a higher one");
     if (theirs == ours)
         return OK;
     return theirs > ours ? fetch(gossip, client) : bring(gossip, client);

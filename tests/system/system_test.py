@@ -203,6 +203,48 @@ def test_old_and_forged_descriptions_are_refused(cluster, tmp_path):
         other.end()
 
 
+def test_two_descriptions_of_one_number(cluster, tmp_path):
+    """A manager who goes on from an old copy of his folder: nobody changes over, all say so, a higher one ends it."""
+    c = cluster
+    study = c.make("study.bin", 20000)
+    c.put("alice", "kept", study)
+    description = c.system / "system.myelin"
+    before = description.read_bytes()
+    system(c, "weight", "storage-1", "120")
+    settle(c)
+    settled, now = description.read_bytes(), version(c)
+    c.get("alice", "kept")  # alice has seen it
+    description.write_bytes(before)
+    system(c, "weight", "storage-1", "80")  # a second version 2
+    answer = system(c, "settle", "--force")  # a second version 3
+    assert version(c) == now and "signed two" in answer.err
+    fork = description.read_bytes()
+    assert fork != settled
+    status = system(c, "status", "--json").json()
+    assert not status["in_place"] and all(s["forked"] for s in status["servers"])
+    assert system(c, "status").out.count("ANOTHER") == STORAGE + 3
+    for server in ("storage-1", "key-1"):
+        assert request(c, server, "PUT", "/v1/system", fork)[0] == 412
+        assert request(c, server, "GET", "/v1/system")[2] == settled
+        assert "event=system-version-forked" in c.log(server)
+    answer = c.must("get", "kept", "-o", tmp_path / "kept", user="alice")  # by the one that she has
+    assert "event=system-version-forked" in answer.err and "works by another" not in answer.err
+    for kept in c.home.glob("*.system"):
+        kept.unlink()
+    assert "signed two" in c.must("get", "kept", "-o", tmp_path / "no", user="alice", code=INTEGRITY).err
+    (c.home / "elsewhere").mkdir()
+    (c.home / "alice.keystore").rename(c.home / "elsewhere" / "alice.keystore")  # where nothing was seen
+    home, c.home = c.home, c.home / "elsewhere"
+    answer = c.must("get", "kept", "-o", tmp_path / "out", user="alice")
+    assert "works by another version" in answer.err
+    c.home = home
+    (c.home / "elsewhere" / "alice.keystore").rename(c.home / "alice.keystore")
+    answer = system(c, "weight", "storage-1", "100")
+    assert answer.err == "" and version(c) == now + 1
+    assert c.get("alice", "kept") == {"study.bin": study.read_bytes()}
+    assert not any(s["forked"] for s in system(c, "status", "--json").json()["servers"])
+
+
 def request(c, server, method, path, body=None):
     """One request with another server's certificate."""
     config = c.system / "config"

@@ -1,6 +1,8 @@
 /* The system description: written, verified, refused, and taken while programs run. */
 #include "system_fixture.h"
 
+#include "base/digest.h"
+
 #include <fcntl.h>
 
 #include "format/hash.h"
@@ -136,6 +138,52 @@ static void older_versions_are_refused(void **state) {
     }
 }
 
+/* Two of one number: whoever has one keeps it, and says so. */
+static void two_of_one_number_are_told_apart(void **state) {
+    (void)state;
+    char folder[256], given[256], seen[128], old[160];
+    snprintf(folder, sizeof folder, "%s", fixture_path("forked"));
+    snprintf(given, sizeof given, "%s", fixture_path("fork.myelin"));
+    AUTO_DESCRIPTION struct description first = {0};
+    AUTO_DESCRIPTION struct description second = {0};
+    AUTO_DESCRIPTION struct description loaded = {0};
+    AUTO_DESCRIPTION struct description higher = {0};
+    Myelin__System system = *fixture_description.system;
+    system.version = 7;
+    EXPECT_OK(description_create(fixture_ca, &system, &first));
+    system.t = 1;
+    EXPECT_OK(description_create(fixture_ca, &system, &second));
+    system.version = 8;
+    EXPECT_OK(description_create(fixture_ca, &system, &higher));
+    assert_true(first.mark != 0 && second.mark != 0 && first.mark != second.mark);
+    EXPECT(description_check_next(&first, &second), INTEGRITY, "signed two");
+    EXPECT(description_check_next(&first, &first), CONFLICT, "no newer");
+    EXPECT_OK(description_check_next(&second, &higher));
+    EXPECT_OK(description_check_version(&first, folder));
+    EXPECT(description_check_version(&second, folder), INTEGRITY, "another than the version 7");
+    EXPECT_OK(description_check_version(&first, folder));
+    /* Started with the other one: the one that it kept stays; without that, it is refused. */
+    EXPECT_OK(description_write(&second, given));
+    EXPECT(description_load_newest(given, folder, NULL, &loaded), INTEGRITY, "signed two");
+    EXPECT_OK(description_keep(&first, folder));
+    EXPECT_OK(description_keep(&second, folder)); /* changes nothing */
+    EXPECT_OK(description_load_newest(given, folder, NULL, &loaded));
+    assert_true(loaded.mark == first.mark);
+    /* A file from before there were marks takes the first that comes. */
+    uint8_t digest[DIGEST_BYTES];
+    char hex[2 * DIGEST_BYTES + 1];
+    digest_sha256(view_of_string("7"), digest);
+    hex_encode(view_of(digest, sizeof digest), hex);
+    snprintf(old, sizeof old, "7 %s\n", hex);
+    snprintf(seen, sizeof seen, "forked/%s.seen", first.id);
+    fixture_write(fixture_path(seen), view_of_string(old));
+    EXPECT(description_check_version(&fixture_description, folder), INTEGRITY,
+           "version 7 was seen");
+    EXPECT_OK(description_check_version(&second, folder));
+    EXPECT(description_check_version(&first, folder), INTEGRITY, "signed two");
+    EXPECT_OK(description_check_version(&higher, folder));
+}
+
 static void next_versions_keep_what_images_need(void **state) {
     (void)state;
     AUTO_DESCRIPTION struct description next = {0};
@@ -258,6 +306,7 @@ int main(void) {
         cmocka_unit_test(other_managers_are_denied),
         cmocka_unit_test(description_needs_its_own_ca),
         cmocka_unit_test(older_versions_are_refused),
+        cmocka_unit_test(two_of_one_number_are_told_apart),
         cmocka_unit_test(next_versions_keep_what_images_need),
         cmocka_unit_test(the_newest_version_at_hand_counts),
         cmocka_unit_test(a_running_program_takes_newer_versions),
