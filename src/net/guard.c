@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "net/guard_private.h"
 
 enum { LOOK_MS = 250, REPORT_MS = 10000 };
@@ -67,10 +68,11 @@ static void report(const struct guard *guard, struct guard_counters *last) {
     if (memcmp(now, last, sizeof *now) == 0)
         return;
     log_event(LOG_INFO, "guarded",
-              "connections=%" PRIu64 " evicted=%" PRIu64 " slow=%" PRIu64
+              "connections=%" PRIu64 " address_rate=%" PRIu64 " evicted=%" PRIu64 " slow=%" PRIu64
               " user_connections=%" PRIu64 " user_rate=%" PRIu64 " user_running=%" PRIu64
               " user_memory=%" PRIu64,
-              now->refused_connections - last->refused_connections, now->evicted - last->evicted,
+              now->refused_connections - last->refused_connections,
+              now->refused_addresses - last->refused_addresses, now->evicted - last->evicted,
               now->cut_slow - last->cut_slow, now->refused_users - last->refused_users,
               now->refused_rate - last->refused_rate, now->refused_running - last->refused_running,
               now->refused_memory - last->refused_memory);
@@ -169,8 +171,10 @@ bool guard_admit(struct guard *guard, const struct sockaddr *address) {
     uint8_t bytes[GUARD_ADDRESS_BYTES];
     read_address(address, bytes);
     pthread_mutex_lock(&guard->lock);
-    bool is_admitted = make_room(guard, bytes);
-    guard->counters.refused_connections += !is_admitted;
+    bool may_begin = guard_spend_address(guard, bytes, guard_now_ms());
+    bool is_admitted = may_begin && make_room(guard, bytes);
+    guard->counters.refused_addresses += !may_begin;
+    guard->counters.refused_connections += may_begin && !is_admitted;
     pthread_mutex_unlock(&guard->lock);
     return is_admitted;
 }
@@ -179,8 +183,8 @@ bool guard_admit(struct guard *guard, const struct sockaddr *address) {
 
 void guard_open(struct guard *guard, struct guard_connection *connection, int fd,
                 const struct sockaddr *address) {
-    *connection =
-        (struct guard_connection){.fd = fd, .phase = GUARD_NEW, .since_ms = guard_now_ms()};
+    *connection = (struct guard_connection){
+        .fd = fd, .phase = GUARD_NEW, .since_ms = guard_now_ms(), .has_token = true};
     read_address(address, connection->address);
     pthread_mutex_lock(&guard->lock);
     connection->next = guard->connections;
@@ -240,6 +244,8 @@ static void set_default(unsigned *limit, unsigned value) {
 static void fill_limits(struct server_limits *limits) {
     set_default(&limits->connections, 512);
     set_default(&limits->address_strangers, limits->connections / 2 + 1);
+    set_default(&limits->address_rate, 50);
+    set_default(&limits->address_burst, 500);
     set_default(&limits->user_connections, limits->connections / 4 + 1);
     set_default(&limits->user_running, 16);
     set_default(&limits->user_rate, 500);
@@ -265,6 +271,7 @@ result guard_start(const struct server_limits *limits, struct guard **out_guard)
     if (guard == NULL)
         return FAIL(NO_MEMORY, "no memory for a server");
     guard->limits = *limits;
+    secret_random(&guard->bucket_seed, sizeof guard->bucket_seed);
     fill_limits(&guard->limits);
     result started = start_keeper(guard);
     if (started != OK) {

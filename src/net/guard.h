@@ -16,6 +16,11 @@
  * one is cut for it, or else the longest idle one of the user who has the most. So whoever holds
  * connections without using them holds nobody up.
  *
+ * A handshake is what costs a server most before it knows anybody. So an address has a bound on the
+ * connections that it may begin a second (a token bucket), and gets the token back once it is known
+ * whose the connection is. The machine's own address has none: who floods from there has the
+ * machine.
+ *
  * A user (one name in the certificates) has a bound on connections, on costly requests at one time
  * (more wait for their turn), on costly requests a second (a token bucket), and on memory. Servers
  * act for many users and get GUARD_SERVER_SHARES times as much.
@@ -52,6 +57,7 @@ struct guard_connection {
     atomic_uint_fast64_t moved; /* bytes in this phase */
     uint64_t expected;          /* of an answer: all its bytes where they are not counted */
     bool is_cut;
+    bool has_token; /* of its address, to be given back */
 };
 
 struct guard;
@@ -103,6 +109,7 @@ void guard_give_memory(struct guard *guard, struct guard_connection *connection,
 
 struct guard_counters {
     uint64_t refused_connections; /* no place was free */
+    uint64_t refused_addresses;   /* an address began too many */
     uint64_t evicted;             /* cut for others */
     uint64_t cut_slow;            /* over the bound of their phase */
     uint64_t refused_users;       /* a user's connections */

@@ -78,6 +78,9 @@ static result login(struct guard *guard, struct guard_connection *connection, co
     }
     account->connections++;
     connection->account = account;
+    if (connection->has_token)
+        guard_refund_address(guard, connection->address);
+    connection->has_token = false;
     return OK;
 }
 

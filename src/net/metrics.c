@@ -69,6 +69,7 @@ static result append_refusals(const struct server *server, struct bytes *out) {
         uint64_t value;
     } rows[] = {
         {"connections", counters.refused_connections},
+        {"address_rate", counters.refused_addresses},
         {"evicted", counters.evicted},
         {"slow", counters.cut_slow},
         {"user_connections", counters.refused_users},

@@ -199,6 +199,52 @@ def test_ten_thousand_idle_connections(besieged):
     honest(c)
 
 
+def hello():
+    """The first message of a handshake, which has a server do its half of the arithmetic."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    out = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), out).do_handshake()
+    return out.read()
+
+
+def test_a_flood_of_handshakes(besieged):
+    """From one address, each begun and left, as fast as it can be done: all but some are turned away before
+    any arithmetic, and users at other addresses notice nothing."""
+    c = besieged
+    first, stop, count = hello(), threading.Event(), [0, 0]
+
+    def flood(i):
+        while not stop.is_set():
+            with contextlib.suppress(OSError):
+                with socket.create_connection(c.where[(STORAGE, KEY)[i]], 5, source_address=("127.0.0.2", 0)) as sock:
+                    sock.sendall(first)
+                    count[i] += 1
+
+    threads = [threading.Thread(target=flood, args=(i,)) for i in range(2)]
+    start = time.monotonic()
+    for thread in threads:
+        thread.start()
+    try:
+        honest(c)
+        deadline = time.monotonic() + 30
+        while min(guarded(c, server, "address_rate") for server in (STORAGE, KEY)) < 200:
+            assert time.monotonic() < deadline, count
+            time.sleep(0.2)
+        honest(c)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    took = time.monotonic() - start
+    for i, server in enumerate((STORAGE, KEY)):
+        begun = count[i] - guarded(c, server, "address_rate")
+        assert begun <= 500 + 50 * (took + 1), f"{server}: {begun} of {count[i]} handshakes in {took:.0f} s"
+    within_bounds(c)
+    honest(c)
+
+
 def test_a_users_many_connections(besieged):
     """With a certificate of the system, and a request made on each before it falls idle."""
     c = besieged

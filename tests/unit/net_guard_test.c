@@ -10,8 +10,10 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/budget.h"
+#include "net/guard.h"
 #include "net_calls.h"
 
 /* ---- A server with bounds of the test's own ---- */
@@ -260,8 +262,72 @@ static void costly_requests_wait_for_their_turn(void **state) {
 
 #define GUARDED(name) cmocka_unit_test_teardown(name, stop_guarded)
 
+/* ---- Addresses ---- */
+
+static bool begins(struct guard *guard, uint32_t address) {
+    const struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};
+    return guard_admit(guard, (const struct sockaddr *)&from);
+}
+
+static bool begins_v6(struct guard *guard, const char *address) {
+    struct sockaddr_in6 from = {.sin6_family = AF_INET6};
+    assert_int_equal(inet_pton(AF_INET6, address, &from.sin6_addr), 1);
+    return guard_admit(guard, (const struct sockaddr *)&from);
+}
+
+/* Of connections of which nobody knows whose they are; each address for itself. */
+static void test_an_address_begins_so_many(void **state) {
+    (void)state;
+    struct guard *guard = NULL;
+    struct guard_counters counters;
+    const uint32_t from = 0x0a000001;
+    assert_ok(guard_start(&(struct server_limits){.address_rate = 1, .address_burst = 5}, &guard));
+    for (unsigned i = 0; i < 5; i++)
+        assert_true(begins(guard, from));
+    assert_false(begins(guard, from));
+    assert_true(begins(guard, from + 1));
+    for (unsigned i = 0; i < 5; i++)
+        assert_true(begins_v6(guard, i % 2 == 0 ? "2001:db8::1" : "2001:db8::ffff:2"));
+    assert_false(begins_v6(guard, "2001:db8::3")); /* one subscriber's */
+    assert_true(begins_v6(guard, "2001:db8:0:1::3"));
+    assert_false(begins_v6(guard, "::ffff:10.0.0.1"));
+    for (unsigned i = 0; i < 100; i++)
+        assert_true(begins(guard, INADDR_LOOPBACK) && begins_v6(guard, "::1"));
+    guard_count(guard, &counters);
+    assert_int_equal(counters.refused_addresses, 3);
+    /* Ten thousand others do not make it forget one that has begun too many. */
+    for (uint32_t i = 0; i < 10000; i++)
+        assert_true(begins(guard, 0x0b000000 + i));
+    assert_false(begins(guard, from));
+    guard_stop(guard);
+}
+
+static void test_who_is_known_has_his_token_back(void **state) {
+    (void)state;
+    struct guard *guard = NULL;
+    const struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a000001)};
+    const struct sockaddr *address = (const struct sockaddr *)&from;
+    assert_ok(guard_start(&(struct server_limits){.address_rate = 1, .address_burst = 3}, &guard));
+    for (unsigned i = 0; i < 50; i++) {
+        struct guard_connection connection;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_true(guard_admit(guard, address));
+        guard_open(guard, &connection, fd, address);
+        assert_ok(guard_login(guard, &connection, "alice", false));
+        assert_ok(guard_login(guard, &connection, "alice", false)); /* gives nothing more */
+        guard_close(guard, &connection);
+        close(fd);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(guard_admit(guard, address));
+    assert_false(guard_admit(guard, address));
+    guard_stop(guard);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_address_begins_so_many),
+        cmocka_unit_test(test_who_is_known_has_his_token_back),
         GUARDED(silent_connections_make_room),
         GUARDED(an_idle_connection_makes_room),
         GUARDED(one_address_has_so_many_unknown_connections),
