@@ -74,14 +74,16 @@ static void ignore_server(void *context, const struct myelin_server *server) {
     (void)server;
 }
 
+result exports_look(struct gateway *its_gateway) {
+    TRY(gateway_result(myelin_status(its_gateway->session, ignore_server, NULL)));
+    well_ms = map_now_ms();
+    return OK;
+}
+
 /* Asked anew after some seconds. */
 static result ask_servers(void) {
     uint64_t now_ms = map_now_ms(), last_ms = well_ms;
-    if (last_ms != 0 && now_ms - last_ms < KNOWN_WELL_MS)
-        return OK;
-    TRY(gateway_result(myelin_status(gateway->session, ignore_server, NULL)));
-    well_ms = map_now_ms();
-    return OK;
+    return last_ms != 0 && now_ms - last_ms < KNOWN_WELL_MS ? OK : exports_look(gateway);
 }
 
 /* As Orthanc reads it; the spool and the caches count. */

@@ -20,6 +20,10 @@
 /* Registers the filter. Once. */
 void exports_register(struct gateway *gateway);
 
+/* Asks the servers whether they suffice, which counts for an export in the next seconds; before
+ * exports_register too. Errors of myelin_status. */
+MUST_CHECK result exports_look(struct gateway *gateway);
+
 /* An instance could not be read on this thread: ends the archives that Orthanc is making, unless
  * the thread serves a request, which hears of it. Orthanc does not tell for which of them the
  * instance was. */

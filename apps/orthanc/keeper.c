@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "exports.h"
 #include "inbox.h"
 #include "map_state.h"
 #include "orthanc_rest.h"
@@ -21,8 +22,8 @@ enum {
 
 struct keeper {
     struct gateway *gateway;
-    pthread_t thread;
-    bool is_started;
+    pthread_t thread, greeter;
+    bool is_started, is_greeting;
     struct record *left; /* attachments that an earlier run left unconfirmed */
     size_t left_count;
     pthread_mutex_t lock;
@@ -194,6 +195,14 @@ static void *run(void *argument) {
     return NULL;
 }
 
+/* Connects to every server, while Orthanc starts: who reads first need not wait for it. */
+static void *greet(void *argument) {
+    const struct keeper *keeper = argument;
+    if (exports_look(keeper->gateway) != OK)
+        gateway_warn(keeper->gateway, "%s", error_text());
+    return NULL;
+}
+
 result keeper_start(struct gateway *gateway, struct keeper **out_keeper) {
     struct keeper *keeper = calloc(1, sizeof *keeper);
     if (keeper == NULL)
@@ -207,6 +216,7 @@ result keeper_start(struct gateway *gateway, struct keeper **out_keeper) {
         keeper_stop(keeper);
         return found == OK ? FAIL(NO_MEMORY, "no thread for the keeper") : found;
     }
+    keeper->is_greeting = pthread_create(&keeper->greeter, NULL, greet, keeper) == 0;
     *out_keeper = keeper;
     return OK;
 }
@@ -220,6 +230,8 @@ void keeper_stop(struct keeper *keeper) {
     pthread_mutex_unlock(&keeper->lock);
     if (keeper->is_started)
         pthread_join(keeper->thread, NULL);
+    if (keeper->is_greeting)
+        pthread_join(keeper->greeter, NULL);
     pthread_cond_destroy(&keeper->wake);
     pthread_mutex_destroy(&keeper->lock);
     free(keeper->left);

@@ -1,6 +1,7 @@
 #include "routes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "format/limits.h"
 #include "storage/check.h"
@@ -284,6 +285,49 @@ static result get_object_symbol(struct server_exchange *exchange) {
     return exchange_answer_file(exchange, range.fd, range.offset, range.length);
 }
 
+struct slices {
+    struct bytes bytes;
+};
+
+static result slices_read(void *context, uint64_t position, uint8_t *out, size_t capacity,
+                          size_t *out_len) {
+    const struct slices *slices = context;
+    size_t left = slices->bytes.len - (size_t)position;
+    *out_len = left < capacity ? left : capacity;
+    memcpy(out, slices->bytes.data + position, *out_len);
+    return OK;
+}
+
+static void slices_done(void *context) {
+    struct slices *slices = context;
+    bytes_free(&slices->bytes);
+    free(slices);
+}
+
+static result read_slices(struct server_exchange *exchange, struct bytes *out_bytes) {
+    struct request r;
+    struct image_wanted wanted[IMAGE_WANTED_MAX];
+    size_t count;
+    const char *of = exchange_query(exchange, "of");
+    TRY(request_read(exchange, IMAGE, &r));
+    TRY(image_wanted_parse(of == NULL ? "" : of, wanted, &count));
+    TRY(exchange_reserve(exchange, IMAGE_SYMBOLS_BYTES));
+    return image_symbols(r.storage, &r.caller, &r.image, wanted, count, out_bytes);
+}
+
+static result get_symbols(struct server_exchange *exchange) {
+    struct slices *slices = calloc(1, sizeof *slices);
+    if (slices == NULL)
+        return FAIL(NO_MEMORY, "no memory for slices");
+    result got = read_slices(exchange, &slices->bytes);
+    if (got != OK) {
+        slices_done(slices);
+        return got;
+    }
+    struct exchange_source source = {slices, slices_read, slices_done};
+    return exchange_answer_stream(exchange, NULL, source, slices->bytes.len);
+}
+
 static result get_object_hashes(struct server_exchange *exchange) {
     struct request r;
     AUTO_BYTES struct bytes hashes = {0};
@@ -414,6 +458,7 @@ const struct server_route storaged_routes[] = {
     {"GET", IMAGES, .end = get_image},
     {"GET", IMAGES "/objects", .end = get_objects},
     {"GET", OBJECTS "/symbol", .end = get_object_symbol},
+    {"GET", IMAGES "/symbols", .cost = 1, .end = get_symbols},
     {"GET", OBJECTS "/hashes", .end = get_object_hashes},
     {"GET", IMAGES "/symbol", .cost = 1, .end = get_envelope_symbol},
     {"POST", IMAGES "/check", .cost = 10, .end = post_check},

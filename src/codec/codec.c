@@ -131,6 +131,7 @@ result stream_emit(struct stream_output *output, struct view bytes) {
 }
 
 struct codec_decoder {
+    enum codec_kind kind;
     struct stream_output output;
     struct stream_decoder stream;
 };
@@ -163,10 +164,12 @@ result codec_decoder_open(enum codec_kind kind, uint64_t size, unsigned threads,
     AUTO_CODEC_DECODER struct codec_decoder *decoder = calloc(1, sizeof *decoder);
     if (decoder == NULL)
         return FAIL(NO_MEMORY, "no memory to decompress");
+    decoder->kind = kind;
     decoder->output = (struct stream_output){sink, sink_context, size};
     switch (kind) {
     case CODEC_NONE:
-        decoder->stream = (struct stream_decoder){decoder, none_consume, none_finish, none_close};
+        decoder->stream =
+            (struct stream_decoder){decoder, none_consume, none_finish, none_close, NULL};
         break;
     case CODEC_ZSTD:
         TRY(zstd_decoder_open(&decoder->output, &decoder->stream));
@@ -180,6 +183,15 @@ result codec_decoder_open(enum codec_kind kind, uint64_t size, unsigned threads,
     *out_decoder = decoder;
     decoder = NULL;
     return OK;
+}
+
+bool codec_decoder_restart(struct codec_decoder *decoder, enum codec_kind kind, uint64_t size,
+                           codec_sink sink, void *sink_context) {
+    if (decoder == NULL || decoder->kind != kind || decoder->stream.restart == NULL)
+        return false;
+    decoder->output = (struct stream_output){sink, sink_context, size};
+    decoder->stream.restart(decoder->stream.state);
+    return true;
 }
 
 result codec_decoder_write(struct codec_decoder *decoder, struct view compressed) {

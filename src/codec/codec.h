@@ -79,6 +79,11 @@ MUST_CHECK result codec_decoder_open(enum codec_kind kind, uint64_t size, unsign
                                      codec_sink sink, void *sink_context,
                                      struct codec_decoder **out_decoder);
 
+/* Takes a decoder, wherever it stands, for another object, which is cheaper than opening one; false
+ * where it is NULL, of another kind, or of a kind that cannot: then it is as it was. */
+bool codec_decoder_restart(struct codec_decoder *decoder, enum codec_kind kind, uint64_t size,
+                           codec_sink sink, void *sink_context);
+
 /* The next compressed bytes, any number. INTEGRITY where they do not decode or hold more than
  * `size` bytes; NO_MEMORY, INTERNAL; the sink's errors. After an error only closing is left. */
 MUST_CHECK result codec_decoder_write(struct codec_decoder *decoder, struct view compressed);

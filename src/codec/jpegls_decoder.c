@@ -153,6 +153,7 @@ result jpegls_decoder_open(struct stream_output *output, unsigned threads,
         return FAIL(NO_MEMORY, "no memory to decompress");
     decoder->output = output;
     decoder->threads = threads;
-    *out_decoder = (struct stream_decoder){decoder, decoder_consume, decoder_finish, decoder_close};
+    *out_decoder =
+        (struct stream_decoder){decoder, decoder_consume, decoder_finish, decoder_close, NULL};
     return OK;
 }

@@ -35,6 +35,8 @@ struct stream_decoder {
     /* INTEGRITY where the stream is not at an end. */
     result (*finish)(void *state);
     void (*close)(void *state);
+    /* As if it had just been opened; NULL: it cannot be. */
+    void (*restart)(void *state);
 };
 
 /* The source must outlive the encoder, the output the decoder. */

@@ -91,6 +91,12 @@ struct zstd_decoder {
     uint8_t buffer[OUTPUT_BYTES];
 };
 
+static void decoder_restart(void *state) {
+    struct zstd_decoder *decoder = state;
+    ZSTD_DCtx_reset(decoder->context, ZSTD_reset_session_only);
+    decoder->ended = false;
+}
+
 static void decoder_close(void *state) {
     struct zstd_decoder *decoder = state;
     ZSTD_freeDCtx(decoder->context);
@@ -124,7 +130,7 @@ static result decoder_finish(void *state) {
 }
 
 result zstd_decoder_open(struct stream_output *output, struct stream_decoder *out_decoder) {
-    struct zstd_decoder *decoder = calloc(1, sizeof *decoder);
+    struct zstd_decoder *decoder = malloc(sizeof *decoder);
     ZSTD_DCtx *context = ZSTD_createDCtx();
     if (decoder == NULL || context == NULL) {
         free(decoder);
@@ -135,6 +141,8 @@ result zstd_decoder_open(struct stream_output *output, struct stream_decoder *ou
     ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, WINDOW_LOG);
     decoder->output = output;
     decoder->context = context;
-    *out_decoder = (struct stream_decoder){decoder, decoder_consume, decoder_finish, decoder_close};
+    decoder->ended = false;
+    *out_decoder = (struct stream_decoder){decoder, decoder_consume, decoder_finish, decoder_close,
+                                           decoder_restart};
     return OK;
 }

@@ -8,7 +8,11 @@
 #include "flow/object.h"
 #include "flow/patience.h"
 
-enum { PATH_BYTES = 256, WINDOW_BYTES = 24 << 20 };
+enum {
+    PATH_BYTES = 1024,
+    WINDOW_BYTES = 24 << 20,
+    TOGETHER_MAX = 16, /* objects of one request */
+};
 
 struct fetch {
     struct session *session;
@@ -35,35 +39,60 @@ struct fetch_thread {
 
 /* ------------------------------------------------------------------ a server's thread */
 
-/* A lane on its way in: one download. */
+/* Lanes on their way in, one behind the other: one download. */
 struct delivery {
     struct fetch *fetch;
-    struct fetch_job *job;
+    struct fetch_job *jobs;
+    size_t count;
+    size_t at; /* the job that is being delivered; those before it have been left */
     const char *name;
-    const struct fetch_object *object;
     struct bytes table; /* slice hashes; empty for an object of one segment */
     uint8_t *slice;     /* where the current one goes; NULL between slices */
     size_t filled;
+    bool has_begun; /* some of the answer came */
 };
 
-static const Myelin__Manifest *manifest_of(const struct delivery *delivery) {
-    return delivery->fetch->options->manifests->entries[delivery->job->object].manifest;
+static struct fetch_job *job_of(const struct delivery *delivery) {
+    return &delivery->jobs[delivery->at];
+}
+
+static const struct format_layout *layout_of(const struct delivery *delivery, size_t job) {
+    return &delivery->fetch->objects[delivery->jobs[job].object].layout;
+}
+
+static const Myelin__Manifest *manifest_of(const struct delivery *delivery,
+                                           const struct fetch_job *job) {
+    return delivery->fetch->options->manifests->entries[job->object].manifest;
 }
 
 static const uint8_t *root_of(const struct delivery *delivery) {
-    return manifest_of(delivery)->symbol_root[delivery->job->slot].data;
+    const struct fetch_job *job = job_of(delivery);
+    return manifest_of(delivery, job)->symbol_root[job->slot].data;
 }
 
 static void object_path(const struct delivery *delivery, const char *what, char out[PATH_BYTES]) {
     char id[OBJECT_HEX];
-    hex_encode(format_view(manifest_of(delivery)->object), id);
+    const struct fetch_job *job = job_of(delivery);
+    hex_encode(format_view(manifest_of(delivery, job)->object), id);
     snprintf(out, PATH_BYTES, "/v1/images/%s/objects/%s/%s?slot=%u", delivery->fetch->image->hex,
-             id, what, delivery->job->slot);
+             id, what, job->slot);
+}
+
+/* All of them, with their slots. */
+static void objects_path(const struct delivery *delivery, char out[PATH_BYTES]) {
+    int len = snprintf(out, PATH_BYTES, "/v1/images/%s/symbols?of=", delivery->fetch->image->hex);
+    for (size_t i = 0; i < delivery->count; i++) {
+        char id[OBJECT_HEX];
+        const struct fetch_job *job = &delivery->jobs[i];
+        hex_encode(format_view(manifest_of(delivery, job)->object), id);
+        len += snprintf(out + len, (size_t)(PATH_BYTES - len), "%s%s.%u", i == 0 ? "" : ",", id,
+                        job->slot);
+    }
 }
 
 /* The hashes of all slices, which must be those that the owner signed. */
 static result fetch_table(struct delivery *delivery, struct http_client *client) {
-    uint64_t segments = delivery->object->layout.segments;
+    uint64_t segments = layout_of(delivery, 0)->segments;
     if (segments == 1)
         return OK; /* the root itself tells */
     char path[PATH_BYTES];
@@ -75,7 +104,7 @@ static result fetch_table(struct delivery *delivery, struct http_client *client)
         format_slice_table_root(bytes_view(&delivery->table), root) == OK &&
         memcmp(root, root_of(delivery), sizeof root) == 0)
         return OK;
-    delivery->job->is_object_bad = true;
+    job_of(delivery)->is_object_bad = true;
     return FAIL(INTEGRITY, "%s: the slice hashes are not what was signed", delivery->name);
 }
 
@@ -83,65 +112,104 @@ static bool is_as_signed(const struct delivery *delivery, size_t len) {
     uint8_t hash[DIGEST_BYTES];
     digest_sha256(view_of(delivery->slice, len), hash);
     if (delivery->table.len > 0)
-        return memcmp(hash, delivery->table.data + delivery->job->number * DIGEST_BYTES,
+        return memcmp(hash, delivery->table.data + job_of(delivery)->number * DIGEST_BYTES,
                       DIGEST_BYTES) == 0;
     uint8_t root[DIGEST_BYTES];
     return format_slice_table_root(view_of(hash, sizeof hash), root) == OK &&
            memcmp(root, root_of(delivery), sizeof root) == 0;
 }
 
+/* The slice there is complete. */
+static result take_slice(struct delivery *delivery, size_t len) {
+    struct fetch *fetch = delivery->fetch;
+    struct fetch_job *job = job_of(delivery);
+    if (!is_as_signed(delivery, len))
+        return FAIL(INTEGRITY, "%s: slice %llu of an object is not what was signed", delivery->name,
+                    (unsigned long long)job->number);
+    fetch_window_delivered(fetch->window, job);
+    delivery->slice = NULL;
+    delivery->filled = 0;
+    if (job->number == layout_of(delivery, delivery->at)->segments) {
+        (void)fetch_window_leave(fetch->window, job, OK);
+        delivery->at++;
+    }
+    return OK;
+}
+
 static result push_slices(void *context, struct view part) {
     struct delivery *delivery = context;
+    delivery->has_begun = true;
     while (part.len > 0) {
+        if (delivery->at == delivery->count)
+            return FAIL(PROTOCOL, "%s: more slices than were asked for", delivery->name);
         if (delivery->slice == NULL)
-            TRY(fetch_window_room(delivery->fetch->window, delivery->job, &delivery->slice));
-        size_t len = format_slice_len(&delivery->object->layout, delivery->job->number);
+            TRY(fetch_window_room(delivery->fetch->window, job_of(delivery), &delivery->slice));
+        size_t len = format_slice_len(layout_of(delivery, delivery->at), job_of(delivery)->number);
         size_t left = len - delivery->filled, step = part.len < left ? part.len : left;
         memcpy(delivery->slice + delivery->filled, part.data, step);
         delivery->filled += step;
-        fetch_window_moved(delivery->fetch->window, delivery->job, step);
+        fetch_window_moved(delivery->fetch->window, job_of(delivery), step);
         part = view_of(part.data + step, part.len - step);
-        if (delivery->filled < len)
-            continue;
-        if (!is_as_signed(delivery, len))
-            return FAIL(INTEGRITY, "%s: slice %llu of an object is not what was signed",
-                        delivery->name, (unsigned long long)delivery->job->number);
-        fetch_window_delivered(delivery->fetch->window, delivery->job);
-        delivery->slice = NULL;
-        delivery->filled = 0;
+        if (delivery->filled == len)
+            TRY(take_slice(delivery, len));
     }
     return OK;
 }
 
 static result deliver(struct delivery *delivery, struct http_client *client) {
-    TRY(fetch_table(delivery, client));
-    const struct format_layout *layout = &delivery->object->layout;
-    uint64_t offset = format_slice_offset(layout, delivery->job->number);
     char path[PATH_BYTES];
+    uint64_t bytes = 0;
+    if (delivery->count > 1) {
+        for (size_t i = 0; i < delivery->count; i++)
+            bytes += layout_of(delivery, i)->symbol_bytes;
+        objects_path(delivery, path);
+        return http_download(client, path, 0, bytes, push_slices, delivery);
+    }
+    TRY(fetch_table(delivery, client));
+    const struct format_layout *layout = layout_of(delivery, 0);
+    uint64_t offset = format_slice_offset(layout, delivery->jobs->number);
     object_path(delivery, "symbol", path);
     return http_download(client, path, offset, layout->symbol_bytes - offset, push_slices,
                          delivery);
 }
 
+/* A server that has not all of what it was asked for at once gives nothing: nobody knows yet what
+ * it lacks. */
+static bool is_refused(const struct delivery *delivery, result delivered) {
+    return delivery->count > 1 && !delivery->has_begun && delivered != OK && delivered != TIMEOUT;
+}
+
+/* What did not come is left to whoever takes it next; the job at hand is what failed. */
+static void end_delivery(const struct delivery *delivery, result delivered) {
+    struct fetch *fetch = delivery->fetch;
+    bool may_blame = !is_refused(delivery, delivered);
+    char text[ERROR_TEXT_BYTES];
+    snprintf(text, sizeof text, "%s", error_text());
+    for (size_t i = delivery->at; i < delivery->count; i++) {
+        bool is_at_hand = i == delivery->at && may_blame;
+        if (fetch_window_leave(fetch->window, &delivery->jobs[i], is_at_hand ? delivered : OK) &&
+            !session_is_cancelled(fetch->session))
+            session_warn(fetch->session, "%s", text);
+    }
+}
+
 static void *run_server(void *argument) {
     struct fetch_thread *thread = argument;
     struct fetch *fetch = thread->fetch;
-    struct http_client *client = fetch->clients[thread->index];
-    struct fetch_job job;
-    while (fetch_window_job(fetch->window, thread->index, &job)) {
-        struct delivery delivery = {
-            .fetch = fetch,
-            .job = &job,
-            .name = fetch->names[thread->index],
-            .object = &fetch->objects[job.object],
-        };
-        result delivered = deliver(&delivery, client);
+    struct fetch_job jobs[TOGETHER_MAX];
+    size_t alone = 0; /* jobs to be done one by one, to find out which was refused */
+    while (fetch_window_job(fetch->window, thread->index, &jobs[0])) {
+        struct delivery delivery = {.fetch = fetch, .jobs = jobs, .count = 1};
+        delivery.name = fetch->names[thread->index];
+        if (alone == 0)
+            delivery.count += fetch_window_more(fetch->window, jobs, jobs + 1, TOGETHER_MAX - 1);
+        else
+            alone--;
+        result delivered = deliver(&delivery, fetch->clients[thread->index]);
         bytes_free(&delivery.table);
-        char text[ERROR_TEXT_BYTES];
-        snprintf(text, sizeof text, "%s", error_text());
-        if (fetch_window_leave(fetch->window, &job, delivered) &&
-            !session_is_cancelled(fetch->session))
-            session_warn(fetch->session, "%s", text);
+        end_delivery(&delivery, delivered);
+        if (is_refused(&delivery, delivered))
+            alone = delivery.count;
     }
     return NULL;
 }

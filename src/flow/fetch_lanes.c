@@ -26,6 +26,16 @@ bool lane_suits(const struct fetch_window *window, size_t object, const struct l
     return true;
 }
 
+static void take_lane(struct fetch_window *window, unsigned server, size_t object, unsigned number,
+                      struct fetch_job *job) {
+    struct lane *lane = &window->objects[object].lanes[number];
+    lane->server = (int)server;
+    lane->slot = (unsigned)window_slot(window, object, server);
+    lane->since_ms = clock_ms();
+    atomic_store(&window->servers[server].alive_until_ms, lane->since_ms);
+    *job = (struct fetch_job){server, object, number, lane->slot, lane->next, false};
+}
+
 /* The first lane, of the earliest object, that nobody delivers and this server should. */
 static bool find_lane(struct fetch_window *window, unsigned server, struct fetch_job *job) {
     uint64_t now = clock_ms();
@@ -38,11 +48,7 @@ static bool find_lane(struct fetch_window *window, unsigned server, struct fetch
             if (lane->server != NOBODY || !lane_suits(window, object, lane, server) ||
                 now - lane->free_ms < wait_ms)
                 continue;
-            lane->server = (int)server;
-            lane->slot = (unsigned)window_slot(window, object, server);
-            lane->since_ms = now;
-            atomic_store(&window->servers[server].alive_until_ms, now);
-            *job = (struct fetch_job){server, object, i, lane->slot, lane->next, false};
+            take_lane(window, server, object, i, job);
             return true;
         }
     return false;
@@ -57,6 +63,62 @@ bool fetch_window_job(struct fetch_window *window, unsigned server, struct fetch
         clock_wait(&window->lanes, &window->lock, JOB_WAIT_MS);
     pthread_mutex_unlock(&window->lock);
     return has_job;
+}
+
+/* An equal part, for each server that is good, of the lanes that nobody delivers. */
+static size_t fair_part(const struct fetch_window *window) {
+    size_t lanes = 0, good = 0;
+    for (size_t object = window->first; object < window->opened; object++)
+        for (unsigned i = 0; i < window->options.objects[object].k; i++) {
+            const struct lane *lane = &window->objects[object].lanes[i];
+            lanes += lane->server == NOBODY &&
+                     lane->next < window->options.objects[object].layout.segments;
+        }
+    for (unsigned i = 0; i < window->options.servers; i++)
+        good += window->servers[i].standing == FETCH_GOOD;
+    return good == 0 ? 0 : lanes / good;
+}
+
+static bool take_lane_of(struct fetch_window *window, unsigned server, size_t object,
+                         struct fetch_job *out_job) {
+    for (unsigned i = 0; i < window->options.objects[object].k; i++) {
+        const struct lane *lane = &window->objects[object].lanes[i];
+        if (lane->server != NOBODY || !lane_suits(window, object, lane, server))
+            continue;
+        take_lane(window, server, object, i, out_job);
+        return true;
+    }
+    return false;
+}
+
+/* Under the lock. */
+static size_t take_more(struct fetch_window *window, const struct fetch_job *first,
+                        struct fetch_job out_jobs[], size_t most) {
+    const struct fetch_object *objects = window->options.objects;
+    size_t taken = 0, part = fair_part(window);
+    uint64_t bytes = objects[first->object].layout.symbol_bytes;
+    if (objects[first->object].layout.segments > 1 ||
+        window->servers[first->server].standing != FETCH_GOOD)
+        return 0;
+    most = part < most ? part : most;
+    for (size_t object = first->object + 1; object < window->opened && taken < most; object++) {
+        const struct format_layout *layout = &objects[object].layout;
+        if (object < window->first || layout->segments > 1 ||
+            bytes + layout->symbol_bytes > FETCH_TOGETHER_BYTES ||
+            !take_lane_of(window, first->server, object, &out_jobs[taken]))
+            continue;
+        bytes += layout->symbol_bytes;
+        taken++;
+    }
+    return taken;
+}
+
+size_t fetch_window_more(struct fetch_window *window, const struct fetch_job *first,
+                         struct fetch_job out_jobs[], size_t most) {
+    pthread_mutex_lock(&window->lock);
+    size_t taken = take_more(window, first, out_jobs, most);
+    pthread_mutex_unlock(&window->lock);
+    return taken;
 }
 
 static void blame(struct fetch_window *window, const struct fetch_job *job, result code) {

@@ -61,6 +61,14 @@ struct fetch_job {
 /* Waits for a lane that this server should take. False at the end of all. */
 bool fetch_window_job(struct fetch_window *window, unsigned server, struct fetch_job *out_job);
 
+/* More lanes for the server of `first`, which fetch_window_job gave, to be delivered behind it in
+ * one go: of later objects that like its own have a single segment, in their order, a fair part of
+ * those that wait, FETCH_TOGETHER_BYTES of slices and `most` of them at most. None for a server
+ * that is suspected. Each is a job of its own and ends by fetch_window_leave. */
+#define FETCH_TOGETHER_BYTES ((size_t)512 << 10)
+size_t fetch_window_more(struct fetch_window *window, const struct fetch_job *first,
+                         struct fetch_job out_jobs[], size_t most);
+
 /* Waits until segment job->number has room: where its slice goes, slice_len bytes. Fails where the
  * lane was given to another server, must be left for an earlier object, or all ends: then the job
  * is over. */

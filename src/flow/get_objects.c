@@ -28,6 +28,7 @@ struct opener {
     uint8_t *rows; /* k x k: what `decoder` is for; NULL before the first */
     unsigned k;
     struct code_map decoder;
+    struct codec_decoder *spare; /* of an object that is finished; NULL: none */
 };
 
 struct get_objects {
@@ -49,6 +50,7 @@ static void get_objects_free(struct get_objects *objects) {
     for (unsigned i = 0; objects->openers != NULL && i < objects->workers; i++) {
         seal_key_destroy_at(&objects->openers[i].key);
         code_map_clean_up(&objects->openers[i].decoder);
+        codec_decoder_close(objects->openers[i].spare);
         free(objects->openers[i].rows);
     }
     for (size_t i = 0; objects->restoring != NULL && i < objects->manifests->count; i++)
@@ -92,10 +94,9 @@ static result use_key(const struct get_objects *objects, struct opener *opener, 
     const Myelin__Manifest *manifest = objects->manifests->entries[index].manifest;
     uint8_t context[OBJECT_CONTEXT_BYTES];
     object_context(manifest->tau.data, manifest->object.data, context);
-    seal_key_destroy_at(&opener->key);
     opener->keyed = index;
-    return seal_key_new(objects->content_key, manifest->salt.data, view_of(context, sizeof context),
-                        &opener->key);
+    return seal_key_renew(objects->content_key, manifest->salt.data,
+                          view_of(context, sizeof context), &opener->key);
 }
 
 static result open_segment(void *context, unsigned worker, const struct fetch_segment *segment) {
@@ -126,7 +127,8 @@ static result write_bytes(void *context, struct view bytes) {
     return OK;
 }
 
-static result start_object(struct get_objects *objects, size_t index, bool is_whole) {
+static result start_object(struct get_objects *objects, struct opener *opener, size_t index,
+                           bool is_whole) {
     struct restoring *restoring = &objects->restoring[index];
     const Myelin__ObjectMeta *meta = objects->metas[index];
     restoring->target = &objects->target;
@@ -135,14 +137,19 @@ static result start_object(struct get_objects *objects, size_t index, bool is_wh
     if (meta->codec == CODEC_NONE)
         return OK;
     digest_start(&restoring->digest);
-    return codec_decoder_open((enum codec_kind)meta->codec, meta->size,
-                              is_whole ? 1 : objects->workers, write_bytes, restoring,
-                              &restoring->decoder);
+    enum codec_kind kind = (enum codec_kind)meta->codec;
+    if (codec_decoder_restart(opener->spare, kind, meta->size, write_bytes, restoring)) {
+        restoring->decoder = opener->spare;
+        opener->spare = NULL;
+        return OK;
+    }
+    return codec_decoder_open(kind, meta->size, is_whole ? 1 : objects->workers, write_bytes,
+                              restoring, &restoring->decoder);
 }
 
 /* What came out of a decoder is compared with the hash of the original. Without one the bytes are
  * those that every segment's tag has vouched for, and their order and number too. */
-static result finish_object(struct get_objects *objects, size_t index) {
+static result finish_object(struct get_objects *objects, struct opener *opener, size_t index) {
     struct restoring *restoring = &objects->restoring[index];
     const Myelin__ObjectMeta *meta = objects->metas[index];
     bool is_as_put = true;
@@ -154,24 +161,28 @@ static result finish_object(struct get_objects *objects, size_t index) {
     }
     if (!is_as_put || restoring->size != meta->size)
         return FAIL(INTEGRITY, "is not what its owner put");
+    if (opener->spare == NULL) {
+        opener->spare = restoring->decoder;
+        restoring->decoder = NULL;
+    }
     restoring_end(restoring);
     return objects->target.finish(objects->target.context, index);
 }
 
-static result restore(struct get_objects *objects, const struct fetch_segment *segment) {
+static result restore(struct get_objects *objects, struct opener *opener,
+                      const struct fetch_segment *segment) {
     struct restoring *restoring = &objects->restoring[segment->object];
     if (segment->number == 0)
-        TRY(start_object(objects, segment->object, segment->is_last));
+        TRY(start_object(objects, opener, segment->object, segment->is_last));
     struct view bytes = view_of(segment->sealed, segment->sealed_len - SEAL_TAG_BYTES);
     TRY(restoring->decoder == NULL ? write_bytes(restoring, bytes)
                                    : codec_decoder_write(restoring->decoder, bytes));
-    return segment->is_last ? finish_object(objects, segment->object) : OK;
+    return segment->is_last ? finish_object(objects, opener, segment->object) : OK;
 }
 
 static result write_segment(void *context, unsigned worker, const struct fetch_segment *segment) {
-    (void)worker;
     struct get_objects *objects = context;
-    result written = restore(objects, segment);
+    result written = restore(objects, &objects->openers[worker], segment);
     if (written == OK || written == IO) /* which names its file itself */
         return written;
     return error_at(written, "%s", objects->metas[segment->object]->name);

@@ -38,21 +38,40 @@ void seal_key_destroy_at(struct seal_key **key) {
     *key = NULL;
 }
 
-result seal_key_new(const uint8_t content_key[SEAL_KEY_BYTES], const uint8_t salt[SEAL_SALT_BYTES],
-                    struct view context, struct seal_key **out_key) {
-    if (context.len > SEAL_CONTEXT_MAX)
-        return FAIL(INVALID, "a segment's context of %zu bytes: at most %d", context.len,
-                    (int)SEAL_CONTEXT_MAX);
-    AUTO_SEAL_KEY struct seal_key *key = NULL;
-    TRY(secret_new(sizeof *key, (void **)&key));
+static result key_fill(struct seal_key *key, const uint8_t content_key[SEAL_KEY_BYTES],
+                       const uint8_t salt[SEAL_SALT_BYTES], struct view context) {
     digest_hkdf(view_of(content_key, SEAL_KEY_BYTES), view_of(salt, SEAL_SALT_BYTES),
                 "MYELIN-V1-OBJECT-KEY", key->key);
     if (context.len > 0)
         memcpy(key->context, context.data, context.len);
     key->context_len = context.len;
-    TRY(cipher_open(key->key, &key->cipher));
+    if (key->cipher != NULL)
+        gnutls_aead_cipher_deinit(key->cipher);
+    key->cipher = NULL;
+    return cipher_open(key->key, &key->cipher);
+}
+
+result seal_key_renew(const uint8_t content_key[SEAL_KEY_BYTES],
+                      const uint8_t salt[SEAL_SALT_BYTES], struct view context,
+                      struct seal_key **key) {
+    AUTO_SEAL_KEY struct seal_key *filled = *key;
+    *key = NULL;
+    if (context.len > SEAL_CONTEXT_MAX)
+        return FAIL(INVALID, "a segment's context of %zu bytes: at most %d", context.len,
+                    (int)SEAL_CONTEXT_MAX);
+    if (filled == NULL)
+        TRY(secret_new(sizeof *filled, (void **)&filled));
+    TRY(key_fill(filled, content_key, salt, context));
+    *key = filled;
+    filled = NULL;
+    return OK;
+}
+
+result seal_key_new(const uint8_t content_key[SEAL_KEY_BYTES], const uint8_t salt[SEAL_SALT_BYTES],
+                    struct view context, struct seal_key **out_key) {
+    struct seal_key *key = NULL;
+    TRY(seal_key_renew(content_key, salt, context, &key));
     *out_key = key;
-    key = NULL;
     return OK;
 }
 

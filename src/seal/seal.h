@@ -46,6 +46,12 @@ MUST_CHECK result seal_key_new(const uint8_t content_key[SEAL_KEY_BYTES],
                                const uint8_t salt[SEAL_SALT_BYTES], struct view context,
                                struct seal_key **out_key);
 
+/* The same in the memory of `*key`, where it is not NULL: for many objects one after the other.
+ * After an error `*key` is NULL. */
+MUST_CHECK result seal_key_renew(const uint8_t content_key[SEAL_KEY_BYTES],
+                                 const uint8_t salt[SEAL_SALT_BYTES], struct view context,
+                                 struct seal_key **key);
+
 /* The same key once more, for another thread. NO_MEMORY, INTERNAL. */
 MUST_CHECK result seal_key_copy(const struct seal_key *key, struct seal_key **out_key);
 

@@ -33,6 +33,24 @@ MUST_CHECK result image_open_symbol(struct storage *storage, const struct storag
                                     const struct image_id *image, const struct short_id *object,
                                     uint32_t slot, struct image_range *out_range);
 
+/* GET .../symbols?of=OBJECT.SLOT,...: the slices of several objects, one object's behind the
+ * other's, as image_open_symbol has each; in the place of what `out_slices` held. INVALID where
+ * they are more than IMAGE_SYMBOLS_BYTES; errors of image_open_symbol for any of them, and then
+ * there is none. */
+enum { IMAGE_WANTED_MAX = 32, IMAGE_SYMBOLS_BYTES = 1 << 20 };
+struct image_wanted {
+    struct short_id object;
+    uint32_t slot;
+};
+MUST_CHECK result image_symbols(struct storage *storage, const struct storage_caller *caller,
+                                const struct image_id *image, const struct image_wanted wanted[],
+                                size_t count, struct bytes *out_slices);
+
+/* Such a list from outside. INVALID. */
+MUST_CHECK result image_wanted_parse(const char *text,
+                                     struct image_wanted out_wanted[IMAGE_WANTED_MAX],
+                                     size_t *out_count);
+
 /* GET .../objects/{object}/hashes[?slot=S]: the slice table, compared with the signed root; in the
  * place of what `out_hashes` held. */
 MUST_CHECK result image_hashes(struct storage *storage, const struct storage_caller *caller,

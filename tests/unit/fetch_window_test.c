@@ -33,6 +33,8 @@ struct world {
     atomic_ulong opened, written;
     uint64_t next_written[OBJECTS];
     uint64_t patience_ms; /* 0: endless */
+    bool is_together;     /* servers take several lanes at once */
+    atomic_ulong deliveries, jobs;
 };
 
 static const char *const names[SERVERS] = {"s-1", "s-2", "s-3", "s-4", "s-5", "s-6"};
@@ -73,7 +75,7 @@ static void make_window(struct world *world, size_t count) {
         .standing = world->standing,
         .why = why,
         .plain_buffers = WORKERS + 1,
-        .window_bytes = 8 * (SEGMENT_BYTES + 1024),
+        .window_bytes = (world->is_together ? 32 : 8) * (SEGMENT_BYTES + 1024),
         .cancel = cancel,
         .resume = resume,
         .context = world,
@@ -136,16 +138,35 @@ struct thread {
     pthread_t thread;
 };
 
+enum { TOGETHER = 8 };
+
+/* The lanes one behind the other; the first that fails ends it, and the others are nobody's. */
+static void deliver_all(struct world *world, struct fetch_job jobs[], size_t count) {
+    result delivered = OK;
+    for (size_t i = 0; i < count; i++) {
+        bool is_tried = delivered == OK;
+        while (delivered == OK && jobs[i].number < world->objects[jobs[i].object].layout.segments)
+            delivered = deliver_one(world, &jobs[i]);
+        if (fetch_window_leave(world->window, &jobs[i], is_tried ? delivered : OK))
+            atomic_fetch_add(&world->blamed[jobs[i].server], 1);
+    }
+    atomic_fetch_add(&world->deliveries, 1);
+    atomic_fetch_add(&world->jobs, count);
+}
+
 static void *run_server(void *argument) {
     struct thread *thread = argument;
     struct world *world = thread->world;
-    struct fetch_job job;
-    while (fetch_window_job(world->window, thread->index, &job)) {
-        result delivered = OK;
-        while (delivered == OK && job.number < world->objects[job.object].layout.segments)
-            delivered = deliver_one(world, &job);
-        if (fetch_window_leave(world->window, &job, delivered))
-            atomic_fetch_add(&world->blamed[job.server], 1);
+    struct fetch_job jobs[TOGETHER];
+    while (fetch_window_job(world->window, thread->index, &jobs[0])) {
+        size_t count = 1;
+        if (world->is_together)
+            count += fetch_window_more(world->window, jobs, jobs + 1, TOGETHER - 1);
+        for (size_t i = 1; i < count; i++)
+            if (jobs[i].object <= jobs[i - 1].object || jobs[i].server != thread->index ||
+                world->objects[jobs[i].object].layout.segments > 1)
+                atomic_fetch_add(&world->wrong, 1);
+        deliver_all(world, jobs, count);
     }
     return NULL;
 }
@@ -231,6 +252,37 @@ static void test_all_good(void **state) {
     assert_all_written(&world);
     for (unsigned i = 0; i < SERVERS; i++)
         assert_int_equal(world.blamed[i], 0);
+}
+
+static void test_lanes_are_delivered_together(void **state) {
+    (void)state;
+    struct world world = {.is_together = true};
+    make_window(&world, OBJECTS);
+    assert_int_equal(run(&world), OK);
+    assert_all_written(&world);
+    assert_int_equal(world.jobs, K * OBJECTS);
+    assert_true(world.deliveries < K * OBJECTS);
+    for (unsigned i = 0; i < SERVERS; i++)
+        assert_int_equal(world.blamed[i], 0);
+}
+
+static void test_together_whoever_fails_is_replaced(void **state) {
+    (void)state;
+    static const enum habit habits[][SERVERS] = {
+        {DEAD, HONEST, DEAD, HONEST, DEAD, HONEST},
+        {LIES_ONCE, LIES_ONCE, HONEST, LIES_ONCE, HONEST, HONEST},
+        {LIES, HONEST, HONEST, LIES, HONEST, HAS_LITTLE},
+        {HANGS, HONEST, HONEST, HANGS, HONEST, HONEST},
+    };
+    for (size_t i = 0; i < sizeof habits / sizeof *habits; i++) {
+        struct world world = {.is_together = true};
+        memcpy(world.habits, habits[i], sizeof world.habits);
+        make_window(&world, OBJECTS);
+        assert_int_equal(run(&world), OK);
+        assert_all_written(&world);
+        for (unsigned server = 0; server < SERVERS; server++)
+            assert_true(habits[i][server] != HONEST || world.blamed[server] == 0);
+    }
 }
 
 static void test_nothing_to_fetch(void **state) {
@@ -345,6 +397,8 @@ static void test_too_many_lies_are_an_integrity_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_good),
+        cmocka_unit_test(test_lanes_are_delivered_together),
+        cmocka_unit_test(test_together_whoever_fails_is_replaced),
         cmocka_unit_test(test_nothing_to_fetch),
         cmocka_unit_test(test_dead_servers_are_replaced),
         cmocka_unit_test(test_one_bad_slice_spoils_no_server),

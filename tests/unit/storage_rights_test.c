@@ -59,6 +59,13 @@ static result begin_another(struct fixture *f, const struct person *who,
     return ask_begin(f, who, &another);
 }
 
+static result read_together(struct fixture *f, const struct person *who,
+                            const struct draft *draft) {
+    struct image_wanted wanted = {draft->objects[0].id, FIXTURE_SLOT};
+    AUTO_BYTES struct bytes slices = {0};
+    return image_symbols(f->storage, &who->caller, &draft->image, &wanted, 1, &slices);
+}
+
 static result begin_repair(struct fixture *f, const struct person *who, const struct draft *draft) {
     TRY(ask_begin(f, who, draft));
     return put_abort(f->storage, &who->caller, &draft->image, &draft->put);
@@ -110,6 +117,7 @@ static void test_who_may_do_what(void **state) {
         {"image", ask_image, {OK, OK, DENIED, OK, DENIED}},
         {"objects", read_objects, {OK, OK, DENIED, DENIED, DENIED}},
         {"slices", read_object, {OK, OK, DENIED, DENIED, DENIED}},
+        {"several", read_together, {OK, OK, DENIED, DENIED, DENIED}},
         {"hashes", read_hashes, {OK, OK, DENIED, DENIED, DENIED}},
         {"check", check, {OK, OK, DENIED, DENIED, DENIED}},
         {"commit", read_commit, {OK, OK, DENIED, DENIED, DENIED}},
@@ -145,8 +153,9 @@ static void test_nobody_has_what_is_not_there(void **state) {
     struct fixture *f = *state;
     AUTO_DRAFT struct draft draft = {0};
     draft_make(&draft, &f->alice, "study", true, 1);
-    static const request requests[] = {ask_image,   read_objects, read_object, read_hashes,  check,
-                                       read_commit, own_symbol,   forward,     revoke_nobody};
+    static const request requests[] = {ask_image,   read_objects, read_object, read_together,
+                                       read_hashes, check,        read_commit, own_symbol,
+                                       forward,     revoke_nobody};
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
         assert_int_equal(requests[i](f, &f->alice, &draft), NOT_FOUND);
         assert_int_equal(requests[i](f, &f->mallory, &draft), NOT_FOUND);

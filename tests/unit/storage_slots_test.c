@@ -52,6 +52,31 @@ static void test_a_request_names_its_slot(void **state) {
             slot == FIXTURE_SLOT ? OK : NOT_FOUND);
 }
 
+static void test_several_objects_come_together_or_none(void **state) {
+    struct fixture *f = *state;
+    AUTO_DRAFT struct draft draft;
+    AUTO_BYTES struct bytes slices = {0};
+    draft_make(&draft, &f->alice, "several", true, 3);
+    assert_int_equal(ask_put(f, &f->alice, &draft), OK);
+    struct image_wanted wanted[IMAGE_WANTED_MAX];
+    for (size_t i = 0; i < 3; i++)
+        wanted[i] = (struct image_wanted){draft.objects[2 - i].id, FIXTURE_SLOT};
+    assert_int_equal(image_symbols(f->storage, &f->alice.caller, &draft.image, wanted, 3, &slices),
+                     OK);
+    size_t at = 0;
+    for (size_t i = 3; i-- > 0;) {
+        const struct draft_object *object = &draft.objects[i];
+        assert_true(slices.len - at >= object->layout.symbol_bytes);
+        assert_memory_equal(slices.data + at, object->slices, object->layout.symbol_bytes);
+        at += object->layout.symbol_bytes;
+    }
+    assert_int_equal(at, slices.len);
+    wanted[1].slot = 0; /* another server's */
+    assert_int_equal(image_symbols(f->storage, &f->alice.caller, &draft.image, wanted, 3, &slices),
+                     NOT_FOUND);
+    assert_int_equal(at, slices.len);
+}
+
 static void test_a_forward_serves_the_slot_that_is_asked_for(void **state) {
     struct fixture *f = *state;
     AUTO_DRAFT struct draft draft;
@@ -128,6 +153,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_names_of_slices),
         TEST(test_a_request_names_its_slot),
+        TEST(test_several_objects_come_together_or_none),
         TEST(test_a_forward_serves_the_slot_that_is_asked_for),
         TEST(test_an_old_store_is_brought_up_to_date),
     };
