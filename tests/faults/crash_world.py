@@ -83,19 +83,9 @@ class World(Cluster):
 
     # -------------------------------------------------------------- states
 
-    def save(self, name):
-        target = self.folder / "states" / name
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(self.system, target / "system", symlinks=True)
-        shutil.copytree(self.home, target / "home")
-
     def load(self, name):
         assert not self.daemons
-        source = self.folder / "states" / name
-        for folder in (self.system, self.home):
-            shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(source / "system", self.system, symlinks=True)
-        shutil.copytree(source / "home", self.home)
+        super().load(name)
 
     def replace_store(self, server, tree):
         shutil.rmtree(self.store(server))

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
@@ -152,6 +153,22 @@ class Cluster:
                 os.kill(int(process.name), signal.SIGKILL)
         except OSError:
             pass  # it has ended by itself
+
+    # -------------------------------------------------------------- states
+
+    def save(self, name):
+        """What the servers and the users have, to go back to; nobody runs."""
+        target = self.folder / "states" / name
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(self.system, target / "system", symlinks=True)
+        shutil.copytree(self.home, target / "home")
+
+    def load(self, name):
+        source = self.folder / "states" / name
+        for folder in (self.system, self.home):
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(source / "system", self.system, symlinks=True)
+        shutil.copytree(source / "home", self.home)
 
     # -------------------------------------------------------------- contents
 

@@ -5,22 +5,36 @@ import time
 
 import pytest
 
-from cluster import DENIED, NOT_FOUND, OTHER, TOO_FEW, USAGE, flip
+from cluster import DENIED, NOT_FOUND, OTHER, TOO_FEW, USAGE, Cluster, flip
 
 KEYS = [f"key-{i}" for i in range(1, 6)]
 TRIES = 20  # a busy machine passes over the moment that a test waits for
 CONTENT = {"one.bin": 200_000}
 
 
-@pytest.fixture
-def c(make_cluster):
-    """alice has an image of her own and one from bob; bob has hers too."""
-    cluster = make_cluster().enroll("alice", "bob")
-    cluster.put("alice", "hers", cluster.make("one.bin", CONTENT["one.bin"]))
-    cluster.put("bob", "his", cluster.make("two.bin", 5000))
-    cluster.must("forward", "hers", "--to", "bob", user="alice")
-    cluster.must("forward", "his", "--to", "alice", user="bob")
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """alice has an image of her own and one from bob; bob has hers too. Nobody runs."""
+    cluster = Cluster(tmp_path_factory.mktemp("filled"))
+    try:
+        cluster.up().enroll("alice", "bob")
+        cluster.put("alice", "hers", cluster.make("one.bin", CONTENT["one.bin"]))
+        cluster.put("bob", "his", cluster.make("two.bin", 5000))
+        cluster.must("forward", "hers", "--to", "bob", user="alice")
+        cluster.must("forward", "his", "--to", "alice", user="bob")
+    finally:
+        cluster.end()
+    cluster.save("filled")
     return cluster
+
+
+@pytest.fixture
+def c(filled):
+    """The same for every test, whatever the one before has made of it."""
+    filled.load("filled")
+    start_again(filled)
+    yield filled
+    filled.end()
 
 
 def share(c, server, user="alice"):
