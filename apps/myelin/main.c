@@ -55,9 +55,8 @@ static const struct command commands[] = {
     {"get", "ID [--from OWNER] [--hidden] [-o DIR] [--u U]",
      "fetch an image, your own or one forwarded to you",
      "Files get their original names and bytes; none that exists is replaced, and none is written\n"
-     "through a link. Those that are there already, byte for byte, are not fetched again. Without "
-     "--u as many storage servers are asked as t key servers need to see\n"
-     "enough different ones.\n",
+     "through a link. Those that are there already, byte for byte, are not fetched again. Without\n"
+     "--u as many storage servers are asked as t key servers need to see enough different ones.\n",
      BIT(FROM) | BIT(HIDDEN) | BIT(OUT) | BIT(U) | BIT(JSON), 1, 1, command_get},
     {"forward", "ID --to NAME... [--recover-key]", "let others read an image",
      "All recipients are looked up before the first one gets anything.\n",
@@ -138,13 +137,13 @@ static result print_help(void) {
          "Medical images kept in clouds that nobody has to trust.\n");
     for (unsigned i = 0; i < COMMANDS; i++)
         printf("  %-10s  %s\n", commands[i].name, commands[i].summary);
-    printf("\n'myelin COMMAND --help' says more. %s", ENVIRONMENT);
+    printf("\n'myelin COMMAND --help' says more.\n%s", ENVIRONMENT);
     return OK;
 }
 
 static result print_command_help(const struct command *command) {
-    printf("Usage: myelin %s %s\n\n%s.\n%s\n", command->name, command->words, command->summary,
-           command->details);
+    printf("Usage: myelin %s%s%s\n\n%s.\n%s\n", command->name, command->words[0] != '\0' ? " " : "",
+           command->words, command->summary, command->details);
     for (unsigned i = 0; i < OPTION_COUNT; i++)
         if (((command->options | ALWAYS) & OPTION_BIT(i)) != 0)
             printf("  %-22s %s\n", option_helps[i].name, option_helps[i].text);
