@@ -54,7 +54,8 @@ struct put_answer {
 /* On a thread of its own. */
 typedef result (*put_question)(void *context, unsigned slot, struct http_client *client);
 
-enum { PUT_SLOW_GRACE_MS = 300 };
+/* A new connection and a question to a server that is 300 ms away: it is far, and not gone. */
+enum { PUT_SLOW_GRACE_MS = 1200 };
 
 struct put_patience {
     unsigned enough;   /* good answers after which the others have only ... */

@@ -94,6 +94,12 @@ static result drop_files(struct mending *m, uint32_t slot) {
 
 /* Without a slot of the image there is no reason to have anything of it. */
 static result drop_image(struct mending *m) {
+    result kept = mend_check_forwards_kept(m);
+    if (kept != OK) {
+        log_event(LOG_INFO, "image-kept", "image=%s reason=\"%s\"", m->image->hex, error_text());
+        m->report->moving++;
+        return kept == NOT_FOUND ? OK : kept;
+    }
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
     image_lock_write(m->storage, m->image, &lock);
     TRY(mend_check_standing(m));

@@ -137,6 +137,9 @@ MUST_CHECK result mend_publish_puts(struct mending *m);
 
 /* mend_forwards.c */
 MUST_CHECK result mend_forwards(struct mending *m);
+/* Whether each forward and revocation here is at a server that holds a slot now, or a newer one.
+ * NOT_FOUND where one is not; OK too where no holder will say. */
+MUST_CHECK result mend_check_forwards_kept(struct mending *m);
 
 /* mend_object.c: one slot's slices of an object; what became of it is noted. */
 MUST_CHECK result mend_object_slot(struct mending *m, const struct mend_object *object,

@@ -19,12 +19,15 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent / "torture"))
 import crash_kinds  # noqa: E402
+from crash_care import CARE_CLIENT_OPERATIONS, CARE_OPERATIONS  # noqa: E402
 from crash_client import CLIENT_OPERATIONS  # noqa: E402
 from crash_operations import OPERATIONS  # noqa: E402
 from crash_world import KEYS, STORAGE, World  # noqa: E402
 from matrix import write_section  # noqa: E402
 from power_cut import read_tree  # noqa: E402
 
+SERVERS = OPERATIONS + CARE_OPERATIONS
+CLIENTS = CLIENT_OPERATIONS + CARE_CLIENT_OPERATIONS
 TAKES_SPACE = ("create", "write", "mkdir", "link")
 
 
@@ -102,7 +105,7 @@ def run_round(world, operation, tally, fault, extra, seeds):
 
 def run_operation(world, operation, tally, share, rng):
     """A share of all faults of an operation."""
-    is_client = operation in CLIENT_OPERATIONS
+    is_client = operation in CLIENTS
     calls = (client_dry_run if is_client else dry_run)(world, operation)
     for fault, extra in plan(calls):
         if rng.random() >= share and extra:
@@ -158,10 +161,14 @@ class Worlds:
     def __init__(self, folder):
         self.folder, self.made = pathlib.Path(folder), {}
 
-    def of(self, storage=1):
-        if storage not in self.made:
-            self.made[storage] = World(self.folder / f"storage{storage}", storage)
-        return self.made[storage]
+    def of(self, storage=1, slots=None, keys=2):
+        size = (storage, slots, keys)
+        if size not in self.made:
+            self.made[size] = World(self.folder / "-".join(map(str, size)), *size)
+        return self.made[size]
+
+    def where(self, operation):
+        return self.of(operation.storage, operation.slots, operation.keys)
 
     def end(self):
         for world in self.made.values():
@@ -172,9 +179,9 @@ def sample(worlds, tally, rng, count):
     """`count` faults, each of an operation chosen at random."""
     plans = {}
     for _ in range(count):
-        operation = rng.choice(OPERATIONS + CLIENT_OPERATIONS)
-        world = worlds.of(operation.storage)
-        is_client = operation in CLIENT_OPERATIONS
+        operation = rng.choice(SERVERS + CLIENTS)
+        world = worlds.where(operation)
+        is_client = operation in CLIENTS
         if operation not in plans:
             plans[operation] = list(plan((client_dry_run if is_client else dry_run)(world, operation)))
         fault, extra = rng.choice(plans[operation])
@@ -232,7 +239,7 @@ def table(tally, operations, faults, acked):
 def report(tally, options):
     """What the page says of this run."""
     names = {operation for _, operation in tally.rounds}
-    commands = [o.name for o in OPERATIONS + CLIENT_OPERATIONS if o.name in names]
+    commands = [o.name for o in SERVERS + CLIENTS if o.name in names]
     kinds = sorted(n for n in names if n.startswith("file: "))
     readings = sorted(n for n in names if n.startswith("reading: "))
     share = (f"{options.rounds} random faults" if options.rounds else
@@ -253,11 +260,11 @@ Readings that fail, by server:
 
 
 def run_all(worlds, tally, options, rng):
-    for operation in OPERATIONS + CLIENT_OPERATIONS:
+    for operation in SERVERS + CLIENTS:
         if options.only not in operation.name:
             continue
         start = time.monotonic()
-        run_operation(worlds.of(operation.storage), operation, tally, options.share, rng)
+        run_operation(worlds.where(operation), operation, tally, options.share, rng)
         rounds = sum(n for (_, o), n in tally.rounds.items() if o == operation.name)
         print(f"{operation.name}: {rounds} rounds, {time.monotonic() - start:.0f} s", flush=True)
     if not options.only or options.only == "file":

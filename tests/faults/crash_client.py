@@ -9,7 +9,7 @@ from power_cut import Disk, write_tree
 
 class ClientOperation:
     """A command that runs under a fault itself, where it changes what lies in root(w)."""
-    storage = 1
+    storage, slots, keys = 1, None, 2
 
     def root(self, w):
         raise NotImplementedError

@@ -3,12 +3,16 @@ from crash_world import DONE, NOT_FOUND, OTHER
 
 
 class Operation:
-    """`name`, the server `target` that fails, run() and check(); `acked`: the command said done. `storage`: how
-    many storage servers the system has; `start`: the state that it begins from."""
-    storage, start = 1, "start"
+    """`name`, the server `target` that fails, run() and check(); `acked`: the command said done. `storage`, `slots`
+    and `keys`: how many storage servers the system has, slots an image, and key servers, of which two open;
+    `start`: the state that it begins from."""
+    storage, slots, keys, start = 1, None, 2, "start"
 
     def run(self, w):
         raise NotImplementedError
+
+    def prepare_check(self, w, acked):
+        """What has to be done before anything can be looked at."""
 
     def check(self, w, acked):
         raise NotImplementedError

@@ -45,9 +45,11 @@ class Outcome:
 class World(Cluster):
     """The system with its users, its images and saved states to go back to."""
 
-    def __init__(self, folder, storage=1):
-        super().__init__(folder, storage=storage, k=1, key=2, threshold=2)
-        self.servers = (*(f"storage-{i + 1}" for i in range(storage)), *KEYS)
+    def __init__(self, folder, storage=1, slots=None, keys=2):
+        super().__init__(folder, storage=storage, k=1, key=keys, threshold=2)
+        if slots is not None:
+            self.shape += ["--slots", str(slots)]
+        self.servers = (*(f"storage-{i + 1}" for i in range(storage)), *(f"key-{i + 1}" for i in range(keys)))
         self.daemons, self.tracers = {}, []
         self.could_unlink = True
         self.images = {
@@ -63,13 +65,21 @@ class World(Cluster):
         self.arguments = {s: self._arguments(s) for s in self.servers}
         self.down()
         self.save("start")
-        self.lose_base()
-        self.save("lost")
+        self.lose_share()
+        self.save("shareless")
+        self.load("start")
+        if slots is None:  # else it may have nothing of it
+            self.lose_base()
+            self.save("lost")
 
     def _arguments(self, server):
         """How `myelin up` started it."""
         line = pathlib.Path(f"/proc/{self.pid(server)}/cmdline").read_bytes()
         return [part.decode() for part in line.split(b"\0")[:-1]]
+
+    def lose_share(self):
+        """The first key server's disk has lost alice's share."""
+        (self.store(KEYS[0]) / "shares" / "alice.share").unlink()
 
     def lose_base(self):
         """The first storage server's disk has lost most of what it had of the image `base`."""
@@ -224,6 +234,7 @@ class World(Cluster):
             for server in self.servers:
                 log = self.daemon_log(server)
                 assert "damaged" not in log, f"what a crash leaves looks damaged: {log}"
+            operation.prepare_check(self, acked)
             self.assert_whole("base", "bob", owner="alice")
             operation.check(self, acked)
             self.assert_whole("base")

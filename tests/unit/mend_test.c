@@ -439,6 +439,41 @@ static void test_a_slot_stays_until_its_new_holder_has_all_of_it(void **state) {
     description_free(&move.next);
 }
 
+static bool has_forward(struct host *host, struct drawn *d) {
+    uint64_t bytes;
+    return store_size(host->store, place_of_forward(&d->image, "bob").key, &bytes) == OK;
+}
+
+/* The last to have a forward keeps it until one that stays has it: slots alone are not the image.
+ */
+static void test_a_forward_stays_until_a_holder_has_it(void **state) {
+    (void)state;
+    AUTO_DRAWN struct drawn d;
+    AUTO_MEND_REPORT struct mend_report report = {0};
+    AUTO_BYTES struct bytes forward = {0};
+    struct move move;
+    image_draw(&d, &world.alice, "kept");
+    image_put_all(&d);
+    move_begin(&d, &move);
+    assert_int_equal(image_mend(&d, 0, NULL, &report), OK); /* all of it is at the new one */
+    forward_sign(&d, world.now_ms, &forward);
+    assert_int_equal(
+        forward_put(move.old->storage, &world.alice.caller, &d.image, "bob", bytes_view(&forward)),
+        OK);
+    assert_int_equal(mend_old(&move, &d, &report), OK);
+    assert_int_equal(report.dropped, 1);
+    assert_int_equal(report.moving, 1);
+    assert_true(has_forward(move.old, &d));
+    assert_int_equal(forward_put(world.hosts[move.number].storage, &world.alice.caller, &d.image,
+                                 "bob", bytes_view(&forward)),
+                     OK);
+    assert_int_equal(mend_old(&move, &d, &report), OK);
+    assert_int_equal(report.moving, 0);
+    assert_false(has_forward(move.old, &d));
+    move_end(&move);
+    description_free(&move.next);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 /* A thread that mends slowly: its pacing holds it at its first bytes. */
@@ -518,6 +553,7 @@ int main(void) {
         TEST(test_a_namesake_removes_nothing),
         TEST(test_forwards_are_made_again_and_revocations_hold),
         TEST(test_a_slot_stays_until_its_new_holder_has_all_of_it),
+        TEST(test_a_forward_stays_until_a_holder_has_it),
         TEST(test_a_mend_that_is_awaited_hurries),
         TEST(test_nobody_waits_for_a_mend_for_ever),
     };
