@@ -62,6 +62,7 @@ class Replace(Operation):
 class ScrubMends(Operation):
     """A server that lost files finds that by itself and makes them again, killed in between or not."""
     name, target, storage, start = "scrub's mending", "storage-1", 2, "lost"
+    is_long = True
 
     def run(self, w):
         return until_done(w, "verify", "base", user="alice", target=self.target, patience=8 * SLOW)
@@ -78,6 +79,7 @@ class ScrubMends(Operation):
 class Drain(Operation):
     """All slots of one server move to the other, which fails meanwhile."""
     name, target, storage, slots = "system drain", "storage-1", 2, 1
+    is_long = True
 
     def run(self, w):
         answer = w.run("system", "drain", "storage-2")
@@ -109,6 +111,7 @@ def check_added(w, acked):
 class AddStorage(Operation):
     """A server hears of another one: it works by the old description or by the new one."""
     name, target = "system add-storage", "storage-1"
+    is_long = True
 
     def run(self, w):
         return w.run("system", "add-storage", "storage-2")
@@ -123,6 +126,7 @@ class AddStorage(Operation):
 class AddStorageAt(ClientOperation):
     """The manager's program dies over it: the same command makes it whole, and no server knows more than he."""
     name = "system add-storage: manager"
+    is_long = True
     parts = ("manager", "config", "system.myelin")  # of the folder, where the servers' stores lie too
 
     def root(self, w):

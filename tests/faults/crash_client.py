@@ -10,6 +10,7 @@ from power_cut import Disk, write_tree
 class ClientOperation:
     """A command that runs under a fault itself, where it changes what lies in root(w)."""
     storage, slots, keys = 1, None, 2
+    is_long = False
 
     def root(self, w):
         raise NotImplementedError

@@ -7,6 +7,7 @@ class Operation:
     and `keys`: how many storage servers the system has, slots an image, and key servers, of which two open;
     `start`: the state that it begins from."""
     storage, slots, keys, start = 1, None, 2, "start"
+    is_long = False
 
     def run(self, w):
         raise NotImplementedError

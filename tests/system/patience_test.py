@@ -12,7 +12,7 @@ import pytest
 from cluster import BIN, DONE, TOO_FEW, Cluster
 
 BOUND_S = 10  # docs/FAULTS.md
-OWN_S = 5     # what a busy machine may take for work on top of waiting
+OWN_S = 10    # what a busy machine may take for work on top of waiting
 
 
 class Line(threading.Thread):

@@ -2,6 +2,7 @@
 operation and how long it took, as tables for docs/FAULTS.md."""
 import collections
 import dataclasses
+import json
 import pathlib
 import re
 import shutil
@@ -34,6 +35,7 @@ class Matrix:
         self.fleet, self.slow, self.say = fleet, slow, say
         self.limits = Limits(fleet.n, fleet.k, fleet.m, fleet.t)
         self.cells = collections.defaultdict(Cell)  # by (table, fault, operation)
+        self.runs = collections.Counter()  # by fault
         self.number = 0
         self.read = fleet.make("read.bin", 3 << 20)
         fleet.put("alice", "read", self.read)
@@ -107,11 +109,33 @@ class Matrix:
                 self.fleet.heal()
         self.fleet.alive()
 
-    def all(self, repeats):
+    def all(self, repeats, enough=lambda: False, done=lambda: None):
+        """Every fault so many times, those that were loaded counted; `done` after each. Ends early where `enough`."""
         for repeat in range(repeats):
             for fault in FAULTS:
+                if self.runs[fault] > repeat:
+                    continue
+                if enough():
+                    return
                 self.say(f"{fault}, {repeat + 1} of {repeats}")
                 self.fault(fault)
+                self.runs[fault] += 1
+                done()
+
+    # -------------------------------------------------------------- a run that goes on with another's
+
+    def save(self, path):
+        """All that is known, whole on the disk or as it was before."""
+        cells = [[list(key), cell.seconds, list(cell.codes.items())] for key, cell in self.cells.items()]
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps({"runs": self.runs, "cells": cells}))
+        fresh.replace(path)
+
+    def load(self, path):
+        known = json.loads(path.read_text())
+        self.runs.update(known["runs"])
+        for key, seconds, codes in known["cells"]:
+            self.cells[tuple(key)] = Cell(seconds, collections.Counter(dict(codes)))
 
     # -------------------------------------------------------------- the page
 
@@ -121,10 +145,10 @@ class Matrix:
             lines.append(f"| {fault} | " + " | ".join(self.cells[name, fault, op].text() for op in operations) + " |")
         return "\n".join(lines)
 
-    def text(self):
+    def text(self, seed):
         limits, writes = self.limits, ["put", "forward", "revoke", "rm"]
         spare = limits.n - limits.quorum
-        return f"""{limits.n} storage servers, k = {limits.k}; {limits.m} key servers, t = {limits.t}. In each cell: \
+        return f"""{limits.n} storage servers, k = {limits.k}; {limits.m} key servers, t = {limits.t}; seed {seed}. In each cell: \
 how many of the runs were done, then seconds: the median and the longest. A run that was not done ended with \
 exit code 5 and the reason.
 
