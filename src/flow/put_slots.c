@@ -91,7 +91,7 @@ struct round {
     struct put_answer *answers;
     pthread_mutex_t lock;
     pthread_cond_t change;
-    unsigned running, ok;
+    unsigned running, ok, enough;
     unsigned slow; /* of those that run: gave no answer the last time either */
 };
 
@@ -118,7 +118,9 @@ static void *ask_slot(void *argument) {
     round->running--;
     round->slow -= asker->was_slow;
     round->ok += answer->code == OK;
-    pthread_cond_signal(&round->change);
+    /* What else there is to see, the one who waits sees within his 50 ms. */
+    if (round->running == 0 || round->ok == round->enough || round->running == round->slow)
+        pthread_cond_signal(&round->change);
     pthread_mutex_unlock(&round->lock);
     return NULL;
 }
@@ -196,6 +198,7 @@ result put_slots_ask(struct put_slots *slots, const bool is_asked[], put_questio
         .question = question,
         .context = context,
         .answers = answers,
+        .enough = patience.enough,
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .change = PTHREAD_COND_INITIALIZER,
     };

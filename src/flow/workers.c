@@ -62,19 +62,18 @@ static bool start(struct workers *workers, void *(*run)(void *), void *argument)
 }
 
 bool workers_run(struct workers *workers, void *(*run)(void *argument), void *argument) {
-    bool is_taken = false;
+    struct worker *idle = NULL;
     pthread_mutex_lock(&workers->lock);
-    for (unsigned i = 0; !is_taken && i < workers->count; i++) {
-        struct worker *worker = workers->worker[i];
-        is_taken = worker->run == NULL;
-        if (!is_taken)
-            continue;
-        worker->run = run;
-        worker->argument = argument;
-        pthread_cond_signal(&worker->wake);
+    for (unsigned i = 0; idle == NULL && i < workers->count; i++)
+        if (workers->worker[i]->run == NULL)
+            idle = workers->worker[i];
+    bool is_taken = idle != NULL || start(workers, run, argument);
+    if (idle != NULL) {
+        idle->run = run;
+        idle->argument = argument;
     }
-    if (!is_taken)
-        is_taken = start(workers, run, argument);
     pthread_mutex_unlock(&workers->lock);
+    if (idle != NULL)
+        pthread_cond_signal(&idle->wake); /* it finds the lock free */
     return is_taken;
 }
