@@ -2,17 +2,30 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "map_state.h"
 #include "orthanc_rest.h"
 #include "roomy.h"
 
-enum { KNOWN_WELL_MS = 3000 };
+enum { KNOWN_MS = 3000, WAIT_MS = 700 };
 
 static struct gateway *gateway;
 static _Thread_local bool is_heard;   /* this thread tells somebody who asked */
 static _Thread_local bool is_refused; /* the request that this thread serves */
-static atomic_uint_least64_t well_ms; /* when the servers were last found to suffice; 0: never */
+
+/* What is known of the servers. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t asked, told;
+    pthread_t thread;
+    bool is_started, is_stopping, is_asked;
+    result status;
+    uint64_t known_ms; /* since when; 0: never */
+    char why[ERROR_TEXT_BYTES];
+} watch = {.lock = PTHREAD_MUTEX_INITIALIZER,
+           .asked = PTHREAD_COND_INITIALIZER,
+           .told = PTHREAD_COND_INITIALIZER};
 
 /* ------------------------------------------------------------------ what is an export */
 
@@ -74,16 +87,67 @@ static void ignore_server(void *context, const struct myelin_server *server) {
     (void)server;
 }
 
-result exports_look(struct gateway *its_gateway) {
-    TRY(gateway_result(myelin_status(its_gateway->session, ignore_server, NULL)));
-    well_ms = map_now_ms();
-    return OK;
+/* What it finds is in `watch`. */
+static result look(struct gateway *its_gateway) {
+    result status = gateway_result(myelin_status(its_gateway->session, ignore_server, NULL));
+    pthread_mutex_lock(&watch.lock);
+    watch.status = status;
+    snprintf(watch.why, sizeof watch.why, "%s", status == OK ? "" : error_text());
+    watch.known_ms = map_now_ms();
+    pthread_mutex_unlock(&watch.lock);
+    return status;
 }
 
-/* Asked anew after some seconds. */
+result exports_look(struct gateway *its_gateway) {
+    return look(its_gateway);
+}
+
+/* Asks the servers when somebody wants to know: one that hangs would hold up the request for
+ * seconds. */
+static void *run_watch(void *argument) {
+    (void)argument;
+    pthread_mutex_lock(&watch.lock);
+    while (!watch.is_stopping) {
+        if (!watch.is_asked) {
+            pthread_cond_wait(&watch.asked, &watch.lock);
+            continue;
+        }
+        pthread_mutex_unlock(&watch.lock);
+        (void)look(gateway);
+        pthread_mutex_lock(&watch.lock);
+        watch.is_asked = false;
+        pthread_cond_broadcast(&watch.told);
+    }
+    pthread_mutex_unlock(&watch.lock);
+    return NULL;
+}
+
+/* With the lock held. Who asks first waits for a moment; the others go by what is known. */
+static void ask_and_wait(void) {
+    struct timespec until;
+    if (watch.is_asked || !watch.is_started)
+        return;
+    watch.is_asked = true;
+    pthread_cond_signal(&watch.asked);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += WAIT_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    while (watch.is_asked && pthread_cond_timedwait(&watch.told, &watch.lock, &until) == 0)
+        continue;
+}
+
+/* OK also where it is not known: what is missing is noticed later then. */
 static result ask_servers(void) {
-    uint64_t now_ms = map_now_ms(), last_ms = well_ms;
-    return last_ms != 0 && now_ms - last_ms < KNOWN_WELL_MS ? OK : exports_look(gateway);
+    char why[ERROR_TEXT_BYTES];
+    pthread_mutex_lock(&watch.lock);
+    if (watch.known_ms == 0 || map_now_ms() - watch.known_ms >= KNOWN_MS)
+        ask_and_wait();
+    bool is_known = watch.known_ms != 0 && map_now_ms() - watch.known_ms < KNOWN_MS;
+    result status = is_known ? watch.status : OK;
+    snprintf(why, sizeof why, "%s", watch.why);
+    pthread_mutex_unlock(&watch.lock);
+    return status == OK ? OK : FAIL(status, "%s", why);
 }
 
 /* As Orthanc reads it; the spool and the caches count. */
@@ -161,9 +225,25 @@ bool exports_is_refused(void) {
     return is_refused;
 }
 
-void exports_register(struct gateway *its_gateway) {
+result exports_start(struct gateway *its_gateway) {
     gateway = its_gateway;
+    watch.is_stopping = false;
+    watch.is_started = pthread_create(&watch.thread, NULL, run_watch, NULL) == 0;
+    if (!watch.is_started)
+        return FAIL(NO_MEMORY, "no thread for watching exports");
     OrthancPluginRegisterIncomingHttpRequestFilter2(gateway->orthanc, on_request);
+    return OK;
+}
+
+void exports_stop(void) {
+    pthread_mutex_lock(&watch.lock);
+    bool is_started = watch.is_started;
+    watch.is_started = false;
+    watch.is_stopping = true;
+    pthread_cond_signal(&watch.asked);
+    pthread_mutex_unlock(&watch.lock);
+    if (is_started)
+        pthread_join(watch.thread, NULL);
 }
 
 /* ------------------------------------------------------------------ meanwhile */

@@ -17,11 +17,15 @@
 
 #include "gateway.h"
 
-/* Registers the filter. Once. */
-void exports_register(struct gateway *gateway);
+/* Registers the filter, and starts the thread that asks the servers. Once. NO_MEMORY. */
+MUST_CHECK result exports_start(struct gateway *gateway);
+
+/* Waits for what is being asked, which the session's cancellation ends. Also where nothing was
+ * started. */
+void exports_stop(void);
 
 /* Asks the servers whether they suffice, which counts for an export in the next seconds; before
- * exports_register too. Errors of myelin_status. */
+ * exports_start too. Errors of myelin_status. */
 MUST_CHECK result exports_look(struct gateway *gateway);
 
 /* An instance could not be read on this thread: ends the archives that Orthanc is making, unless

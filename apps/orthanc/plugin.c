@@ -110,7 +110,7 @@ static result start(void) {
     TRY(sender_start(&gateway, &gateway.sender));
     TRY(keeper_start(&gateway, &gateway.keeper));
     storage_area_register(&gateway);
-    exports_register(&gateway);
+    TRY(exports_start(&gateway));
     rest_register(&gateway);
     pages_register(&gateway);
     return OK;
@@ -120,6 +120,7 @@ static result start(void) {
 static void stop(void) {
     if (gateway.session != NULL)
         myelin_cancel(gateway.session);
+    exports_stop();
     keeper_stop(gateway.keeper);
     sender_stop(gateway.sender);
     reader_free(gateway.reader);
