@@ -147,15 +147,3 @@ void code_apply(const struct code_map *map, const uint8_t *const inputs[], size_
         ec_encode_data((int)step, (int)map->k, (int)map->outputs, map->tables, from, to);
     }
 }
-
-void code_apply_one(const struct code_map *map, unsigned index, const uint8_t *input, size_t len,
-                    uint8_t *const outputs[]) {
-    uint8_t *to[CODE_SYMBOLS_MAX];
-    for (size_t done = 0; done < len; done += STEP_BYTES) {
-        size_t step = len - done < STEP_BYTES ? len - done : STEP_BYTES;
-        for (unsigned i = 0; i < map->outputs; i++)
-            to[i] = outputs[i] + done;
-        ec_encode_data_update((int)step, (int)map->k, (int)map->outputs, (int)index, map->tables,
-                              (uint8_t *)(uintptr_t)input + done, to);
-    }
-}

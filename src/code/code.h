@@ -86,9 +86,4 @@ MUST_CHECK result code_recoder_init(unsigned k, const uint8_t rows[], unsigned l
 void code_apply(const struct code_map *map, const uint8_t *const inputs[], size_t len,
                 uint8_t *const outputs[]);
 
-/* Adds input number `index`'s contribution to outputs that started as zeros: after all k inputs, in
- * any order, the outputs are those of code_apply. For inputs that arrive one by one. */
-void code_apply_one(const struct code_map *map, unsigned index, const uint8_t *input, size_t len,
-                    uint8_t *const outputs[]);
-
 #endif

@@ -75,17 +75,6 @@ result seal_key_new(const uint8_t content_key[SEAL_KEY_BYTES], const uint8_t sal
     return OK;
 }
 
-result seal_key_copy(const struct seal_key *key, struct seal_key **out_key) {
-    AUTO_SEAL_KEY struct seal_key *copy = NULL;
-    TRY(secret_new(sizeof *copy, (void **)&copy));
-    *copy = *key;
-    copy->cipher = NULL;
-    TRY(cipher_open(copy->key, &copy->cipher));
-    *out_key = copy;
-    copy = NULL;
-    return OK;
-}
-
 static void nonce_of(uint64_t number, bool is_last, uint8_t out[NONCE_BYTES]) {
     store_be64(out, number);
     memset(out + 8, 0, 3);

@@ -52,9 +52,6 @@ MUST_CHECK result seal_key_renew(const uint8_t content_key[SEAL_KEY_BYTES],
                                  const uint8_t salt[SEAL_SALT_BYTES], struct view context,
                                  struct seal_key **key);
 
-/* The same key once more, for another thread. NO_MEMORY, INTERNAL. */
-MUST_CHECK result seal_key_copy(const struct seal_key *key, struct seal_key **out_key);
-
 /* Seals one segment into plaintext.len + SEAL_TAG_BYTES bytes at `out_sealed`, which may be where
  * the plaintext stands. INVALID where it is longer than SEAL_SEGMENT_BYTES_MAX; INTERNAL. */
 MUST_CHECK result seal_segment(struct seal_key *key, uint64_t number, bool is_last,

@@ -121,24 +121,3 @@ result identity_write_server(const char *folder, struct view certificate,
     TRY(path_join(folder, "certificate.pem", path, sizeof path));
     return file_write_atomic(path, bytes_view(&certificate_pem), 0644);
 }
-
-/* ------------------------------------------------------------------ users */
-
-result identity_from_keystore(const struct keystore *keystore,
-                              const struct description *description,
-                              struct identity *out_identity) {
-    AUTO_IDENTITY struct identity identity = {0};
-    struct tls_peer peer;
-    TRY(description_check_trust(description, &keystore->trust));
-    TRY(key_new(&identity.key));
-    *identity.key = keystore->secrets->identity;
-    TRY(check_certificate(bytes_view(&keystore->certificate), description, TLS_ROLE_USER,
-                          identity.key, &peer));
-    if (strcmp(peer.name, keystore->user) != 0)
-        return FAIL(INTEGRITY, "%s's keystore holds the certificate of %s", keystore->user,
-                    peer.name);
-    TRY(complete(&identity, &peer, description));
-    *out_identity = identity;
-    identity = (struct identity){0};
-    return OK;
-}

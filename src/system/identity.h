@@ -1,13 +1,12 @@
 /*
- * What a process is in the system: its name, certificate and key, ready for TLS and for signing.
- * A server's come from a folder with certificate.pem and key.pem, a user's from his keystore.
+ * What a server is in the system: its name, certificate and key, ready for TLS and for signing.
+ * It comes from a folder with certificate.pem and key.pem.
  */
 #ifndef MYELIN_SYSTEM_IDENTITY_H
 #define MYELIN_SYSTEM_IDENTITY_H
 
 #include "net/tls.h"
 #include "system/description.h"
-#include "system/keystore.h"
 
 struct identity {
     char name[FORMAT_NAME_MAX + 1];
@@ -31,13 +30,6 @@ void identity_free(struct identity *identity);
 MUST_CHECK result identity_load_server(const char *folder, enum tls_role role,
                                        const struct description *description,
                                        struct identity *out_identity);
-
-/* A user's identity from an open keystore. DENIED where the keystore's certificate is expired or
- * from another CA, or the description is not of the manager that the keystore trusts; INTEGRITY
- * where key and certificate do not belong together. */
-MUST_CHECK result identity_from_keystore(const struct keystore *keystore,
-                                         const struct description *description,
-                                         struct identity *out_identity);
 
 /* Writes a server's credentials: certificate.pem (mode 0644) and key.pem (0600) in `folder`, which
  * is made where missing. IO. */

@@ -61,10 +61,6 @@ void storage_fleet_free(struct storage_fleet *fleet) {
     }
 }
 
-void storage_fleet_free_at(struct storage_fleet **fleet) {
-    storage_fleet_free(*fleet);
-}
-
 unsigned storage_fleet_size(const struct storage_fleet *fleet) {
     return fleet->n;
 }

@@ -24,7 +24,6 @@ void storage_fleet_succeed(struct storage_fleet *fleet, struct storage_fleet *be
 
 /* No call may be running. NULL is fine. */
 void storage_fleet_free(struct storage_fleet *fleet);
-void storage_fleet_free_at(struct storage_fleet **fleet);
 
 unsigned storage_fleet_size(const struct storage_fleet *fleet);
 const char *storage_fleet_name(const struct storage_fleet *fleet, unsigned server);

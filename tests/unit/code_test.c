@@ -156,26 +156,6 @@ static void odd_lengths_round_trip(void **state) {
     }
 }
 
-static void blocks_arriving_one_by_one(void **state) {
-    (void)state;
-    struct sample sample;
-    sample_make(6, 3, 4097, &sample);
-    AUTO_CODE_MAP struct code_map encoder = {0};
-    assert_int_equal(code_encoder_init(6, 3, sample.rows, &encoder), OK);
-    uint8_t *slices[6];
-    for (unsigned i = 0; i < 6; i++)
-        slices[i] = calloc(1, sample.block_len);
-    static const unsigned order[3] = {2, 0, 1};
-    for (unsigned i = 0; i < 3; i++)
-        code_apply_one(&encoder, order[i], sample.segment + order[i] * sample.block_len,
-                       sample.block_len, slices);
-    for (unsigned i = 0; i < 6; i++) {
-        assert_memory_equal(slices[i], sample.slices[i], sample.block_len);
-        free(slices[i]);
-    }
-    sample_free(&sample);
-}
-
 static void repair_gives_the_lost_slices(void **state) {
     (void)state;
     struct sample sample;
@@ -322,7 +302,6 @@ int main(void) {
         cmocka_unit_test(large_codes_decode),
         cmocka_unit_test(rows_do_not_depend_on_the_number_of_slots),
         cmocka_unit_test(odd_lengths_round_trip),
-        cmocka_unit_test(blocks_arriving_one_by_one),
         cmocka_unit_test(repair_gives_the_lost_slices),
         cmocka_unit_test(singular_rows_are_refused),
         cmocka_unit_test(random_rows_decode_or_are_singular),

@@ -105,50 +105,6 @@ static void missing_and_damaged_credentials(void **state) {
            "certificate");
 }
 
-/* alice's keystore as enrolment would make it, with a certificate for `days`. */
-static void make_keystore(struct keystore *out) {
-    void *secrets = NULL;
-    *out = (struct keystore){.user = "alice"};
-    EXPECT_OK(secret_new(sizeof *out->secrets, &secrets));
-    out->secrets = secrets;
-    out->secrets->a3 = fixture_secret.a3;
-    out->secrets->identity = fixture_key;
-    memcpy(out->trust.ca_key, fixture_description.ca_key, 32);
-    memcpy(out->trust.system_id, fixture_description.system->id.data, 16);
-    EXPECT_OK(ca_issue_user(fixture_ca, &fixture_request, 0, &out->certificate));
-}
-
-static void users_come_from_their_keystores(void **state) {
-    (void)state;
-    AUTO_KEYSTORE struct keystore keystore = {0};
-    AUTO_IDENTITY struct identity identity = {0};
-    make_keystore(&keystore);
-    EXPECT_OK(identity_from_keystore(&keystore, &fixture_description, &identity));
-    assert_string_equal(identity.name, "alice");
-    assert_int_equal(identity.role, TLS_ROLE_USER);
-    assert_memory_equal(identity.key->seed, fixture_key.seed, 32);
-    assert_memory_equal(tls_identity_self(identity.tls)->identity, fixture_key.public_key, 32);
-}
-
-static void keystores_of_other_managers_are_denied(void **state) {
-    (void)state;
-    AUTO_KEYSTORE struct keystore keystore = {0};
-    AUTO_IDENTITY struct identity identity = {0};
-    make_keystore(&keystore);
-    keystore.trust.ca_key[0] ^= 1;
-    EXPECT(identity_from_keystore(&keystore, &fixture_description, &identity), DENIED,
-           "another manager");
-    keystore.trust.ca_key[0] ^= 1;
-    snprintf(keystore.user, sizeof keystore.user, "bob");
-    EXPECT(identity_from_keystore(&keystore, &fixture_description, &identity), INTEGRITY,
-           "bob's keystore holds the certificate of alice");
-    snprintf(keystore.user, sizeof keystore.user, "alice");
-    sign_key_random(&keystore.secrets->identity);
-    EXPECT(identity_from_keystore(&keystore, &fixture_description, &identity), INTEGRITY,
-           "the key is not that");
-    assert_null(identity.tls);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(credentials_survive_writing),
@@ -156,8 +112,6 @@ int main(void) {
         cmocka_unit_test(strangers_to_the_description_are_denied),
         cmocka_unit_test(other_systems_are_denied),
         cmocka_unit_test(missing_and_damaged_credentials),
-        cmocka_unit_test(users_come_from_their_keystores),
-        cmocka_unit_test(keystores_of_other_managers_are_denied),
     };
     return cmocka_run_group_tests_name("identity", tests, start, fixture_stop);
 }
