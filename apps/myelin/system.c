@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "cli.h"
 #include "files.h"
 #include "flow/certify.h"
+#include "flow/enrol_manager.h"
 #include "flow/shares.h"
 #include "flow/system.h"
 #include "print.h"
@@ -22,12 +24,15 @@ struct managing {
     bool force;
     struct description before;
     struct ca *ca;
+    int lock; /* of the CA's folder, while `ca` is set */
     struct change change;
     struct change_server added;
     char address[FORMAT_ADDRESS_MAX + 1];
 };
 
 static void managing_clean_up(struct managing *managing) {
+    if (managing->ca != NULL)
+        file_close_at(&managing->lock);
     ca_free_at(&managing->ca);
     description_free(&managing->before);
 }
@@ -380,14 +385,26 @@ static result check_options(const struct arguments *arguments, const struct acti
     return OK;
 }
 
+/* So that two changes at one time do not make two versions of one number. */
+static result lock_manager(struct managing *managing) {
+    char manager[PATH_MAX];
+    AUTO_CA struct ca *ca = NULL;
+    TRY(local_manager_path(managing->dir, manager, sizeof manager));
+    TRY(ca_load(manager, &ca));
+    TRY(enrol_manager_lock(manager, &managing->lock));
+    managing->ca = ca;
+    ca = NULL;
+    return OK;
+}
+
 /* The folder's description is the manager's own: the one that the next version follows. */
 static result load(struct managing *managing, bool needs_ca) {
-    char manager[PATH_MAX];
     TRY(description_load(managing->dir, NULL, &managing->before));
     if (!needs_ca)
         return OK;
-    TRY(local_manager_path(managing->dir, manager, sizeof manager));
-    return ca_load(manager, &managing->ca);
+    TRY(lock_manager(managing));
+    description_free(&managing->before); /* another change may have come between */
+    return description_load(managing->dir, NULL, &managing->before);
 }
 
 /* On the manager's disk before any server has it: a version is signed once. */

@@ -68,15 +68,10 @@ static result start_over(struct certifying *c) {
 }
 
 /* Of earlier enrolments of this name, which are over: one runs at a time. */
-static result sweep(const struct certifying *c) {
-    char issued[PATH_MAX], start[FORMAT_NAME_MAX + 16];
-    const char *user = c->enrolment->options->user;
-    snprintf(start, sizeof start, "%s.keystore.", user);
-    TRY(file_sweep(c->enrolment->home, start));
-    if (snprintf(issued, sizeof issued, "%s/issued", c->manager.folder) >= PATH_MAX)
-        return FAIL(INVALID, "a path is too long");
-    snprintf(start, sizeof start, "%s.pem.", user);
-    return file_sweep(issued, start);
+static result sweep(const struct enrolment *enrolment) {
+    char start[FORMAT_NAME_MAX + 16];
+    snprintf(start, sizeof start, "%s.keystore.", enrolment->options->user);
+    return file_sweep(enrolment->home, start);
 }
 
 static result open_manager(struct certifying *c) {
@@ -94,7 +89,7 @@ result flow_enrol(const struct enrol_options *options) {
     TRY(enrolment_begin(options, &enrolment));
     __attribute__((cleanup(certifying_free))) struct certifying c = {.enrolment = &enrolment};
     TRY(open_manager(&c));
-    TRY(sweep(&c));
+    TRY(sweep(&enrolment));
     TRY(enrolment_resume(&enrolment, &done));
     return done ? OK : start_over(&c);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -18,10 +19,14 @@ void enrol_manager_close(struct enrol_manager *manager) {
     *manager = (struct enrol_manager){0};
 }
 
-static result lock_folder(const char *folder, int *out_lock) {
+result enrol_manager_lock(const char *folder, int *out_lock) {
+    char issued[PATH_MAX];
     AUTO_FD int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0 || flock(lock, LOCK_EX) != 0)
         return FAIL(IO, "%s: %s", folder, strerror(errno));
+    if (snprintf(issued, sizeof issued, "%s/issued", folder) >= PATH_MAX)
+        return FAIL(INVALID, "a path is too long");
+    TRY(file_sweep(issued, ""));
     *out_lock = lock;
     lock = -1;
     return OK;
@@ -42,7 +47,7 @@ static result load(const char *system, const char *user, struct enrol_manager *m
     TRY(ca_load(manager->folder, &ca));
     if (memcmp(ca_key(ca)->public_key, manager->description.ca_key, FORMAT_IDENTITY_BYTES) != 0)
         return FAIL(DENIED, "%s is the manager's CA of another system", manager->folder);
-    TRY(lock_folder(manager->folder, &manager->lock));
+    TRY(enrol_manager_lock(manager->folder, &manager->lock));
     manager->ca = ca;
     ca = NULL;
     return OK;

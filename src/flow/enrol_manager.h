@@ -27,4 +27,8 @@ void enrol_manager_close(struct enrol_manager *manager);
 MUST_CHECK result enrol_manager_open(const char *system, const char *user,
                                      struct enrol_manager *out_manager);
 
+/* Waits until nobody else gives certificates out in the CA's folder, and removes what was left
+ * there by one who was killed or whose disk failed. Closing `out_lock` ends it. IO. */
+MUST_CHECK result enrol_manager_lock(const char *folder, int *out_lock);
+
 #endif

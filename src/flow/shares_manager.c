@@ -12,13 +12,6 @@
 
 static const char MANAGER[] = "manager";
 
-/* A certificate for a day, which issued/ does not keep: its key is gone with this process. */
-static result certify(const struct ca *ca, struct keystore *keystore) {
-    TRY(ca_issue_server(ca, MANAGER, TLS_ROLE_MANAGER, keystore->secrets->identity.public_key, 1,
-                        &keystore->certificate));
-    return ca_withdraw(ca, MANAGER);
-}
-
 result shares_manager_session(const char *system, struct session **out_session) {
     char path[PATH_MAX];
     AUTO_DESCRIPTION struct description description = {0};
@@ -35,7 +28,8 @@ result shares_manager_session(const char *system, struct session **out_session) 
     snprintf(keystore.user, sizeof keystore.user, "%s", MANAGER);
     memcpy(keystore.trust.ca_key, ca_key(ca)->public_key, sizeof keystore.trust.ca_key);
     memcpy(keystore.trust.system_id, ca_system_id(ca), sizeof keystore.trust.system_id);
-    TRY(certify(ca, &keystore));
+    TRY(ca_issue_manager(ca, MANAGER, keystore.secrets->identity.public_key,
+                         &keystore.certificate));
     return session_new(&description, &keystore, out_session);
 }
 

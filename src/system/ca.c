@@ -291,6 +291,11 @@ result ca_issue_server(const struct ca *ca, const char *name, enum tls_role role
     return issue(ca, name, role, identity, NULL, days, out_certificate);
 }
 
+result ca_issue_manager(const struct ca *ca, const char *name,
+                        const uint8_t identity[TLS_KEY_BYTES], struct bytes *out_certificate) {
+    return certify(ca, name, TLS_ROLE_MANAGER, identity, NULL, 1, out_certificate);
+}
+
 result ca_issue_user(const struct ca *ca, const struct ca_request *request, unsigned days,
                      struct bytes *out_certificate) {
     if (!format_is_name(request->user))

@@ -38,6 +38,12 @@ MUST_CHECK result ca_issue_server(const struct ca *ca, const char *name, enum tl
                                   const uint8_t identity[TLS_KEY_BYTES], unsigned days,
                                   struct bytes *out_certificate);
 
+/* A certificate of the manager himself for a day, which issued/ does not keep: its key is gone with
+ * the process that asks. IO. */
+MUST_CHECK result ca_issue_manager(const struct ca *ca, const char *name,
+                                   const uint8_t identity[TLS_KEY_BYTES],
+                                   struct bytes *out_certificate);
+
 /* What a user asks for: his name, identity key and PK, with the proof that he knows a1 and a2
  * (keygen_prove with the name as context). */
 struct ca_request {

@@ -158,6 +158,21 @@ def test_certificates_are_renewed_elsewhere(shared, away):
     assert not (away / "never.pem").exists()
 
 
+def test_what_failing_disks_left_at_the_manager_is_removed(shared, away):
+    c = shared
+    issued = c.system / "manager/issued"
+    left = issued / "somebody.pem.0123456789abcdef.tmp"
+    left.write_text("half a certificate")
+    before = {p.name for p in issued.glob("*.pem")}
+    c.must("system", "renew", "bob", away / "bob-renewed.pem")
+    assert not left.exists()
+    left.write_text("half a certificate")
+    c.must("system", "drain", "storage-9", code=NOT_FOUND)
+    assert not left.exists()
+    c.must("system", "status")  # the manager's own certificate is kept nowhere
+    assert {p.name for p in issued.iterdir()} == before
+
+
 def test_steps_do_not_mix(shared, away):
     c = shared
     for more in (["--renew"], ["--certificate", away / "x"]):

@@ -245,6 +245,16 @@ def test_two_descriptions_of_one_number(cluster, tmp_path):
     assert not any(s["forked"] for s in system(c, "status", "--json").json()["servers"])
 
 
+def test_changes_at_one_time_follow_each_other(cluster):
+    c = cluster
+    both = [c.start("system", "add-key", name) for name in ("key-4", "key-5")]
+    for process in both:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, (out, err)
+    shown = system(c, "show", "--json").json()
+    assert shown["version"] == 3 and {s["name"] for s in shown["key"]} == {f"key-{j}" for j in range(1, 6)}
+
+
 def request(c, server, method, path, body=None):
     """One request with another server's certificate."""
     config = c.system / "config"
