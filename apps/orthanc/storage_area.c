@@ -23,6 +23,10 @@ void storage_area_refer(const struct storage_reference *reference) {
     referring = reference;
 }
 
+const char *storage_area_last_uuid(void) {
+    return last_uuid;
+}
+
 /* ------------------------------------------------------------------ what is stored */
 
 /* An attachment as Orthanc brings it. */

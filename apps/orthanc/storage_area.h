@@ -34,4 +34,7 @@ MUST_CHECK result storage_area_read(const char *uuid, struct bytes *out_data);
 /* The map and the caches forget an attachment; no error where they do not have it. IO. */
 MUST_CHECK result storage_area_drop(const char *uuid);
 
+/* The uuid that the last create on this thread was given; "" where it failed. */
+const char *storage_area_last_uuid(void);
+
 #endif
