@@ -79,8 +79,12 @@ static void read_packets(struct port *port) {
     uint64_t now_us = port_now_us();
     for (unsigned i = 0; i < BATCH; i++) {
         ssize_t len = read(port->tun, data, sizeof data);
+        uint32_t from, to;
         if (len <= 0)
             return;
+        /* A kernel's own IPv6 packets come when they like, and would take chances from the rest. */
+        if (!packet_addresses(data, (uint16_t)len, &from, &to))
+            continue;
         if (passes(&port->out, data, (uint16_t)len, now_us))
             enter(data, (uint16_t)len, now_us);
     }
