@@ -67,6 +67,13 @@ def world(tmp_path_factory):
         c.end()
 
 
+@pytest.fixture(autouse=True)
+def everyone_runs(world):
+    """Whatever a test has killed, also where it failed."""
+    yield
+    world.must("up", world.system, "--detach")
+
+
 def only(c, *servers):
     """All other storage servers die."""
     c.kill(*[s for s in ALL if s not in servers])
@@ -100,7 +107,6 @@ def test_each_kind_of_file_each_kind_of_harm(world):
         assert c.get("alice", name) == want
     for name in ("kind0", "kind4", "kind5"):
         assert c.get("bob", name, owner="alice") == images[name][0]
-    c.must("up", c.system, "--detach")
 
 
 def test_all_that_a_server_has_of_an_image(world):
@@ -118,7 +124,6 @@ def test_all_that_a_server_has_of_an_image(world):
     assert c.get("alice", "whole") == want
     assert c.get("bob", "whole", owner="alice") == want
     assert [i["id"] for i in c.must("inbox", "--json", user="bob").json()].count("whole") == 1
-    c.must("up", c.system, "--detach")
 
 
 def test_only_what_is_missing_is_fetched(world):
@@ -186,7 +191,6 @@ def test_a_server_comes_back_after_a_month(world):
     assert c.run("get", "early", "--from", "alice", "-o", c.folder / "no", user="bob").code in (3, 4)
     c.must("get", "dead", "-o", c.folder / "no", user="alice", code=NOT_FOUND)
     c.kill("storage-4")
-    c.must("up", c.system, "--detach")
 
 
 def test_a_wiped_server_fills_itself(world):
@@ -199,7 +203,6 @@ def test_a_wiped_server_fills_itself(world):
     only(c, "storage-6", "storage-1", "storage-3")
     assert c.get("alice", "wiped") == want
     c.kill("storage-6")
-    c.must("up", c.system, "--detach")
 
 
 def test_the_scrub_finds_and_mends_and_can_be_halted(world):
@@ -219,7 +222,6 @@ def test_the_scrub_finds_and_mends_and_can_be_halted(world):
     wait_for(lambda: "event=scrubbed" in c.log("storage-5"))
     assert f"event=mended image={image}" in c.log("storage-5")
     c.kill("storage-5")
-    c.must("up", c.system, "--detach")
 
 
 def test_liars_are_not_believed(tmp_path):
@@ -301,4 +303,3 @@ def test_puts_and_forwards_go_on_meanwhile(world):
     only(c, *HURT)
     assert c.get("alice", "busy") == want
     assert c.get("carol", "busy", owner="alice") == want
-    c.must("up", c.system, "--detach")
