@@ -1,4 +1,4 @@
-/* Commit: a put is decided, then published; and what a restart makes of the puts it finds. */
+/* Commit: a put is decided, then published. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,106 +7,6 @@
 #include "storage/image.h"
 #include "storage/put.h"
 #include "storage/put_table.h"
-
-/* ------------------------------------------------------------------ publishing */
-
-/* A part that is not in staging any more has been moved by an earlier attempt. */
-static result move_part(struct storage *storage, struct place from, struct place to) {
-    result moved = store_publish(storage->store, from.key, to.key);
-    return moved == NOT_FOUND ? OK : moved;
-}
-
-/* Which slot a put was for; records of the first version leave it to the manifests. */
-static result slot_of(struct storage *storage, const struct short_id *put,
-                      const struct put_record *record, uint32_t *out_slot) {
-    AUTO_FORMAT Myelin__Manifest *manifest = NULL;
-    AUTO_FORMAT Myelin__Signed *record_of_envelope = NULL;
-    AUTO_FORMAT Myelin__Envelope *envelope = NULL;
-    *out_slot = record->slot;
-    if (record->slot != SLOT_ANY)
-        return OK;
-    for (size_t i = 0; i < record->object_count; i++) {
-        const struct short_id *object = &record->objects[i];
-        result got = manifest_get(storage->store,
-                                  place_staged_object(put, object, PLACE_MANIFEST_SUFFIX).key, NULL,
-                                  &manifest);
-        if (got == NOT_FOUND)
-            got = image_manifest(storage, &record->image, object, NULL, &manifest);
-        if (got == OK)
-            return image_slot(storage, manifest->servers, manifest->n_servers, out_slot);
-    }
-    result got = signed_get(storage->store, place_staged(put, PLACE_ENVELOPE).key, RECORD_ENVELOPE,
-                            FORMAT_LIMIT_ENVELOPE, &record_of_envelope);
-    if (got == OK)
-        got = format_parse_envelope(format_view(record_of_envelope->body), &envelope);
-    else
-        got = image_envelope(storage, &record->image, NULL, &envelope);
-    TRY(got);
-    return image_slot(storage, envelope->servers, envelope->n_servers, out_slot);
-}
-
-/* Slices before the manifest that names them, the owner after all that is his: an image exists
- * once it has an owner. */
-static result move_parts(struct storage *storage, const struct short_id *put,
-                         const struct put_record *record) {
-    static const char *const parts[] = {PLACE_COEFFICIENTS, PLACE_ENVELOPE, PLACE_OWNER};
-    uint32_t slot;
-    TRY(slot_of(storage, put, record, &slot));
-    for (size_t i = 0; i < record->object_count; i++) {
-        const struct short_id *object = &record->objects[i];
-        TRY(move_part(storage, place_staged_object(put, object, PLACE_SLICES_SUFFIX),
-                      place_of_slices(&record->image, object, slot)));
-        TRY(move_part(storage, place_staged_object(put, object, PLACE_MANIFEST_SUFFIX),
-                      place_of_object(&record->image, object, PLACE_MANIFEST_SUFFIX)));
-    }
-    TRY(move_part(storage, place_staged(put, PLACE_SYMBOL), place_of_symbol(&record->image, slot)));
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        TRY(move_part(storage, place_staged(put, parts[i]),
-                      place_of_image(&record->image, parts[i])));
-    return store_sync_names(storage->store, place_image(&record->image).key);
-}
-
-static result mark_owner(struct storage *storage, const struct image_id *image) {
-    struct image_owner owner;
-    TRY(image_owner(storage, image, &owner));
-    struct place mark = place_owner_mark(owner.name, image);
-    uint64_t bytes;
-    if (store_size(storage->store, mark.key, &bytes) == OK)
-        return OK;
-    TRY(store_put(storage->store, mark.key, view_of("", 0)));
-    return store_sync_names(storage->store, place_owner_marks(owner.name).key);
-}
-
-static void count_published(struct storage *storage, const struct put_record *record,
-                            bool image_is_new, bool put_is_new) {
-    if (image_is_new)
-        atomic_fetch_add(&storage->counters.images, 1);
-    if (put_is_new)
-        atomic_fetch_add(&storage->counters.symbol_bytes, record->symbol_bytes);
-    atomic_fetch_add(&storage->counters.committed, 1);
-}
-
-static bool is_there(struct storage *storage, struct place place) {
-    uint64_t bytes;
-    return store_size(storage->store, place.key, &bytes) == OK;
-}
-
-result put_publish(struct storage *storage, const struct short_id *put,
-                   const struct put_record *record) {
-    bool image_is_new = record->creates && is_there(storage, place_staged(put, PLACE_OWNER)) &&
-                        !is_there(storage, place_of_image(&record->image, PLACE_OWNER));
-    bool put_is_new = !is_there(storage, place_of_put(&record->image, put));
-    TRY(move_parts(storage, put, record));
-    if (record->creates)
-        TRY(mark_owner(storage, &record->image));
-    TRY(move_part(storage, place_staged_put(put), place_of_put(&record->image, put)));
-    count_published(storage, record, image_is_new, put_is_new);
-    if (store_delete_all(storage->store, place_staging(put).key) != OK)
-        log_event(LOG_WARNING, "staging", "put=%s not removed: %s", put->hex, error_text());
-    log_event(LOG_INFO, "committed", "put=%s image=%s objects=%zu bytes=%llu", put->hex,
-              record->image.hex, record->object_count, (unsigned long long)record->symbol_bytes);
-    return OK;
-}
 
 /* ------------------------------------------------------------------ deciding */
 
@@ -255,8 +155,8 @@ static result owner_of_staged(struct storage *storage, const struct image_id *im
     return got == NOT_FOUND ? image_owner(storage, image, out_owner) : got;
 }
 
-/* Verifies, and makes the decision durable: the point of no return. */
-static result decide(struct storage *storage, const struct image_id *image,
+/* Verifies, and gives the record that decides the put where it is made durable. */
+static result verify(struct storage *storage, const struct image_id *image,
                      const struct short_id *put, struct view body, struct put_record *record) {
     AUTO_FORMAT Myelin__Signed *signed_commit = NULL;
     AUTO_FORMAT Myelin__Commit *commit = NULL;
@@ -269,8 +169,7 @@ static result decide(struct storage *storage, const struct image_id *image,
                     view_of(record->contents, sizeof record->contents)) &&
         !is_part_of_known(storage, put, commit, record))
         TRY(complete(storage, put, commit, record));
-    TRY(bytes_append(&record->commit, body));
-    return put_record_replace(storage->store, place_staged_put(put).key, record);
+    return bytes_append(&record->commit, body);
 }
 
 /* ------------------------------------------------------------------ the put's state */
@@ -294,31 +193,52 @@ static void settle(struct storage *storage, struct put *put, enum put_state stat
     pthread_mutex_unlock(&storage->mutex);
 }
 
-static result publish_decided(struct storage *storage, struct put *put, enum put_state before,
-                              const struct put_record *record) {
-    result published = put_publish(storage, &put->id, record);
-    if (published != OK) {
-        settle(storage, put, PUT_DECIDED, before);
-        return published;
-    }
+static void leave_table(struct storage *storage, struct put *put, enum put_state before) {
     if (before == PUT_DECIDED)
         atomic_fetch_sub(&storage->decided, 1);
     put_table_remove(storage, put);
-    return OK;
+}
+
+static result publish_decided(struct storage *storage, struct put *put, enum put_state before,
+                              const struct put_record *record) {
+    result published = put_publish(storage, &put->id, record);
+    if (published == OK)
+        leave_table(storage, put, before);
+    else
+        settle(storage, put, PUT_DECIDED, before);
+    return published;
+}
+
+/* Makes the decision durable, the point of no return, and publishes: as one change of the store,
+ * or, where that is too large, one after the other. */
+static result decide(struct storage *storage, struct put *put, const struct put_record *record) {
+    enum store_extent extent;
+    result decided = put_publish_at_once(storage, &put->id, record, &extent);
+    if (extent == STORE_DONE) {
+        leave_table(storage, put, PUT_PREPARED);
+        return OK;
+    }
+    if (decided == OK)
+        decided = put_record_replace(storage->store, place_staged_put(&put->id).key, record);
+    if (decided == OK)
+        return publish_decided(storage, put, PUT_PREPARED, record);
+    settle(storage, put, extent == STORE_DECIDED ? PUT_DECIDED : PUT_PREPARED, PUT_PREPARED);
+    return decided;
 }
 
 static result commit_under_way(struct storage *storage, struct put *put, struct view body) {
     AUTO_PUT_RECORD struct put_record record = {0};
     enum put_state before;
     TRY(claim(storage, put, &before));
-    result decided = before == PUT_DECIDED
-                         ? put_record_get(storage->store, place_staged_put(&put->id).key, &record)
-                         : decide(storage, &put->image, &put->id, body, &record);
-    if (decided != OK) {
+    result read = before == PUT_DECIDED
+                      ? put_record_get(storage->store, place_staged_put(&put->id).key, &record)
+                      : verify(storage, &put->image, &put->id, body, &record);
+    if (read != OK) {
         settle(storage, put, before, before);
-        return decided;
+        return read;
     }
-    return publish_decided(storage, put, before, &record);
+    return before == PUT_DECIDED ? publish_decided(storage, put, before, &record)
+                                 : decide(storage, put, &record);
 }
 
 /* The same commit once more. */

@@ -145,8 +145,8 @@ static result re_encrypt(struct storage *storage, const Myelin__Symbol *stored,
 /* The mark comes before what it marks. */
 static result mark_recipient(struct storage *storage, const struct image_id *image,
                              const char *recipient) {
-    TRY(store_put(storage->store, place_recipient_mark(recipient, image).key, view_of("", 0)));
-    return store_sync_names(storage->store, place_recipient_marks(recipient).key);
+    return store_replace(storage->store, place_recipient_mark(recipient, image).key,
+                         view_of("", 0));
 }
 
 /* A forward that was checked, with the symbol that it makes of this server's; without one where

@@ -83,8 +83,7 @@ static result mark_recipient(struct mending *m, const char *user) {
     uint64_t bytes;
     if (store_size(m->storage->store, mark.key, &bytes) == OK)
         return OK;
-    TRY(store_put(m->storage->store, mark.key, view_of("", 0)));
-    return store_sync_names(m->storage->store, place_recipient_marks(user).key);
+    return store_replace(m->storage->store, mark.key, view_of("", 0));
 }
 
 /* Forwards that are damaged here and that nobody else had are told. */

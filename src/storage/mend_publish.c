@@ -96,8 +96,7 @@ result mend_publish_owner(struct mending *m) {
     uint64_t bytes;
     if (store_size(m->storage->store, mark.key, &bytes) == OK)
         return OK;
-    TRY(store_put(m->storage->store, mark.key, view_of("", 0)));
-    return store_sync_names(m->storage->store, place_owner_marks(m->owner.name).key);
+    return store_replace(m->storage->store, mark.key, view_of("", 0));
 }
 
 static result make_put_record(struct mending *m, const struct mend_put *put,

@@ -231,7 +231,7 @@ static result write_manifest(const struct preparation *p, size_t index) {
     return signed_put(p->storage->store, place.key, RECORD_MANIFEST, p->message->manifest[index]);
 }
 
-/* The record `prepared` is written last and says that all else is on disk. */
+/* The record `prepared` says that all else is on disk. */
 static result write_all(struct preparation *p) {
     struct store *store = p->storage->store;
     const struct short_id *put = &p->put->id;
@@ -248,8 +248,8 @@ static result write_all(struct preparation *p) {
     }
     for (size_t i = 0; i < p->message->n_manifest; i++)
         TRY(write_manifest(p, i));
-    TRY(store_sync(store, place_staging(put).key));
-    return put_record_replace(store, place_staged(put, PLACE_PREPARED).key, &p->record);
+    return put_record_seal(store, place_staging(put).key, place_staged(put, PLACE_PREPARED).key,
+                           &p->record);
 }
 
 /* ------------------------------------------------------------------ the put's state */

@@ -93,6 +93,13 @@ MUST_CHECK result put_abort(struct storage *storage, const struct storage_caller
 MUST_CHECK result put_publish(struct storage *storage, const struct short_id *put,
                               const struct put_record *record);
 
+/* Decides a prepared put and publishes it, in one change of the store. STORE_NOTHING with OK: it is
+ * too large for that. STORE_DECIDED, with a failure: put_publish is to be tried again. Under the
+ * image's write lock. */
+MUST_CHECK result put_publish_at_once(struct storage *storage, const struct short_id *put,
+                                      const struct put_record *record,
+                                      enum store_extent *out_extent);
+
 /* Finishes a decided put of the image, where there is one. Under the image's write lock. */
 MUST_CHECK result put_finish_decided(struct storage *storage, const struct image_id *image);
 

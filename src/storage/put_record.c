@@ -141,6 +141,19 @@ result put_record_replace(struct store *store, const char *key, const struct put
     return record_replace(store, key, kind, bytes_view(&body));
 }
 
+result put_record_wrap(const struct put_record *record, struct bytes *out_value) {
+    AUTO_BYTES struct bytes body = {0};
+    TRY(put_record_encode(record, &body));
+    return record_wrap(kind, bytes_view(&body), out_value);
+}
+
+result put_record_seal(struct store *store, const char *prefix, const char *key,
+                       const struct put_record *record) {
+    AUTO_BYTES struct bytes body = {0};
+    TRY(put_record_encode(record, &body));
+    return record_seal(store, prefix, key, kind, bytes_view(&body));
+}
+
 result put_record_get(struct store *store, const char *key, struct put_record *out_record) {
     AUTO_BYTES struct bytes body = {0};
     TRY(record_get(store, key, kind, PUT_RECORD_LIMIT, &body));

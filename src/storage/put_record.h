@@ -41,11 +41,14 @@ MUST_CHECK result put_record_encode(const struct put_record *record, struct byte
 /* INTEGRITY where it is anything else; NO_MEMORY. */
 MUST_CHECK result put_record_parse(struct view body, struct put_record *out_record);
 
-/* As record_put, record_replace and record_get. */
+/* As record_wrap, record_put, record_replace, record_seal and record_get. */
+MUST_CHECK result put_record_wrap(const struct put_record *record, struct bytes *out_value);
 MUST_CHECK result put_record_put(struct store *store, const char *key,
                                  const struct put_record *record);
 MUST_CHECK result put_record_replace(struct store *store, const char *key,
                                      const struct put_record *record);
+MUST_CHECK result put_record_seal(struct store *store, const char *prefix, const char *key,
+                                  const struct put_record *record);
 MUST_CHECK result put_record_get(struct store *store, const char *key,
                                  struct put_record *out_record);
 

@@ -16,7 +16,7 @@ static void hash_record(const char *kind, struct view body, uint8_t out[DIGEST_B
     digest_finish(&digest, out);
 }
 
-static result wrap(const char *kind, struct view body, struct bytes *out_value) {
+result record_wrap(const char *kind, struct view body, struct bytes *out_value) {
     uint8_t hash[DIGEST_BYTES];
     hash_record(kind, body, hash);
     TRY(bytes_reserve(out_value, RECORD_HEADER_BYTES + body.len));
@@ -27,14 +27,21 @@ static result wrap(const char *kind, struct view body, struct bytes *out_value) 
 
 result record_put(struct store *store, const char *key, const char *kind, struct view body) {
     AUTO_BYTES struct bytes value = {0};
-    TRY(wrap(kind, body, &value));
+    TRY(record_wrap(kind, body, &value));
     return store_put(store, key, bytes_view(&value));
 }
 
 result record_replace(struct store *store, const char *key, const char *kind, struct view body) {
     AUTO_BYTES struct bytes value = {0};
-    TRY(wrap(kind, body, &value));
+    TRY(record_wrap(kind, body, &value));
     return store_replace(store, key, bytes_view(&value));
+}
+
+result record_seal(struct store *store, const char *prefix, const char *key, const char *kind,
+                   struct view body) {
+    AUTO_BYTES struct bytes value = {0};
+    TRY(record_wrap(kind, body, &value));
+    return store_seal(store, prefix, key, bytes_view(&value));
 }
 
 result record_get(struct store *store, const char *key, const char *kind, size_t limit,

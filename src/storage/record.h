@@ -13,11 +13,17 @@
 
 enum { RECORD_HEADER_BYTES = 40 };
 
-/* As store_put and store_replace. */
+/* The record as it lies in the store, appended. NO_MEMORY. */
+MUST_CHECK result record_wrap(const char *kind, struct view body, struct bytes *out_value);
+
+/* As store_put, store_replace and store_seal. */
 MUST_CHECK result record_put(struct store *store, const char *key, const char *kind,
                              struct view body);
 MUST_CHECK result record_replace(struct store *store, const char *key, const char *kind,
                                  struct view body);
+
+MUST_CHECK result record_seal(struct store *store, const char *prefix, const char *key,
+                              const char *kind, struct view body);
 
 /* As store_get: the body goes into the empty `out_body`. INTEGRITY, naming the key, where what
  * lies there is not a whole, unaltered record of that kind. */

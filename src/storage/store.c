@@ -24,8 +24,7 @@ void store_close_at(struct store **store) {
     *store = NULL;
 }
 
-/* Keys are made of validated parts; this catches a defect before it reaches the file system. */
-static result check_key(const char *key) {
+bool store_key_is_valid(const char *key) {
     size_t len = strlen(key);
     bool starts = true;
     bool good = len > 0 && len < STORE_KEY_BYTES && key[len - 1] != '/';
@@ -37,7 +36,14 @@ static result check_key(const char *key) {
             good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
         starts = c == '/';
     }
-    return good ? OK : FAIL(INTERNAL, "a key of the store has a form it must not have");
+    return good;
+}
+
+/* Keys are made of validated parts; this catches a defect before it reaches the file system. */
+static result check_key(const char *key) {
+    return store_key_is_valid(key)
+               ? OK
+               : FAIL(INTERNAL, "a key of the store has a form it must not have");
 }
 
 static uint64_t now_ns(void) {
@@ -142,6 +148,38 @@ result store_sync_names(struct store *store, const char *prefix) {
     result synced = store->methods->sync_names(store, prefix);
     count_wait(store, started_ns);
     return synced;
+}
+
+static result seal(struct store *store, const char *prefix, const char *key, struct view value) {
+    if (store->methods->seal != NULL)
+        return store->methods->seal(store, prefix, key, value);
+    TRY(store->methods->sync(store, prefix));
+    return store->methods->replace(store, key, value);
+}
+
+result store_seal(struct store *store, const char *prefix, const char *key, struct view value) {
+    TRY(check_key(prefix));
+    TRY(check_key(key));
+    uint64_t started_ns = now_ns();
+    result sealed = seal(store, prefix, key, value);
+    count_wait(store, started_ns);
+    return sealed;
+}
+
+result store_change(struct store *store, const struct store_step *steps, size_t count,
+                    enum store_extent *out_extent) {
+    *out_extent = STORE_NOTHING;
+    for (size_t i = 0; i < count; i++) {
+        TRY(check_key(steps[i].key));
+        if (steps[i].kind == STORE_MOVE)
+            TRY(check_key(steps[i].to));
+    }
+    if (store->methods->change == NULL)
+        return OK;
+    uint64_t started_ns = now_ns();
+    result changed = store->methods->change(store, steps, count, out_extent);
+    count_wait(store, started_ns);
+    return changed;
 }
 
 result store_list(struct store *store, const char *prefix, const char *suffix, const char *after,

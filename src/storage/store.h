@@ -90,6 +90,35 @@ MUST_CHECK result store_sync(struct store *store, const char *prefix);
  * prefix that is not there is fine. IO. */
 MUST_CHECK result store_sync_names(struct store *store, const char *prefix);
 
+/* Makes every value below `prefix` durable, and then `value` that of `key`: after a crash it is
+ * there with all of these only. IO. */
+MUST_CHECK result store_seal(struct store *store, const char *prefix, const char *key,
+                             struct view value);
+
+/* Changes that become durable as one. */
+enum store_step_kind {
+    STORE_SET,  /* `key`, which has none, gets a value */
+    STORE_MOVE, /* the value of `key`, where it has one, becomes that of `to`, as store_publish */
+    STORE_DROP, /* all below the prefix `key`, as store_delete_all */
+};
+struct store_step {
+    enum store_step_kind kind;
+    const char *key, *to; /* `to`: STORE_MOVE */
+    struct view value;    /* STORE_SET */
+};
+enum store_extent {
+    STORE_NOTHING, /* nothing was done; where the answer is OK, it is too much to be done as one */
+    STORE_DECIDED, /* durable, but reads show all that was set and some of the other steps only,
+                      from the first on: the caller does them again, one by one */
+    STORE_DONE,
+};
+
+/* All that is set, then the other steps in turn; nobody else changes these keys meanwhile. What
+ * readers see in between is not atomic, and what is set they may see though it comes to nothing. IO
+ * with STORE_NOTHING or STORE_DECIDED, NO_MEMORY. */
+MUST_CHECK result store_change(struct store *store, const struct store_step *steps, size_t count,
+                               enum store_extent *out_extent);
+
 /* The names one component below a prefix. */
 struct store_names {
     char (*names)[STORE_NAME_BYTES]; /* in ascending order of their bytes */

@@ -27,6 +27,10 @@ struct store_methods {
     result (*remove_all)(struct store *store, const char *prefix);
     result (*sync)(struct store *store, const char *prefix);
     result (*sync_names)(struct store *store, const char *prefix);
+    /* Both may be NULL: then it is done step by step. */
+    result (*seal)(struct store *store, const char *prefix, const char *key, struct view value);
+    result (*change)(struct store *store, const struct store_step *steps, size_t count,
+                     enum store_extent *out_extent);
     result (*list)(struct store *store, const char *prefix, const char *suffix, const char *after,
                    struct store_names *out_names);
     result (*space)(struct store *store, struct store_space *out_space);
@@ -41,6 +45,9 @@ struct store {
 struct store_writer {
     struct store *store;
 };
+
+/* The form that every key has. */
+bool store_key_is_valid(const char *key);
 
 /* storage/store_file.c. As store_open, of a folder. */
 MUST_CHECK result store_file_open(const char *folder, struct store **out_store);

@@ -14,26 +14,16 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "storage/store_backend.h"
+#include "storage/store_file.h"
 
-#define NEW_FOLDER "new"
-#define SPARE      "spare"
+#define SPARE "spare"
 
 enum {
-    FOLDER_MODE = 0700,
-    FILE_MODE = 0600,
     WRITE_BYTES = 256 << 10,    /* small parts are gathered up to this */
     DIRECT_BYTES = 48 << 10,    /* from this on a part is written where it lies */
     WRITE_BACK_BYTES = 8 << 20, /* how often the kernel is asked to start writing back */
     SPARE_BYTES = 256 << 10,
     FSYNC_FILES_MAX = 8, /* below a prefix with more files one syncfs is faster */
-};
-
-struct file_store {
-    struct store base;
-    int root;
-    int lock;
-    char path[PATH_MAX];
 };
 
 struct file_writer {
@@ -47,28 +37,26 @@ struct file_writer {
 };
 
 static int root_of(struct store *store) {
-    return ((struct file_store *)store)->root;
+    return file_of(store)->root;
 }
 
-static result io_error(const char *doing, const char *key) {
+result file_read_error(const char *doing, const char *key) {
     int error = errno;
     return FAIL(error == ENOENT ? NOT_FOUND : IO, "%s %s: %s", doing, key, strerror(error));
 }
 
-/* For files that must be there: their absence is a fault of the disk. */
-static result write_error(const char *doing, const char *key) {
+result file_write_error(const char *doing, const char *key) {
     return FAIL(IO, "%s %s: %s", doing, key, strerror(errno));
 }
 
-static result path_of(struct store *store, const char *key, char out[PATH_MAX]) {
-    int length = snprintf(out, PATH_MAX, "%s/%s", ((struct file_store *)store)->path, key);
+result file_path_of(struct store *store, const char *key, char out[PATH_MAX]) {
+    int length = snprintf(out, PATH_MAX, "%s/%s", file_of(store)->path, key);
     if (length < 0 || length >= PATH_MAX)
         return FAIL(INVALID, "the store's path is too long");
     return OK;
 }
 
-/* The prefix that a key stands in; "." for the root. */
-static void parent_of(const char *key, char out[STORE_KEY_BYTES]) {
+void file_parent_of(const char *key, char out[STORE_KEY_BYTES]) {
     const char *slash = strrchr(key, '/');
     size_t len = slash == NULL ? 0 : (size_t)(slash - key);
     memcpy(out, key, len);
@@ -77,28 +65,36 @@ static void parent_of(const char *key, char out[STORE_KEY_BYTES]) {
         memcpy(out, ".", 2);
 }
 
-static result make_parents(struct store *store, const char *key) {
-    char parent[STORE_KEY_BYTES], path[PATH_MAX];
-    parent_of(key, parent);
-    TRY(path_of(store, parent, path));
-    return file_make_folders(path, FOLDER_MODE);
+result file_make_parents(struct store *store, const char *key) {
+    char parent[STORE_KEY_BYTES], above[STORE_KEY_BYTES], path[PATH_MAX];
+    file_parent_of(key, parent);
+    file_parent_of(parent, above);
+    if (mkdirat(root_of(store), parent, STORE_FOLDER_MODE) == 0 || errno == EEXIST)
+        return OK;
+    if (errno != ENOENT)
+        return file_write_error("making", parent);
+    TRY(file_path_of(store, above, path));
+    TRY(file_make_folders(path, STORE_FOLDER_MODE));
+    if (mkdirat(root_of(store), parent, STORE_FOLDER_MODE) != 0 && errno != EEXIST)
+        return file_write_error("making", parent);
+    return OK;
 }
 
 /* Opens for writing, making the folders above where they are missing. */
 static result open_new(struct store *store, const char *key, int *out_fd) {
     const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
-    int fd = openat(root_of(store), key, flags, FILE_MODE);
+    int fd = openat(root_of(store), key, flags, STORE_FILE_MODE);
     if (fd < 0 && errno == ENOENT) {
-        TRY(make_parents(store, key));
-        fd = openat(root_of(store), key, flags, FILE_MODE);
+        TRY(file_make_parents(store, key));
+        fd = openat(root_of(store), key, flags, STORE_FILE_MODE);
     }
     if (fd < 0)
-        return write_error("writing", key);
+        return file_write_error("writing", key);
     *out_fd = fd;
     return OK;
 }
 
-static result file_put(struct store *store, const char *key, struct view value) {
+result file_put(struct store *store, const char *key, struct view value) {
     AUTO_FD int fd = -1;
     TRY(open_new(store, key, &fd));
     result written = file_write_all(fd, value, key);
@@ -107,40 +103,26 @@ static result file_put(struct store *store, const char *key, struct view value) 
     return written;
 }
 
-/* Written in a folder of its own first, so that what a crash leaves need not be looked for. */
-static result replace(struct store *store, const char *key, struct view value) {
-    char path[PATH_MAX], folder[PATH_MAX];
-    TRY(path_of(store, key, path));
-    TRY(path_of(store, NEW_FOLDER, folder));
-    TRY(make_parents(store, key));
-    return file_write_through(folder, path, value, FILE_MODE);
-}
-
 /* Holds some blocks of the disk against the day when it is full. Best effort: it is there when it
  * could be made whole. */
 static void spare_make(const struct file_store *file) {
     struct stat there;
     if (fstatat(file->root, SPARE, &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_size < SPARE_BYTES)
         unlinkat(file->root, SPARE, 0);
-    AUTO_FD int fd =
-        openat(file->root, SPARE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    AUTO_FD int fd = openat(file->root, SPARE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                            STORE_FILE_MODE);
     if (fd >= 0 && posix_fallocate(fd, 0, SPARE_BYTES) != 0)
         unlinkat(file->root, SPARE, 0);
 }
 
-/* On a full disk the spare blocks go to small records: decisions about what is there, and removals,
- * after which there is room again. */
-static result file_replace(struct store *store, const char *key, struct view value) {
-    result replaced = replace(store, key, value);
-    if (replaced != IO || unlinkat(root_of(store), SPARE, 0) != 0)
-        return replaced;
-    return replace(store, key, value);
+bool file_give_spare(struct store *store) {
+    return unlinkat(root_of(store), SPARE, 0) == 0;
 }
 
 static result file_get(struct store *store, const char *key, size_t limit,
                        struct bytes *out_value) {
     char path[PATH_MAX];
-    TRY(path_of(store, key, path));
+    TRY(file_path_of(store, key, path));
     result got = file_read(path, limit, out_value);
     return got == INVALID ? FAIL(INTEGRITY, "%s is longer than it can be", key) : got;
 }
@@ -205,7 +187,7 @@ static result file_writer_close(struct store_writer *base) {
     struct file_writer *writer = (struct file_writer *)base;
     result flushed = flush(writer);
     if (close(writer->fd) != 0 && flushed == OK)
-        flushed = write_error("writing", writer->key);
+        flushed = file_write_error("writing", writer->key);
     free(writer);
     return flushed;
 }
@@ -223,7 +205,7 @@ static result open_old(struct store *store, const char *key, int *out_fd, uint64
     AUTO_FD int fd = openat(root_of(store), key, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) != 0)
-        return io_error("reading", key);
+        return file_read_error("reading", key);
     if (!S_ISREG(status.st_mode))
         return FAIL(INTEGRITY, "%s is not a regular file", key);
     *out_bytes = (uint64_t)status.st_size;
@@ -235,7 +217,7 @@ static result open_old(struct store *store, const char *key, int *out_fd, uint64
 static result file_size(struct store *store, const char *key, uint64_t *out_bytes) {
     struct stat status;
     if (fstatat(root_of(store), key, &status, AT_SYMLINK_NOFOLLOW) != 0)
-        return io_error("reading", key);
+        return file_read_error("reading", key);
     if (!S_ISREG(status.st_mode))
         return FAIL(INTEGRITY, "%s is not a regular file", key);
     *out_bytes = (uint64_t)status.st_size;
@@ -298,8 +280,8 @@ static result collect_names(DIR *folder, const char *prefix, const char *suffix,
     }
 }
 
-static result file_list(struct store *store, const char *prefix, const char *suffix,
-                        const char *after, struct store_names *out_names) {
+result file_list(struct store *store, const char *prefix, const char *suffix, const char *after,
+                 struct store_names *out_names) {
     *out_names = (struct store_names){0};
     int fd = openat(root_of(store), prefix, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
@@ -325,7 +307,7 @@ static result file_list(struct store *store, const char *prefix, const char *suf
 static result file_space(struct store *store, struct store_space *out_space) {
     struct statvfs status;
     if (fstatvfs(root_of(store), &status) != 0)
-        return write_error("looking at", "the store's file system");
+        return file_write_error("looking at", "the store's file system");
     out_space->free_bytes = (uint64_t)status.f_bavail * status.f_frsize;
     out_space->total_bytes = (uint64_t)status.f_blocks * status.f_frsize;
     return OK;
@@ -333,38 +315,45 @@ static result file_space(struct store *store, struct store_space *out_space) {
 
 /* ------------------------------------------------------------------ changing names */
 
-static result move(struct store *store, const char *from, const char *to, unsigned flags) {
+result file_move(struct store *store, const char *from, const char *to, unsigned flags) {
     int root = root_of(store);
     if (renameat2(root, from, root, to, flags) == 0)
         return OK;
+    struct stat there;
     if (errno != ENOENT)
-        return write_error("publishing", to);
-    TRY(make_parents(store, to));
+        return file_write_error("publishing", to);
+    if (fstatat(root, from, &there, AT_SYMLINK_NOFOLLOW) != 0)
+        return file_read_error("publishing", to);
+    TRY(file_make_parents(store, to));
     if (renameat2(root, from, root, to, flags) != 0)
-        return io_error("publishing", to);
+        return file_read_error("publishing", to);
     return OK;
 }
 
 static result file_publish(struct store *store, const char *from, const char *to) {
-    return move(store, from, to, 0);
+    TRY(file_settle(store, from));
+    TRY(file_settle(store, to));
+    return file_move(store, from, to, 0);
 }
 
 static result file_publish_all(struct store *store, const char *from, const char *to) {
-    return move(store, from, to, RENAME_NOREPLACE);
+    TRY(file_settle(store, from));
+    TRY(file_settle(store, to));
+    return file_move(store, from, to, RENAME_NOREPLACE);
 }
 
 static result file_delete(struct store *store, const char *key) {
     if (unlinkat(root_of(store), key, 0) != 0 && errno != ENOENT)
-        return write_error("removing", key);
-    return OK;
+        return file_write_error("removing", key);
+    return file_note_removal(store, JOURNAL_DROP, key);
 }
 
 static result file_delete_all(struct store *store, const char *prefix) {
     char path[PATH_MAX];
-    TRY(path_of(store, prefix, path));
+    TRY(file_path_of(store, prefix, path));
     TRY(file_remove_tree(path));
-    spare_make((struct file_store *)store);
-    return OK;
+    spare_make(file_of(store));
+    return file_note_removal(store, JOURNAL_DROP_ALL, prefix);
 }
 
 /* ------------------------------------------------------------------ durability */
@@ -374,7 +363,7 @@ static result sync_folder(struct store *store, const char *prefix) {
     if (fd < 0 && errno == ENOENT)
         return OK;
     if (fd < 0 || fsync(fd) != 0)
-        return write_error("syncing", prefix);
+        return file_write_error("syncing", prefix);
     return OK;
 }
 
@@ -383,24 +372,32 @@ static result sync_file(struct store *store, const char *prefix, const char *nam
     snprintf(key, sizeof key, "%s/%s", prefix, name);
     AUTO_FD int fd = openat(root_of(store), key, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 || fdatasync(fd) != 0)
-        return write_error("syncing", key);
+        return file_write_error("syncing", key);
     return OK;
 }
 
-static result file_sync_names(struct store *store, const char *prefix) {
+result file_sync_names(struct store *store, const char *prefix) {
     char parent[STORE_KEY_BYTES];
-    parent_of(prefix, parent);
+    file_parent_of(prefix, parent);
     TRY(sync_folder(store, prefix));
     return sync_folder(store, parent);
 }
 
-/* Prefixes are flat here: a put's staging has no folders in it. */
-static result file_sync(struct store *store, const char *prefix) {
+static bool is_concerned(struct store *store, const char *prefix) {
+    struct journal *journal = file_of(store)->journal;
+    return journal != NULL && journal_concerns(journal, prefix);
+}
+
+/* Prefixes are flat here: a put's staging has no folders in it. Where the journal says something of
+ * it, perhaps something older, that ends too. */
+result file_sync(struct store *store, const char *prefix) {
     AUTO_NAMES struct store_names names = {0};
+    if (is_concerned(store, prefix))
+        return file_settle(store, prefix);
     TRY(file_list(store, prefix, "", "", &names));
     if (names.count > FSYNC_FILES_MAX) {
         if (syncfs(root_of(store)) != 0)
-            return write_error("syncing", prefix);
+            return file_write_error("syncing", prefix);
         return OK;
     }
     for (size_t i = 0; i < names.count; i++)
@@ -411,9 +408,11 @@ static result file_sync(struct store *store, const char *prefix) {
 /* ------------------------------------------------------------------ the store */
 
 static void file_close(struct store *store) {
-    struct file_store *file = (struct file_store *)store;
+    struct file_store *file = file_of(store);
+    file_journal_close(file);
     file_close_at(&file->root);
     file_close_at(&file->lock);
+    pthread_rwlock_destroy(&file->window);
     free(file);
 }
 
@@ -434,17 +433,20 @@ static const struct store_methods file_methods = {
     .remove_all = file_delete_all,
     .sync = file_sync,
     .sync_names = file_sync_names,
+    .seal = file_seal,
+    .change = file_change,
     .list = file_list,
     .space = file_space,
 };
 
-/* Removes what a crash left of replacements. */
-static result clear_new(struct file_store *file, const char *folder) {
+/* Removes what a crash left of replacements, and does what the journal says. */
+static result bring_up(struct file_store *file, const char *folder) {
     char path[PATH_MAX];
     TRY(file_sweep(folder, "")); /* of what others replace in the store's root */
-    TRY(path_of(&file->base, NEW_FOLDER, path));
-    TRY(file_make_folders(path, FOLDER_MODE));
+    TRY(file_path_of(&file->base, STORE_NEW, path));
+    TRY(file_make_folders(path, STORE_FOLDER_MODE));
     TRY(file_sweep(path, ""));
+    TRY(file_journal_open(file));
     spare_make(file);
     return OK;
 }
@@ -454,17 +456,27 @@ static result open_folder(struct file_store *file, const char *folder) {
     if (len == 0 || len >= sizeof file->path)
         return FAIL(INVALID, "the store's path has %zu characters", len);
     memcpy(file->path, folder, len + 1);
-    TRY(file_make_folders(folder, FOLDER_MODE));
+    TRY(file_make_folders(folder, STORE_FOLDER_MODE));
     file->root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file->root < 0)
         return FAIL(IO, "opening %s: %s", folder, strerror(errno));
-    file->lock = openat(file->root, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    file->lock =
+        openat(file->root, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, STORE_FILE_MODE);
     if (file->lock < 0)
         return FAIL(IO, "opening %s/lock: %s", folder, strerror(errno));
     if (flock(file->lock, LOCK_EX | LOCK_NB) != 0)
         return FAIL(errno == EWOULDBLOCK ? CONFLICT : IO, "another process uses the store %s",
                     folder);
-    return clear_new(file, folder);
+    return bring_up(file, folder);
+}
+
+/* A new window does not wait for a pause in what others append. */
+static void start_lock(pthread_rwlock_t *lock) {
+    pthread_rwlockattr_t attributes;
+    pthread_rwlockattr_init(&attributes);
+    pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(lock, &attributes);
+    pthread_rwlockattr_destroy(&attributes);
 }
 
 result store_file_open(const char *folder, struct store **out_store) {
@@ -473,6 +485,7 @@ result store_file_open(const char *folder, struct store **out_store) {
         return FAIL(NO_MEMORY, "no memory for a store");
     file->base.methods = &file_methods;
     file->root = file->lock = -1;
+    start_lock(&file->window);
     result opened = open_folder(file, folder);
     if (opened != OK) {
         file_close(&file->base);

@@ -200,7 +200,8 @@ class World(Cluster):
             self.start_all(**{server.replace("-", "_"): self.fault_arguments(self.store(server), *extra,
                                                                               journal=journal)})
         except AssertionError:
-            if not extra or self.daemons[server].poll() is None or not self.daemon_log(server):
+            killed = any(str(e).startswith("kill-") for e in extra)
+            if not extra or self.daemons[server].poll() is None or not (killed or self.daemon_log(server)):
                 raise
             return Answer(OTHER, "", "it did not start: " + self.daemon_log(server))
         return None

@@ -241,8 +241,9 @@ static void test_a_disk_that_refuses_to_write(void **state) {
     draft_make(&there, &f->alice, "study", true, 2);
     draft_make(&next, &f->alice, "other", true, 3);
     assert_int_equal(ask_put(f, &f->alice, &there), OK);
-    /* One limit after the other: what fails is the first write, a later one, the records. */
-    for (rlim_t bytes = 0; bytes < 12000; bytes += 500) {
+    /* One limit after the other: what fails is the first write, a later one, the records, the
+     * journal. */
+    for (rlim_t bytes = 0; bytes < 4 << 20; bytes += bytes < 12000 ? 500 : bytes) {
         limit_files(bytes);
         result got = ask_put(f, &f->alice, &next);
         assert_int_equal(ask_slices(f, &f->alice, &there, 1), OK);
