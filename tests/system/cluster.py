@@ -199,8 +199,9 @@ class Cluster:
         return self.system / server
 
     def files(self, server, kind=""):
-        """The server's files whose path holds `kind`, the largest first."""
-        found = [p for p in self.store(server).rglob("*") if p.is_file() and kind in str(p)]
+        """The server's files whose path holds `kind`, the largest first; not its journal, which is gone when it
+        stops."""
+        found = [p for p in self.store(server).rglob("*") if p.is_file() and kind in str(p) and p.name != "journal"]
         return sorted(found, key=lambda p: -p.stat().st_size)
 
     def log(self, server):
