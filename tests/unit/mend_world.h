@@ -68,6 +68,8 @@ struct host {
     struct peers *peers;
     struct mender *mender;
     enum lie lie;
+    const struct description
+        *_Atomic heard; /* the last description that came here; NULL: the world's */
     unsigned slices_served;
 };
 
@@ -228,6 +230,8 @@ static inline result ask_host(struct peer_group *group, unsigned server, const c
     struct asked asked;
     if (host->lie == DOWN)
         return FAIL(TIMEOUT, "%s: connection refused", storage_fleet_name(group->fleet, server));
+    if (strcmp(path, "/v1/system") == 0)
+        return format_pack((host->heard == NULL ? &world.description : host->heard)->record, out);
     if (strncmp(path, "/v1/index", 9) == 0)
         return list_images(host, &caller, path, out);
     read_path(path, &asked);
