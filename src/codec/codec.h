@@ -4,7 +4,7 @@
  * an object in flight); nothing is written to disk.
  *
  *   none     the bytes themselves. A flow may bypass the codec altogether for this kind.
- *   zstd     one zstd frame (RFC 8878), level 3, window 2 MiB.
+ *   zstd     one zstd frame (RFC 8878), level 3 (1 up to 1 MiB), window 2 MiB.
  *   jpegls   for DICOM files with uncompressed 8- or 16-bit pixels: the pixels as JPEG-LS (ISO/IEC
  *            14495-1, lossless) in strips, all else as zstd; the format is in codec/jpegls.h.
  *   auto     for encoders only: jpegls where the file is DICOM with pixels that jpegls can code;

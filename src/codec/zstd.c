@@ -6,6 +6,10 @@
 
 enum {
     LEVEL = 3,
+    /* Somebody waits for a small object, and on one core: half the time for a twentieth more bytes
+     * (a CT's slices). */
+    LEVEL_SMALL = 1,
+    SMALL_BYTES = 1 << 20,
     WINDOW_LOG = 21,
     JOB_BYTES = 1 << 20, /* of one thread: keeps the memory of several threads bounded */
     THREADS_MAX = 4,
@@ -66,7 +70,8 @@ result zstd_encoder_open(const struct codec_source *source, unsigned threads,
         ZSTD_freeCCtx(context);
         return FAIL(NO_MEMORY, "no memory to compress %s", source->name);
     }
-    ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL);
+    ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel,
+                           source->size <= SMALL_BYTES ? LEVEL_SMALL : LEVEL);
     ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, WINDOW_LOG);
     if (threads > 1) { /* refused by a libzstd built without threads: then there is one */
         ZSTD_CCtx_setParameter(context, ZSTD_c_nbWorkers,
