@@ -1,8 +1,11 @@
 #include "flow/contents.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
+#include "flow/failure.h"
 #include "flow/object.h"
+#include "flow/patience.h"
 #include "format/layout.h"
 
 void contents_free(struct contents *contents) {
@@ -79,17 +82,62 @@ static result open_metas(struct contents *contents) {
     return OK;
 }
 
-static result open_key(struct session *session, const struct contents_options *options,
-                       struct contents *contents) {
+/* Whether the envelope is still the one whose key is known. */
+static result knows_key(const struct put_known *known, const struct image *image, bool *out_knows) {
     AUTO_BYTES struct bytes record = {0};
-    const struct put_known *known = options->known;
-    TRY(format_pack(contents->image.record, &record));
-    if (known == NULL || known->key == NULL ||
-        !view_equal(bytes_view(&record), bytes_view(&known->record)))
-        return flow_open_envelope_asking(session, &contents->image, options->u, &contents->key);
-    TRY(secret_new(sizeof *contents->key, (void **)&contents->key));
-    *contents->key = *known->key;
+    *out_knows = false;
+    if (known == NULL || known->key == NULL)
+        return OK;
+    TRY(format_pack(image->record, &record));
+    *out_knows = view_equal(bytes_view(&record), bytes_view(&known->record));
     return OK;
+}
+
+static result copy_key(const struct put_known *known, struct content_key_secret **out_key) {
+    TRY(secret_new(sizeof **out_key, (void **)out_key));
+    **out_key = *known->key;
+    return OK;
+}
+
+/* The key servers' work, while the storage servers list what there is. */
+struct opening {
+    struct session *session;
+    const struct image *image;
+    unsigned u;
+    struct content_key_secret **key;
+    struct patience_purse purse;
+    struct failure failure;
+};
+
+static void *run_opening(void *argument) {
+    struct opening *opening = argument;
+    patience_take(&opening->purse);
+    failure_keep(&opening->failure, flow_open_envelope_asking(opening->session, opening->image,
+                                                              opening->u, opening->key));
+    opening->purse = patience_purse();
+    patience_drop();
+    return NULL;
+}
+
+/* Without a thread for it: first the one, then the other. */
+static result load_and_open(struct session *session, const struct contents_options *options,
+                            struct contents *contents) {
+    struct opening opening = {.session = session,
+                              .image = &contents->image,
+                              .u = options->u,
+                              .key = &contents->key,
+                              .purse = patience_purse()};
+    pthread_t thread;
+    bool is_apart = pthread_create(&thread, NULL, run_opening, &opening) == 0;
+    result loaded = load_manifests(session, &contents->image, &contents->manifests);
+    if (!is_apart) {
+        TRY(loaded);
+        return flow_open_envelope_asking(session, &contents->image, options->u, &contents->key);
+    }
+    pthread_join(thread, NULL);
+    patience_join(&opening.purse);
+    TRY(loaded);
+    return failure_raise(&opening.failure);
 }
 
 result contents_load(struct session *session, const char *id,
@@ -97,8 +145,13 @@ result contents_load(struct session *session, const char *id,
     AUTO_CONTENTS struct contents contents = {0};
     TRY(image_find(session, id, options->from, &contents.image));
     TRY(image_load(session, id, &contents.image));
-    TRY(load_manifests(session, &contents.image, &contents.manifests));
-    TRY(open_key(session, options, &contents));
+    bool knows;
+    TRY(knows_key(options->known, &contents.image, &knows));
+    if (knows) {
+        TRY(copy_key(options->known, &contents.key));
+        TRY(load_manifests(session, &contents.image, &contents.manifests));
+    } else
+        TRY(load_and_open(session, options, &contents));
     TRY(open_metas(&contents));
     *out_contents = contents;
     contents = (struct contents){0};

@@ -1,10 +1,6 @@
 #include "flow/patience.h"
 
-static _Thread_local struct {
-    bool is_open;
-    uint64_t questions_ms;
-    uint64_t spent_ms;
-} purse;
+static _Thread_local struct patience_purse purse;
 
 void patience_begin(struct patience *patience, enum patience_of what) {
     patience->is_outer = !purse.is_open;
@@ -34,4 +30,21 @@ uint64_t patience_for_fetch_ms(void) {
 
 void patience_spend(uint64_t ms) {
     purse.spent_ms += ms;
+}
+
+struct patience_purse patience_purse(void) {
+    return purse;
+}
+
+void patience_take(const struct patience_purse *other) {
+    purse = *other;
+}
+
+void patience_drop(void) {
+    purse = (struct patience_purse){0};
+}
+
+void patience_join(const struct patience_purse *other) {
+    if (other->spent_ms > purse.spent_ms)
+        purse.spent_ms = other->spent_ms;
 }

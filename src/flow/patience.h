@@ -42,4 +42,22 @@ uint64_t patience_for_fetch_ms(void);
 /* So long was waited. */
 void patience_spend(uint64_t ms);
 
+/*
+ * Two threads that wait at the same time for one read pay from the same purse, and time that both
+ * waited counts once: the second one takes what the first one has, and once both have ended the
+ * first one takes what of both has less left.
+ */
+struct patience_purse {
+    bool is_open;
+    uint64_t questions_ms, spent_ms;
+};
+
+/* This thread's; and that from now on, or until patience_drop, it is `purse`. */
+struct patience_purse patience_purse(void);
+void patience_take(const struct patience_purse *purse);
+void patience_drop(void);
+
+/* After another thread spent from a copy, which it left like `other`. */
+void patience_join(const struct patience_purse *other);
+
 #endif
