@@ -8,6 +8,9 @@ again, and World.assert_sound looks at everything. Then a bit of every file is f
 empty or gone, and readings of it fail (crash_kinds.py)."""
 import argparse
 import collections
+import concurrent.futures
+import math
+import os
 import pathlib
 import random
 import sys
@@ -28,6 +31,7 @@ from power_cut import read_tree  # noqa: E402
 
 SERVERS = OPERATIONS + CARE_OPERATIONS
 CLIENTS = CLIENT_OPERATIONS + CARE_CLIENT_OPERATIONS
+DAMAGE = "damaged files and readings"
 TAKES_SPACE = ("create", "write", "mkdir", "link")
 
 
@@ -55,6 +59,14 @@ class Tally:
         self.rounds = collections.Counter()
         self.acked = collections.Counter()
         self.failures = []
+        self.planned = self.tried = 0  # faults; some take more than one round
+
+    def add(self, other):
+        self.rounds += other.rounds
+        self.acked += other.acked
+        self.failures += other.failures
+        self.planned += other.planned
+        self.tried += other.tried
 
     def count(self, fault, operation, acked):
         self.rounds[fault, operation] += 1
@@ -103,14 +115,21 @@ def run_round(world, operation, tally, fault, extra, seeds):
         check_round(world, operation, tally, "power cut", f"{where} then {seed}", outcome.acked)
 
 
-def run_operation(world, operation, tally, share, rng):
-    """A share of all faults of an operation."""
+def run_operation(world, operation, tally, options, rng):
+    """A share of all faults of an operation, in any order; at least the one without a call: the power goes after."""
     is_client = operation in CLIENTS
     calls = (client_dry_run if is_client else dry_run)(world, operation)
-    for fault, extra in plan(calls):
-        if rng.random() >= share and extra:
-            continue
-        seeds = [0, 1, rng.randrange(2, 1 << 32)] if share == 1 else [rng.choice([0, 1, rng.randrange(2, 1 << 32)])]
+    faults = list(plan(calls))
+    tally.planned += len(faults)
+    faults = faults[:1] + [one for one in faults[1:] if rng.random() < options.share]
+    rng.shuffle(faults)
+    end = time.monotonic() + 60 * options.minutes
+    for fault, extra in faults:
+        if time.monotonic() > end:
+            break
+        tally.tried += 1
+        seeds = [0, 1, rng.randrange(2, 1 << 32)]
+        seeds = seeds if options.share == 1 and options.minutes == math.inf else [rng.choice(seeds)]
         try:
             (client_round if is_client else run_round)(world, operation, tally, fault, extra, seeds)
         except AssertionError as error:
@@ -189,14 +208,14 @@ def sample(worlds, tally, rng, count):
                                                    [rng.choice([0, 1, rng.randrange(2, 1 << 32)])])
 
 
-def run_kinds(world, tally, share, rng, only=""):
+def run_kinds(world, tally, share, rng):
     """Damage of files of every kind."""
     crash_kinds.enrich(world)
     found = crash_kinds.files(world)
     for kind in sorted({name for name, _ in found.values()}):
         paths = [path for path, (name, _) in sorted(found.items()) if name == kind]
         for how in ("flip", "flip", "truncate", "empty", "remove"):
-            if rng.random() >= share or only not in kind:
+            if rng.random() >= share:
                 continue
             path = rng.choice(paths)
             tally.count(how, f"file: {kind}", 0)
@@ -242,9 +261,8 @@ def report(tally, options):
     commands = [o.name for o in SERVERS + CLIENTS if o.name in names]
     kinds = sorted(n for n in names if n.startswith("file: "))
     readings = sorted(n for n in names if n.startswith("reading: "))
-    share = (f"{options.rounds} random faults" if options.rounds else
-             "all faults" if options.share == 1 else f"a random {100 * options.share:.3g} % of all faults")
-    return f"""{sum(tally.rounds.values())} rounds, {share}, seed {options.seed}: {len(tally.failures)} broke what must \
+    share = f"{options.rounds} random" if options.rounds else f"{tally.tried} of {tally.planned}"
+    return f"""{sum(tally.rounds.values())} rounds, {share} faults at calls, seed {options.seed}: {len(tally.failures)} broke what must \
 hold. Rounds by fault, and in how many the command said done in spite of it:
 
 {table(tally, commands, ["SIGKILL", "power cut", "EIO once", "EIO from then on", "ENOSPC once", "ENOSPC from then on",
@@ -259,39 +277,60 @@ Readings that fail, by server:
 {table(tally, readings, ["EIO once", "EIO from then on"], False)}"""
 
 
-def run_all(worlds, tally, options, rng):
-    for operation in SERVERS + CLIENTS:
-        if options.only not in operation.name:
-            continue
-        start = time.monotonic()
-        run_operation(worlds.where(operation), operation, tally, options.share, rng)
-        rounds = sum(n for (_, o), n in tally.rounds.items() if o == operation.name)
-        print(f"{operation.name}: {rounds} rounds, {time.monotonic() - start:.0f} s", flush=True)
-    if not options.only or options.only == "file":
-        run_kinds(worlds.of(), tally, options.share, rng)
-        run_reads(worlds.of(), tally, options.share, rng)
+def keep(tally, options):
+    if options.write:
+        write_section(options.write, "crash", report(tally, options))
+
+
+def run_one(name, options):
+    """One operation, or what is no operation (DAMAGE), in a system of its own; what came of it."""
+    start, tally, rng = time.monotonic(), Tally(), random.Random(f"{options.seed} {name}")
+    with tempfile.TemporaryDirectory(prefix="myelin-crash-") as folder:
+        worlds = Worlds(folder)
+        try:
+            if name == DAMAGE:
+                run_kinds(worlds.of(), tally, options.share, rng)
+                run_reads(worlds.of(), tally, options.share, rng)
+            else:
+                operation = next(o for o in SERVERS + CLIENTS if o.name == name)
+                run_operation(worlds.where(operation), operation, tally, options, rng)
+        except Exception as error:  # the other operations go on
+            tally.fail("none", name, "the harness", error)
+        finally:
+            worlds.end()
+    print(f"{name}: {sum(tally.rounds.values())} rounds, {time.monotonic() - start:.0f} s", flush=True)
+    return tally
+
+
+def run_all(tally, options):
+    """All operations, some at a time; the tables are kept from one to the next, as a whole run takes hours."""
+    names = [o.name for o in SERVERS + CLIENTS] + [DAMAGE]
+    with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
+        running = [pool.submit(run_one, name, options) for name in names if options.only in name]
+        for done in concurrent.futures.as_completed(running):
+            tally.add(done.result())
+            keep(tally, options)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--share", type=float, default=1, help="of all faults, a random part (1)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--only", default="", help="operations whose name holds this; `file`: damaged files alone")
+    parser.add_argument("--only", default="", help="operations whose name holds this; `files`: damaged files alone")
     parser.add_argument("--rounds", type=int, help="so many faults of any operations, instead of all")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="at most about so long for each operation")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="operations at a time (one a processor)")
     parser.add_argument("--write", metavar="FILE", help="put the tables into FILE's section `crash`")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
-    tally, rng = Tally(), random.Random(options.seed)
-    with tempfile.TemporaryDirectory(prefix="myelin-crash-") as folder:
-        worlds = Worlds(folder)
-        if options.rounds:
-            sample(worlds, tally, rng, options.rounds)
-        else:
-            run_all(worlds, tally, options, rng)
-    text = report(tally, options)
-    print(text)
-    if options.write:
-        write_section(options.write, "crash", text)
+    tally = Tally()
+    if options.rounds:
+        with tempfile.TemporaryDirectory(prefix="myelin-crash-") as folder:
+            sample(Worlds(folder), tally, random.Random(options.seed), options.rounds)
+    else:
+        run_all(tally, options)
+    print(report(tally, options))
+    keep(tally, options)
     for failure in tally.failures:
         print("FAILED", failure)
     return 1 if tally.failures else 0

@@ -214,7 +214,8 @@ class Disk:
             content.extend(bytes(max(0, offset + len(data) - len(content))))
             for page in range(0, len(data), PAGE):
                 if how == "first" or (how == "holes" and rng.random() < 0.5):
-                    content[offset + page:offset + page + PAGE] = data[page:page + PAGE]
+                    part = data[page:page + PAGE]
+                    content[offset + page:offset + page + len(part)] = part
         if how == "first" and count < len(node.loose) and node.loose[count][1] is not None:
             offset, data = node.loose[count]
             part = data[:rng.randrange(len(data) + 1)]
