@@ -9,7 +9,8 @@
 
 enum {
     DUPLICATE_WAIT_MS = 10000, /* Orthanc removes a duplicate within moments of its creation */
-    HISTORY_MIN = 10000,       /* records that need not be, before the journal is written anew */
+    PUT_OFF_MS = 60000,
+    HISTORY_MIN = 10000, /* records that need not be, before the journal is written anew */
 };
 
 /* ------------------------------------------------------------------ the journal */
@@ -241,7 +242,8 @@ struct map_backlog map_backlog(struct map *map) {
 static bool may_be_sent(const struct map_entry *entry, uint64_t now_ms) {
     bool is_held_back =
         (entry->flags & RECORD_IS_DUPLICATE) != 0 && now_ms - entry->added_ms < DUPLICATE_WAIT_MS;
-    return !entry->is_in_batch && !is_held_back && !entry->image->is_removing;
+    return !entry->is_in_batch && !is_held_back && now_ms >= entry->not_before_ms &&
+           !entry->image->is_removing;
 }
 
 size_t map_next_batch(struct map *map, size_t count, uint64_t bytes, struct record out_records[]) {
@@ -265,17 +267,29 @@ size_t map_next_batch(struct map *map, size_t count, uint64_t bytes, struct reco
     return taken;
 }
 
-static result end_one(struct map *map, const struct record *sent, bool is_stored) {
+/* NULL: removed meanwhile, and counted as dead. */
+static struct map_entry *leave_batch(struct map *map, const struct record *sent) {
     struct map_image *image = map_image_find(map, sent->owner, sent->image);
     struct map_entry *entry = map_entry_find(map, sent->uuid);
     if (image != NULL) {
         image->in_batch--;
         map_image_tidy(map, image);
     }
-    if (entry == NULL) /* removed meanwhile, and counted as dead */
-        return OK;
-    entry->is_in_batch = false;
-    if (!is_stored)
+    if (entry != NULL)
+        entry->is_in_batch = false;
+    return entry;
+}
+
+void map_put_off(struct map *map, const struct record *record) {
+    pthread_mutex_lock(&map->lock);
+    struct map_entry *entry = leave_batch(map, record);
+    if (entry != NULL)
+        entry->not_before_ms = map_now_ms() + PUT_OFF_MS;
+    pthread_mutex_unlock(&map->lock);
+}
+
+static result end_one(struct map *map, const struct record *sent, bool is_stored) {
+    if (leave_batch(map, sent) == NULL || !is_stored)
         return OK;
     struct record record = *sent;
     record.op = RECORD_STORED;

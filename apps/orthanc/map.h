@@ -74,6 +74,9 @@ size_t map_next_batch(struct map *map, size_t count, uint64_t bytes, struct reco
 MUST_CHECK result map_sent(struct map *map, const struct record records[], size_t count,
                            bool is_stored);
 
+/* The end of it for one of a batch whose file cannot be read: it is given again after a minute. */
+void map_put_off(struct map *map, const struct record *record);
+
 /* Whether an image has objects that are not stored yet. */
 bool map_is_sending(struct map *map, const char *owner, const char *image);
 

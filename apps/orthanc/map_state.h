@@ -15,6 +15,7 @@ struct map_entry {
     char *name; /* NULL: the uuid itself */
     unsigned flags;
     bool is_in_batch;
+    uint64_t not_before_ms; /* of the monotonic clock: when it may be sent */
     uint64_t size;
     uint64_t added_ms; /* of the monotonic clock; 0: before the start */
     struct map_image *image;

@@ -60,8 +60,8 @@ static void make_blob(const struct record *record, const struct bytes *data,
     out_blob->note_size = *out_header <= MYELIN_NOTE_MAX ? *out_header : 0;
 }
 
-/* A file that is gone was removed by Orthanc; one that is damaged stays where it is, and holds up
- * nobody else. */
+/* A file that is gone was removed by Orthanc; one that is damaged stays where it is, is tried again
+ * now and then, and holds up nobody else. */
 static void load_batch(struct sender *sender, struct batch *batch) {
     struct gateway *gateway = sender->gateway;
     size_t kept = 0;
@@ -71,8 +71,7 @@ static void load_batch(struct sender *sender, struct batch *batch) {
         if (read != OK) {
             if (read != NOT_FOUND)
                 gateway_error(gateway, "ALARM: the spool: %s", error_text());
-            if (map_sent(gateway->map, &batch->records[i], 1, false) != OK)
-                gateway_error(gateway, "the map: %s", error_text());
+            map_put_off(gateway->map, &batch->records[i]);
             continue;
         }
         batch->records[kept] = batch->records[i];
@@ -231,6 +230,14 @@ static void *run(void *argument) {
 
 /* ------------------------------------------------------------------ what an earlier run left */
 
+/* Of a file that was being written when the power went, the length alone may be right. */
+static result read_whole(struct gateway *gateway, const char *uuid, bool *is_whole) {
+    AUTO_BYTES struct bytes data = {0};
+    result read = *is_whole ? spool_read(gateway->spool, uuid, &data) : OK;
+    *is_whole = *is_whole && read == OK;
+    return read == INTEGRITY ? OK : read;
+}
+
 static result take_up(void *context, const struct record *file, bool is_whole) {
     struct gateway *gateway = context;
     struct record known;
@@ -241,6 +248,7 @@ static result take_up(void *context, const struct record *file, bool is_whole) {
         gateway_error(gateway, "ALARM: the spooled attachment %s is damaged", file->uuid);
     if (found == OK)
         return OK;
+    TRY(read_whole(gateway, file->uuid, &is_whole));
     if (!is_whole) /* Orthanc was never told that it is stored */
         return spool_remove(gateway->spool, file->uuid);
     struct record record = *file;

@@ -30,7 +30,8 @@ MUST_CHECK result spool_read(struct spool *spool, const char *uuid, struct bytes
 MUST_CHECK result spool_remove(struct spool *spool, const char *uuid);
 
 /* Tells `found` of every file; `is_whole` says whether it has the length that its record asks for:
- * what a crash cut off is not whole, and was never acknowledged. A file without a record that opens
+ * what a crash cut off is not whole, and was never acknowledged (and of a power cut the length
+ * alone may be right: only spool_read tells). A file without a record that opens
  * is told with its uuid alone. IO; what `found` fails with. */
 typedef result (*spool_found)(void *context, const struct record *record, bool is_whole);
 MUST_CHECK result spool_list(struct spool *spool, spool_found found, void *context);

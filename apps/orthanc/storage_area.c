@@ -433,9 +433,11 @@ static result remove_object(const char *uuid) {
     TRY(map_remove(gateway->map, uuid, &record));
     headers_remove(gateway->headers, uuid);
     reader_drop(gateway->reader, uuid);
-    if ((record.flags & RECORD_IS_SPOOLED) != 0)
-        TRY(spool_remove(gateway->spool, uuid));
-    return OK;
+    if ((record.flags & RECORD_IS_SPOOLED) == 0)
+        return OK;
+    if (is_spooled(&record)) /* or after a power cut the map would wait for bytes that are gone */
+        TRY(map_sync(gateway->map));
+    return spool_remove(gateway->spool, uuid);
 }
 
 result storage_area_drop(const char *uuid) {

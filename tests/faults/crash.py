@@ -25,12 +25,13 @@ import crash_kinds  # noqa: E402
 from crash_care import CARE_CLIENT_OPERATIONS, CARE_OPERATIONS  # noqa: E402
 from crash_client import CLIENT_OPERATIONS  # noqa: E402
 from crash_operations import OPERATIONS  # noqa: E402
+from crash_plugin import PLUGIN_OPERATIONS  # noqa: E402
 from crash_world import KEYS, STORAGE, World  # noqa: E402
 from matrix import write_section  # noqa: E402
 from power_cut import read_tree  # noqa: E402
 
 SERVERS = OPERATIONS + CARE_OPERATIONS
-CLIENTS = CLIENT_OPERATIONS + CARE_CLIENT_OPERATIONS
+CLIENTS = CLIENT_OPERATIONS + CARE_CLIENT_OPERATIONS + PLUGIN_OPERATIONS
 DAMAGE = "damaged files and readings"
 TAKES_SPACE = ("create", "write", "mkdir", "link")
 
