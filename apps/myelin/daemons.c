@@ -24,6 +24,8 @@ enum { STOP_MS = 10000, POLL_MS = 20, COMMAND_LINE_MAX = 16 << 10, LOG_TAIL = 20
 
 void daemons_close(struct daemons *daemons) {
     daemons_unlock(daemons);
+    for (unsigned i = 0; i < daemons->count; i++)
+        free(daemons->of[i].left);
     free(daemons->of);
     description_free(&daemons->description);
 }
@@ -212,7 +214,7 @@ static bool wait_for_end(struct daemons *daemons, const pid_t pids[], uint64_t l
 }
 
 result daemons_stop(struct daemons *daemons) {
-    pid_t pids[2 * FORMAT_SERVERS_MAX];
+    pid_t pids[DAEMONS_MAX];
     daemons_find(daemons, pids);
     for (unsigned i = 0; i < daemons->count; i++)
         if (pids[i] != 0)

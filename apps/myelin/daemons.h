@@ -17,9 +17,11 @@
 struct daemon {
     const Myelin__Server *server; /* the description's */
     bool is_key;
-    pid_t child; /* 0: not started by this process */
+    Myelin__Server *left; /* `server`, with a name alone, of one that the description has no more */
+    pid_t child;          /* 0: not started by this process */
 };
 
+enum { DAEMONS_MAX = 4 * FORMAT_SERVERS_MAX };
 struct daemons {
     char dir[PATH_MAX]; /* absolute */
     struct description description;
@@ -33,6 +35,10 @@ void daemons_close(struct daemons *daemons);
 
 /* Reads the system in `dir`. NOT_FOUND where there is none, and description_load's errors. */
 MUST_CHECK result daemons_open(const char *dir, struct daemons *out_daemons);
+
+/* Adds those that have a pid file and that the description does not have any more. IO, NO_MEMORY.
+ */
+MUST_CHECK result daemons_add_left(struct daemons *daemons);
 
 /* Waits for another up or down of the same system. IO. */
 MUST_CHECK result daemons_lock(struct daemons *daemons);

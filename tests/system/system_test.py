@@ -3,6 +3,7 @@ clients and servers with old descriptions; forged and old descriptions; a server
 import contextlib
 import http.client
 import os
+import pathlib
 import shutil
 import socket
 import ssl
@@ -283,6 +284,21 @@ def test_servers_that_were_away_hear_of_it(cluster):
     while any(s["version"] != 2 for s in system(c, "status", "--json").json()["servers"]):
         assert time.monotonic() < deadline, system(c, "status").out
         time.sleep(0.1)
+
+
+def test_down_stops_who_is_in_the_description_no_more(cluster):
+    """Replaced while it does not answer, so that it has not heard of it and goes on."""
+    c = cluster
+    c.freeze("storage-2")
+    system(c, "replace", "storage-2", "storage-6")
+    start_again(c)
+    system(c, "settle", "--force")
+    old = c.pid("storage-2")
+    assert os.path.exists(f"/proc/{old}") and "storage-2" not in servers(c)
+    c.must("down", c.system)
+    left = pathlib.Path(f"/proc/{old}/cmdline")
+    assert not left.exists() or not left.read_bytes(), "it still runs"
+    assert not list((c.system / "run").glob("*.pid"))
 
 
 def test_a_server_that_returns_with_old_data_does_no_harm(cluster, tmp_path):
