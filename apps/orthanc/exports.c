@@ -2,9 +2,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "map_state.h"
+#include "base/clock.h"
 #include "orthanc_rest.h"
 #include "roomy.h"
 
@@ -93,7 +92,7 @@ static result look(struct gateway *its_gateway) {
     pthread_mutex_lock(&watch.lock);
     watch.status = status;
     snprintf(watch.why, sizeof watch.why, "%s", status == OK ? "" : error_text());
-    watch.known_ms = map_now_ms();
+    watch.known_ms = clock_ms();
     pthread_mutex_unlock(&watch.lock);
     return status;
 }
@@ -124,16 +123,12 @@ static void *run_watch(void *argument) {
 
 /* With the lock held. Who asks first waits for a moment; the others go by what is known. */
 static void ask_and_wait(void) {
-    struct timespec until;
     if (watch.is_asked || !watch.is_started)
         return;
     watch.is_asked = true;
     pthread_cond_signal(&watch.asked);
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += WAIT_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    while (watch.is_asked && pthread_cond_timedwait(&watch.told, &watch.lock, &until) == 0)
+    uint64_t until_ns = clock_ns() + WAIT_MS * 1000000ULL;
+    while (watch.is_asked && clock_wait_until(&watch.told, &watch.lock, until_ns))
         continue;
 }
 
@@ -141,9 +136,9 @@ static void ask_and_wait(void) {
 static result ask_servers(void) {
     char why[ERROR_TEXT_BYTES];
     pthread_mutex_lock(&watch.lock);
-    if (watch.known_ms == 0 || map_now_ms() - watch.known_ms >= KNOWN_MS)
+    if (watch.known_ms == 0 || clock_ms() - watch.known_ms >= KNOWN_MS)
         ask_and_wait();
-    bool is_known = watch.known_ms != 0 && map_now_ms() - watch.known_ms < KNOWN_MS;
+    bool is_known = watch.known_ms != 0 && clock_ms() - watch.known_ms < KNOWN_MS;
     result status = is_known ? watch.status : OK;
     snprintf(why, sizeof why, "%s", watch.why);
     pthread_mutex_unlock(&watch.lock);

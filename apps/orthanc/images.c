@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "map_state.h"
+#include "base/clock.h"
 
 enum { GROUP_OBJECTS = 128 };
 #define GROUP_BYTES ((size_t)64 << 20)
@@ -121,12 +121,12 @@ static result take(struct images *images, const char *owner, const char *id,
 static void give(struct images *images, struct open_image *image) {
     pthread_mutex_lock(&images->lock);
     image->users--;
-    image->used_ms = map_now_ms();
+    image->used_ms = clock_ms();
     pthread_mutex_unlock(&images->lock);
 }
 
 void images_tidy(struct images *images) {
-    uint64_t now_ms = map_now_ms();
+    uint64_t now_ms = clock_ms();
     pthread_mutex_lock(&images->lock);
     for (struct open_image **link = &images->open; *link != NULL;) {
         struct open_image *image = *link;

@@ -3,11 +3,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "exports.h"
 #include "inbox.h"
-#include "map_state.h"
 #include "orthanc_rest.h"
 #include "rules.h"
 
@@ -67,13 +66,13 @@ static result remove_image(struct gateway *gateway, const char *id) {
 static void remove_empty(struct keeper *keeper) {
     struct gateway *gateway = keeper->gateway;
     struct map_image_info info;
-    if (map_now_ms() < keeper->removal_ms || !map_next_removal(gateway->map, REMOVAL_AGE_MS, &info))
+    if (clock_ms() < keeper->removal_ms || !map_next_removal(gateway->map, REMOVAL_AGE_MS, &info))
         return;
     result removed = remove_image(gateway, info.id);
     if (removed != OK) {
         gateway_warn(gateway, "an image without instances could not be removed yet: %s",
                      error_text());
-        keeper->removal_ms = map_now_ms() + REMOVAL_RETRY_MS;
+        keeper->removal_ms = clock_ms() + REMOVAL_RETRY_MS;
     }
     if (map_removed(gateway->map, info.id, removed == OK) != OK)
         gateway_error(gateway, "the map: %s", error_text());
@@ -150,35 +149,24 @@ static bool has_orthanc(struct keeper *keeper) {
 
 static void step(struct keeper *keeper) {
     struct gateway *gateway = keeper->gateway;
-    uint64_t now_ms = map_now_ms();
+    uint64_t now_ms = clock_ms();
     if (has_orthanc(keeper) && keeper->left != NULL)
         reconcile(keeper);
     remove_empty(keeper);
     if (has_orthanc(keeper) && now_ms >= keeper->inbox_ms) {
         if (inbox_check(gateway) != OK)
             gateway_warn(gateway, "the inbox could not be looked at: %s", error_text());
-        keeper->inbox_ms = map_now_ms() + (uint64_t)gateway->config.inbox_s * 1000;
+        keeper->inbox_ms = clock_ms() + (uint64_t)gateway->config.inbox_s * 1000;
     }
     if (now_ms >= keeper->forward_ms) {
         bool is_all_made = rules_make_forwards(gateway);
-        keeper->forward_ms = map_now_ms() + (is_all_made ? FORWARD_MS : FORWARD_RETRY_MS);
+        keeper->forward_ms = clock_ms() + (is_all_made ? FORWARD_MS : FORWARD_RETRY_MS);
     }
     if (now_ms >= keeper->tidy_ms) {
         images_tidy(gateway->images);
         keeper->tidy_ms = now_ms + TIDY_MS;
     }
     gateway_log_warnings(gateway);
-}
-
-static void wait_step(struct keeper *keeper) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += STEP_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    pthread_cond_timedwait(&keeper->wake, &keeper->lock, &until);
 }
 
 static void *run(void *argument) {
@@ -189,7 +177,7 @@ static void *run(void *argument) {
         step(keeper);
         pthread_mutex_lock(&keeper->lock);
         if (!keeper->is_stopping)
-            wait_step(keeper);
+            clock_wait(&keeper->wake, &keeper->lock, STEP_MS);
     }
     pthread_mutex_unlock(&keeper->lock);
     return NULL;

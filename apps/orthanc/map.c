@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "map_state.h"
 
@@ -128,7 +129,7 @@ static result add(struct map *map, const struct record *record) {
     if (map_entry_find(map, record->uuid) != NULL)
         return FAIL(CONFLICT, "the map has %s already", record->uuid);
     TRY(write_and_apply(map, record));
-    map_entry_find(map, record->uuid)->added_ms = map_now_ms();
+    map_entry_find(map, record->uuid)->added_ms = clock_ms();
     return OK;
 }
 
@@ -232,8 +233,8 @@ struct map_backlog map_backlog(struct map *map) {
     backlog.attachments = map->pending_count;
     backlog.bytes = map->pending_bytes;
     if (map->pending_first != NULL) {
-        backlog.oldest_ms = map_now_ms() - map->pending_first->added_ms;
-        backlog.newest_ms = map_now_ms() - map->pending_last->added_ms;
+        backlog.oldest_ms = clock_ms() - map->pending_first->added_ms;
+        backlog.newest_ms = clock_ms() - map->pending_last->added_ms;
     }
     pthread_mutex_unlock(&map->lock);
     return backlog;
@@ -249,7 +250,7 @@ static bool may_be_sent(const struct map_entry *entry, uint64_t now_ms) {
 size_t map_next_batch(struct map *map, size_t count, uint64_t bytes, struct record out_records[]) {
     size_t taken = 0;
     const struct map_image *image = NULL;
-    uint64_t now_ms = map_now_ms();
+    uint64_t now_ms = clock_ms();
     pthread_mutex_lock(&map->lock);
     for (struct map_entry *entry = map->pending_first; entry != NULL && taken < count;
          entry = entry->pending_next) {
@@ -284,7 +285,7 @@ void map_put_off(struct map *map, const struct record *record) {
     pthread_mutex_lock(&map->lock);
     struct map_entry *entry = leave_batch(map, record);
     if (entry != NULL)
-        entry->not_before_ms = map_now_ms() + PUT_OFF_MS;
+        entry->not_before_ms = clock_ms() + PUT_OFF_MS;
     pthread_mutex_unlock(&map->lock);
 }
 
@@ -394,7 +395,7 @@ result map_unconfirmed(struct map *map, struct record **out_records, size_t *out
 
 bool map_next_removal(struct map *map, uint64_t age_ms, struct map_image_info *out_info) {
     struct map_image *image;
-    uint64_t now_ms = map_now_ms();
+    uint64_t now_ms = clock_ms();
     pthread_mutex_lock(&map->lock);
     for (image = map->images; image != NULL; image = image->next)
         if (image->owner[0] == '\0' && image->living == 0 && image->in_batch == 0 &&
@@ -416,7 +417,7 @@ result map_removed(struct map *map, const char *id, bool is_removed) {
     struct map_image *image = map_image_find(map, "", id);
     if (image != NULL) {
         image->is_removing = false;
-        image->idle_since_ms = map_now_ms();
+        image->idle_since_ms = clock_ms();
         if (is_removed)
             done = write_and_apply(map, &record);
     }

@@ -2,17 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "map_state.h"
 
 enum { BUCKETS_FIRST = 1024 };
-
-uint64_t map_now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* FNV-1a; keys are random uuids, or are looked up by whoever may store anyway. */
 static uint64_t hash_text(const char *text, uint64_t hash) {
@@ -266,7 +260,7 @@ static void remove_entry(struct map *map, struct map_entry *entry) {
     map->entry_count--;
     image->living--;
     image->dead += is_sent && entry->size > 0;
-    image->idle_since_ms = map_now_ms();
+    image->idle_since_ms = clock_ms();
     free(entry->name);
     free(entry);
     map_image_tidy(map, image);

@@ -70,6 +70,4 @@ void map_image_tidy(struct map *map, struct map_image *image);
 void map_unqueue(struct map *map, struct map_entry *entry);
 void map_free_all(struct map *map);
 
-uint64_t map_now_ms(void);
-
 #endif

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "codec/dicom.h"
-#include "map_state.h"
 
 enum {
     BATCH_OBJECTS = 64,
@@ -179,17 +179,9 @@ static bool is_time(struct sender *sender) {
 }
 
 static void wait_ms(struct sender *sender, unsigned ms) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_mutex_lock(&sender->lock);
     if (!sender->is_stopping)
-        pthread_cond_timedwait(&sender->wake, &sender->lock, &until);
+        clock_wait(&sender->wake, &sender->lock, ms);
     pthread_mutex_unlock(&sender->lock);
 }
 
@@ -207,8 +199,8 @@ static void back_off(struct sender *sender) {
         sender->retry_ms = RETRY_MOST_MS;
     gateway_warn(sender->gateway, "the spool cannot be sent, and is tried again in %u ms: %s",
                  sender->retry_ms, error_text());
-    uint64_t end_ms = map_now_ms() + sender->retry_ms;
-    for (uint64_t now = map_now_ms(); now < end_ms && !is_stopping(sender); now = map_now_ms())
+    uint64_t end_ms = clock_ms() + sender->retry_ms;
+    for (uint64_t now = clock_ms(); now < end_ms && !is_stopping(sender); now = clock_ms())
         wait_ms(sender, (unsigned)(end_ms - now));
 }
 
@@ -308,12 +300,12 @@ static result fail_full(struct sender *sender, const struct map_backlog *backlog
 
 result sender_admit(struct sender *sender, uint64_t bytes) {
     uint64_t limit = sender->gateway->config.spool_bytes;
-    uint64_t end_ms = map_now_ms() + (uint64_t)sender->gateway->config.spool_wait_s * 1000;
+    uint64_t end_ms = clock_ms() + (uint64_t)sender->gateway->config.spool_wait_s * 1000;
     for (;;) {
         struct map_backlog backlog = map_backlog(sender->gateway->map);
         if (backlog.attachments == 0 || (bytes <= limit && backlog.bytes <= limit - bytes))
             return OK;
-        if (map_now_ms() >= end_ms)
+        if (clock_ms() >= end_ms)
             return fail_full(sender, &backlog);
         nanosleep(&(struct timespec){.tv_nsec = 50 * 1000000L}, NULL);
     }

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "format/hash.h"
-#include "scheme/codeword.h"
+#include "format/symbol.h"
 #include "storage/draw.h"
 #include "storage/image.h"
 #include "storage/put.h"
@@ -81,7 +81,6 @@ static result check_slot(struct preparation *p, const char *what, char *const se
 static result check_symbol(struct preparation *p, const Myelin__Envelope *envelope) {
     const Myelin__Symbol *symbol = p->symbol;
     AUTO_SYMBOL struct codeword_symbol parsed = {0};
-    struct view coefficients[FORMAT_SERVERS_MAX];
     uint8_t hash[DIGEST_BYTES];
     uint32_t slot;
     TRY(check_slot(p, "the envelope", envelope->servers, envelope->n_servers, &slot));
@@ -93,11 +92,7 @@ static result check_symbol(struct preparation *p, const Myelin__Envelope *envelo
     format_symbol_hash(symbol, hash);
     if (!view_equal(format_view(envelope->symbol_hash[slot]), view_of(hash, sizeof hash)))
         return FAIL(INTEGRITY, "the symbol is not what the envelope says");
-    for (size_t i = 0; i < symbol->n_coefficient; i++)
-        coefficients[i] = format_view(symbol->coefficient[i]);
-    return codeword_symbol_parse("symbol", symbol->b, format_view(symbol->alpha),
-                                 format_view(symbol->beta), format_view(symbol->gamma),
-                                 coefficients, symbol->n_coefficient, envelope->k, &parsed);
+    return format_symbol_open(symbol, envelope->k, &parsed);
 }
 
 /* A readable envelope that is here must be this very one. */

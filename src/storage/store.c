@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "storage/store_backend.h"
 
 result store_open(const char *location, struct store **out_store) {
@@ -46,15 +46,9 @@ static result check_key(const char *key) {
                : FAIL(INTERNAL, "a key of the store has a form it must not have");
 }
 
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void count_wait(struct store *store, uint64_t started_ns) {
     atomic_fetch_add_explicit(&store->syncs, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&store->sync_nanoseconds, now_ns() - started_ns,
+    atomic_fetch_add_explicit(&store->sync_nanoseconds, clock_ns() - started_ns,
                               memory_order_relaxed);
 }
 
@@ -72,7 +66,7 @@ result store_put(struct store *store, const char *key, struct view value) {
 
 result store_replace(struct store *store, const char *key, struct view value) {
     TRY(check_key(key));
-    uint64_t started_ns = now_ns();
+    uint64_t started_ns = clock_ns();
     result replaced = store->methods->replace(store, key, value);
     count_wait(store, started_ns);
     return replaced;
@@ -136,7 +130,7 @@ result store_delete_all(struct store *store, const char *prefix) {
 
 result store_sync(struct store *store, const char *prefix) {
     TRY(check_key(prefix));
-    uint64_t started_ns = now_ns();
+    uint64_t started_ns = clock_ns();
     result synced = store->methods->sync(store, prefix);
     count_wait(store, started_ns);
     return synced;
@@ -144,7 +138,7 @@ result store_sync(struct store *store, const char *prefix) {
 
 result store_sync_names(struct store *store, const char *prefix) {
     TRY(check_key(prefix));
-    uint64_t started_ns = now_ns();
+    uint64_t started_ns = clock_ns();
     result synced = store->methods->sync_names(store, prefix);
     count_wait(store, started_ns);
     return synced;
@@ -160,7 +154,7 @@ static result seal(struct store *store, const char *prefix, const char *key, str
 result store_seal(struct store *store, const char *prefix, const char *key, struct view value) {
     TRY(check_key(prefix));
     TRY(check_key(key));
-    uint64_t started_ns = now_ns();
+    uint64_t started_ns = clock_ns();
     result sealed = seal(store, prefix, key, value);
     count_wait(store, started_ns);
     return sealed;
@@ -176,7 +170,7 @@ result store_change(struct store *store, const struct store_step *steps, size_t 
     }
     if (store->methods->change == NULL)
         return OK;
-    uint64_t started_ns = now_ns();
+    uint64_t started_ns = clock_ns();
     result changed = store->methods->change(store, steps, count, out_extent);
     count_wait(store, started_ns);
     return changed;
