@@ -151,8 +151,10 @@ static void a_damaged_file_holds_up_nobody(void **state) {
     AUTO_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
     assert_int_equal(pwrite(fd, "damage", 6, 500), 6);
     assert_int_equal(orthanc_create(1, rows_of(1)), OrthancPluginErrorCode_Success);
-    assert_false(orthanc_drain(2));
+    for (unsigned i = 0; i < DRAIN_S && map_backlog(orthanc.gateway.map).attachments > 1; i++)
+        assert_false(orthanc_drain(1));
     assert_int_equal(map_backlog(orthanc.gateway.map).attachments, 1);
+    assert_false(orthanc_drain(1)); /* time for some looks at what waits */
     assert_int_equal(orthanc.lines, 1);
     assert_int_equal(orthanc_read(1, rows_of(1)), SEEN_RIGHT);
     assert_int_equal(orthanc_read(0, rows_of(0)), SEEN_ERROR);
