@@ -221,6 +221,18 @@ result ca_withdraw(const struct ca *ca, const char *name) {
     return file_sync_folder(folder);
 }
 
+result ca_withdraw_server(const struct ca *ca, const char *name) {
+    AUTO_BYTES struct bytes der = {0};
+    struct tls_peer peer;
+    result read = read_issued(ca, name, &der);
+    if (read == NOT_FOUND)
+        return OK;
+    TRY(read);
+    if (tls_peer_check_untimed(bytes_view(&der), ca_certificate(ca), &peer) != OK)
+        return error_at(INTEGRITY, "the certificate issued to %s", name);
+    return peer.role == TLS_ROLE_USER ? OK : ca_withdraw(ca, name);
+}
+
 /* ------------------------------------------------------------------ issue */
 
 /* PK as the DER OCTET STRING of its 144 bytes. */

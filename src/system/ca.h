@@ -76,6 +76,10 @@ MUST_CHECK result ca_renew(const struct ca *ca, const char *name, unsigned days,
  * server took a share: the name is free again. NOT_FOUND, INVALID, IO. */
 MUST_CHECK result ca_withdraw(const struct ca *ca, const char *name);
 
+/* The same for a server of which no description tells and whose key was never kept; OK where there
+ * is none, and where the name is a user's, who keeps it. INTEGRITY, IO. */
+MUST_CHECK result ca_withdraw_server(const struct ca *ca, const char *name);
+
 /* Enrolment away from the manager: the user makes a request ("MYELINCR", then the message
  * CertificateRequest, signed by his identity key), appended to `out_wire` ... */
 MUST_CHECK result ca_request_make(const struct sign_key *identity,

@@ -286,6 +286,9 @@ static result make_here(const char *dir, const struct ca *ca, const struct local
     struct member member = {0};
     char store[PATH_MAX];
     snprintf(member.name, sizeof member.name, "%s", server->name);
+    /* The certificate is the last of the credentials: where it is missing, one that was issued by a
+     * change that was broken off is for a key that is lost. */
+    TRY(ca_withdraw_server(ca, server->name));
     TRY(make_credentials(dir, ca, server->is_key ? TLS_ROLE_KEY : TLS_ROLE_STORAGE, &member));
     memcpy(out_identity, member.identity, FORMAT_IDENTITY_BYTES);
     TRY(local_store_path(dir, server->name, store, sizeof store));

@@ -143,7 +143,7 @@ def look(world, fails):
 def damage_round(world, path, how, rng, fails):
     world.load("rich")
     target = world.folder / path
-    before = target.read_bytes()
+    before, mode = target.read_bytes(), target.stat().st_mode
     damage(target, how, rng)
     start_what_can(world)
     try:
@@ -155,6 +155,7 @@ def damage_round(world, path, how, rng, fails):
     if kind_of(path)[0] in ("access log", "staged", "log of a daemon", "tail of a log"):
         return  # goes on elsewhere, or was given up
     target.write_bytes(before)
+    target.chmod(mode)
     world.start_all()
     try:
         look(world, False)
