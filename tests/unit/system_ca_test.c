@@ -69,6 +69,30 @@ static void names_are_given_once(void **state) {
     EXPECT(ca_issue_user(fixture_ca, &server_name, 0, &certificate), CONFLICT, "storage-1");
 }
 
+/* A server's key that was never kept gives its name back; a user keeps his whatever a server is
+ * called. */
+static void names_of_lost_servers_are_free_again(void **state) {
+    (void)state;
+    AUTO_BYTES struct bytes certificate = {0};
+    struct secret_key secret;
+    struct sign_key other;
+    struct ca_request user = fixture_new_request("sam", &fixture_key, &secret);
+    sign_key_random(&other);
+    EXPECT_OK(ca_withdraw_server(fixture_ca, "storage-77"));
+    EXPECT_OK(ca_issue_server(fixture_ca, "storage-77", TLS_ROLE_STORAGE, fixture_key.public_key, 0,
+                              &certificate));
+    EXPECT(ca_issue_server(fixture_ca, "storage-77", TLS_ROLE_STORAGE, other.public_key, 0,
+                           &certificate),
+           CONFLICT, "storage-77 is taken");
+    EXPECT_OK(ca_withdraw_server(fixture_ca, "storage-77"));
+    EXPECT_OK(ca_issue_server(fixture_ca, "storage-77", TLS_ROLE_STORAGE, other.public_key, 0,
+                              &certificate));
+    EXPECT_OK(ca_issue_user(fixture_ca, &user, 0, &certificate));
+    EXPECT_OK(ca_withdraw_server(fixture_ca, "sam"));
+    EXPECT(ca_issue_server(fixture_ca, "sam", TLS_ROLE_STORAGE, other.public_key, 0, &certificate),
+           CONFLICT, "sam is taken");
+}
+
 /* The old certificate stands for the proof of possession; nobody else's does. */
 static void certificates_are_renewed(void **state) {
     (void)state;
@@ -277,6 +301,7 @@ int main(void) {
         cmocka_unit_test(ca_loads_what_it_created),
         cmocka_unit_test(user_certificates_carry_their_keys),
         cmocka_unit_test(names_are_given_once),
+        cmocka_unit_test(names_of_lost_servers_are_free_again),
         cmocka_unit_test(certificates_are_renewed),
         cmocka_unit_test(issuing_checks_what_it_certifies),
         cmocka_unit_test(requests_from_elsewhere_are_opened),
