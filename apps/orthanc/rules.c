@@ -19,7 +19,6 @@ bool rules_match(const char *pattern, const char *text) {
 static result series_matches(struct gateway *gateway, const struct config_rule *rule,
                              const char *id, bool *out_matches) {
     AUTO_JSON json_t *series = NULL;
-    AUTO_JSON json_t *aet = NULL;
     TRY(orthanc_get(gateway, &series, "/series/%.64s", id));
     const char *modality = orthanc_text(json_object_get(series, "MainDicomTags"), "Modality");
     *out_matches = rules_match(rule->modality, modality);

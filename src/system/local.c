@@ -284,7 +284,9 @@ static result certify_elsewhere(const char *dir, const struct ca *ca,
 static result make_here(const char *dir, const struct ca *ca, const struct local_server *server,
                         uint8_t out_identity[FORMAT_IDENTITY_BYTES]) {
     struct member member = {0};
-    char store[PATH_MAX];
+    char config[PATH_MAX], store[PATH_MAX];
+    TRY(local_config_path(dir, server->name, config, sizeof config));
+    TRY(file_sweep(config, ""));
     snprintf(member.name, sizeof member.name, "%s", server->name);
     /* The certificate is the last of the credentials: where it is missing, one that was issued by a
      * change that was broken off is for a key that is lost. */

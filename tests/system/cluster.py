@@ -92,7 +92,16 @@ class Cluster:
     # -------------------------------------------------------------- life of the system
 
     def up(self):
-        self.must("up", self.system, *self.shape, "--detach")
+        """Makes the system, where there is none, and starts it. Ports that were free when it was made may have been
+        taken since by another test's servers: then it is made anew."""
+        for _ in range(3):
+            is_new = not self.system.exists()
+            answer = self.run("up", self.system, *self.shape, "--detach")
+            if answer.code == DONE or not is_new or "Address already in use" not in answer.err:
+                break
+            self.run("down", self.system)
+            shutil.rmtree(self.system)
+        assert answer.code == DONE, answer
         return self
 
     def down(self):
