@@ -171,7 +171,7 @@ def test_as_many_as_may_fail_cost_their_bound_and_no_byte(lined, fault):
 def test_those_that_are_well_are_far_away(lined):
     """So they look worse than those that break off in the middle of their slices."""
     c, want = lined
-    c.set(*set(c.lines) - set(BAD), mode=("far", 0.3))
+    c.set(*set(c.lines) - set(BAD), mode=("far", 0.12))
     c.set(*BAD, mode=("breaks", 6))
     opens(c, want, "alice")
 
