@@ -148,7 +148,7 @@ static result push_slices(void *context, struct view part) {
         size_t left = len - delivery->filled, step = part.len < left ? part.len : left;
         memcpy(delivery->slice + delivery->filled, part.data, step);
         delivery->filled += step;
-        fetch_window_moved(delivery->fetch->window, job_of(delivery), step);
+        fetch_window_moved(delivery->fetch->window, job_of(delivery), delivery->filled);
         part = view_of(part.data + step, part.len - step);
         if (delivery->filled == len)
             TRY(take_slice(delivery, len));

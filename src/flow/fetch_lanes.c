@@ -32,7 +32,7 @@ static void take_lane(struct fetch_window *window, unsigned server, size_t objec
     lane->server = (int)server;
     lane->slot = (unsigned)window_slot(window, object, server);
     lane->since_ms = clock_ms();
-    atomic_store(&window->servers[server].alive_until_ms, lane->since_ms);
+    lane->alive_until_ms = lane->since_ms;
     *job = (struct fetch_job){server, object, number, lane->slot, lane->next, false};
 }
 

@@ -19,7 +19,7 @@ static int by_value(const void *a, const void *b) {
     return left < right ? -1 : left > right;
 }
 
-/* How long a slice of this segment may be awaited. */
+/* How long a slice of this segment may be awaited that comes. */
 static unsigned patience(const struct entry *entry) {
     if (entry->arrived == 0)
         return SILENT_MS;
@@ -52,20 +52,21 @@ static void take_away(struct fetch_window *window, struct lane *lane) {
     pthread_cond_broadcast(&window->lanes);
 }
 
-/* Whether nothing comes of it that is worth waiting for. Of a server that lost a lane before, the
- * same bytes come again: they are no progress until the slice is there. */
-static bool is_still(const struct fetch_window *window, const struct lane *lane, uint64_t now) {
-    if (lane->server == NOBODY)
-        return true;
-    const struct server_state *server = &window->servers[lane->server];
-    return server->strikes > 0 || atomic_load(&server->alive_until_ms) < now;
+/* Whether nothing comes of it that is worth waiting for. */
+static bool is_still(const struct lane *lane, uint64_t now) {
+    return lane->server == NOBODY || lane->alive_until_ms < now;
+}
+
+/* How slow the others were is no reason to wait for what does not come at all. */
+static unsigned limit_of(const struct entry *entry, const struct lane *lane, uint64_t now) {
+    unsigned limit = patience(entry), still = entry->arrived > 0 ? SLOW_MS : SILENT_MS;
+    return limit > still && is_still(lane, now) ? still : limit;
 }
 
 /* Whether a server that is in doubt itself is as good as this lane's. */
-static bool is_desperate(const struct fetch_window *window, const struct lane *lane, uint64_t now,
-                         uint64_t waited_ms, unsigned limit) {
-    return waited_ms > 3ull * limit ||
-           (waited_ms > limit + DOUBT_MS && is_still(window, lane, now));
+static bool is_desperate(const struct lane *lane, uint64_t now, uint64_t waited_ms,
+                         unsigned limit) {
+    return waited_ms > 3ull * limit || (waited_ms > limit + DOUBT_MS && is_still(lane, now));
 }
 
 /* Takes one lane from a server that is too slow with the oldest segment; which server, or NOBODY.
@@ -76,15 +77,15 @@ static int find_slow(struct fetch_window *window) {
     if (entry->state != ENTRY_EMPTY)
         return NOBODY;
     uint64_t now = clock_ms(), number = window->tail - window->bases[object];
-    unsigned limit = patience(entry);
     for (unsigned i = 0; i < window->options.objects[object].k; i++) {
         struct lane *lane = &window->objects[object].lanes[i];
         if (lane->server == NOBODY || lane->next != number)
             continue;
+        unsigned limit = limit_of(entry, lane, now);
         uint64_t since =
             lane->since_ms > window->tail_since_ms ? lane->since_ms : window->tail_since_ms;
         if (now - since <= limit ||
-            !has_spare(window, object, lane, is_desperate(window, lane, now, now - since, limit)))
+            !has_spare(window, object, lane, is_desperate(lane, now, now - since, limit)))
             continue;
         int slow = lane->server;
         take_away(window, lane);
@@ -119,7 +120,7 @@ static unsigned count_still(struct fetch_window *window, uint64_t now, bool blam
         return 0;
     for (unsigned i = 0; i < window->options.objects[object].k; i++) {
         const struct lane *lane = &window->objects[object].lanes[i];
-        if (lane->next != number || !is_still(window, lane, now))
+        if (lane->next != number || !is_still(lane, now))
             continue;
         still++;
         if (blame && lane->server != NOBODY)

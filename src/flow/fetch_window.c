@@ -243,11 +243,17 @@ static void make_ready(struct fetch_window *window, size_t index, uint64_t numbe
 }
 
 /* Bytes buy time, but none to hoard: who gave much and then nothing stands still too. */
-void fetch_window_moved(struct fetch_window *window, const struct fetch_job *job, size_t bytes) {
-    _Atomic uint64_t *until_ms = &window->servers[job->server].alive_until_ms;
-    uint64_t now = clock_ms(), was = atomic_load(until_ms);
-    uint64_t until = (was > now ? was : now) + bytes * 1000 / ALIVE_BYTES_PER_S;
-    atomic_store(until_ms, until < now + ALIVE_MS ? until : now + ALIVE_MS);
+void fetch_window_moved(struct fetch_window *window, const struct fetch_job *job, size_t filled) {
+    pthread_mutex_lock(&window->lock);
+    struct lane *lane = lane_of(window, job);
+    if (lane != NULL && lane->next == job->number && filled > lane->best) {
+        uint64_t now = clock_ms(), was = lane->alive_until_ms;
+        uint64_t bought_ms = (uint64_t)(filled - lane->best) * 1000 / ALIVE_BYTES_PER_S;
+        uint64_t until = (was > now ? was : now) + bought_ms;
+        lane->alive_until_ms = until < now + ALIVE_MS ? until : now + ALIVE_MS;
+        lane->best = filled;
+    }
+    pthread_mutex_unlock(&window->lock);
 }
 
 void fetch_window_delivered(struct fetch_window *window, struct fetch_job *job) {
@@ -261,6 +267,7 @@ void fetch_window_delivered(struct fetch_window *window, struct fetch_job *job) 
         entry->slots[entry->arrived] = job->slot;
         entry->took_ms[entry->arrived] = (unsigned)(now - lane->since_ms);
         lane->next = job->number + 1;
+        lane->best = 0;
         lane->since_ms = now;
         window->objects[job->object].from_slot[job->slot] = lane->next;
         if (++entry->arrived == object->k)

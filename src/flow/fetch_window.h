@@ -75,8 +75,9 @@ size_t fetch_window_more(struct fetch_window *window, const struct fetch_job *fi
 MUST_CHECK result fetch_window_room(struct fetch_window *window, const struct fetch_job *job,
                                     uint8_t **out_slice);
 
-/* Bytes of the slice came. */
-void fetch_window_moved(struct fetch_window *window, const struct fetch_job *job, size_t bytes);
+/* `filled` bytes of the slice there came by now. Only those that nobody gave before are progress:
+ * servers that all break off at the same place get nowhere. */
+void fetch_window_moved(struct fetch_window *window, const struct fetch_job *job, size_t filled);
 
 /* The slice there is complete and verified: job->number moves on. */
 void fetch_window_delivered(struct fetch_window *window, struct fetch_job *job);

@@ -6,7 +6,6 @@
 #define MYELIN_FLOW_FETCH_WINDOW_PRIVATE_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "base/clock.h"
 #include "flow/fetch_window.h"
@@ -15,11 +14,13 @@ enum { NOBODY = -1 };
 
 /* A row of slices of an object, delivered by one server at a time. */
 struct lane {
-    int server;        /* NOBODY: it waits for one */
-    unsigned slot;     /* that it delivers */
-    uint64_t next;     /* the segment that is to be delivered next */
-    uint64_t since_ms; /* since when that is awaited */
-    uint64_t free_ms;  /* since when it is NOBODY's */
+    int server;              /* NOBODY: it waits for one */
+    unsigned slot;           /* that it delivers */
+    uint64_t next;           /* the segment that is to be delivered next */
+    uint64_t since_ms;       /* since when that is awaited */
+    uint64_t free_ms;        /* since when it is NOBODY's */
+    size_t best;             /* the most bytes that anybody has given of the slice of `next` */
+    uint64_t alive_until_ms; /* it moves, as far as that was seen */
 };
 
 /* An object in the window. */
@@ -46,11 +47,10 @@ struct entry {
 
 struct server_state {
     enum fetch_standing standing;
-    unsigned strikes;                /* lanes that were taken from it for slowness */
-    unsigned faults;                 /* bad or missing slices */
-    bool is_leaving;                 /* it gives up its lane for an earlier object */
-    _Atomic uint64_t alive_until_ms; /* what it delivers moves, as far as that was seen */
-    struct failure failure;          /* why it is not good */
+    unsigned strikes;       /* lanes that were taken from it for slowness */
+    unsigned faults;        /* bad or missing slices */
+    bool is_leaving;        /* it gives up its lane for an earlier object */
+    struct failure failure; /* why it is not good */
 };
 
 /* Segments are numbered through all objects; number s lies in entry s % entry_count. */

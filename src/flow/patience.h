@@ -8,8 +8,8 @@
  *     in all      9 s
  *
  * A fetch stands still while of the segment that all others wait for a slice is missing that
- * nobody delivers, or delivers at less than 2 KiB/s. Time in which bytes come costs nothing, but
- * not what a server gives that lost the slice to another before.
+ * nobody delivers, or delivers at less than 2 KiB/s. Time in which bytes come costs nothing, where
+ * nobody gave them before.
  *
  * A thread's purse is its own and goes by no argument: who reads opens it, who waits pays from it.
  * Without one, as in a put, each round has its own bound (session_ask).

@@ -17,7 +17,7 @@
 enum { SERVERS = 6, K = 3, OBJECTS = 40, WORKERS = 2, SEGMENT_BYTES = 4096 };
 
 /* What a server does when it is asked. */
-enum habit { HONEST, DEAD, LIES_ONCE, LIES, HANGS, HAS_LITTLE, SLOW };
+enum habit { HONEST, DEAD, LIES_ONCE, LIES, HANGS, BREAKS_OFF, HAS_LITTLE, SLOW };
 
 struct world {
     struct fetch_window *window;
@@ -98,8 +98,17 @@ static result hang(struct world *world, unsigned server) {
 static void dawdle(struct world *world, const struct fetch_job *job) {
     for (unsigned i = 0; i < 150; i++) {
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-        fetch_window_moved(world->window, job, 100);
+        fetch_window_moved(world->window, job, 100 * (i + 1));
     }
+}
+
+/* The first bytes of the slice, the same each time, for two seconds; then no more. */
+static result break_off(struct world *world, const struct fetch_job *job) {
+    for (unsigned i = 0; i < 200 && !atomic_load(&world->is_cancelled[job->server]); i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        fetch_window_moved(world->window, job, 100 * (i + 1));
+    }
+    return hang(world, job->server);
 }
 
 /* One segment of a lane as its server would deliver it. */
@@ -111,6 +120,8 @@ static result deliver_one(struct world *world, struct fetch_job *job) {
         return FAIL(TIMEOUT, "%s: connection refused", names[job->server]);
     case HANGS:
         return hang(world, job->server);
+    case BREAKS_OFF:
+        return break_off(world, job);
     case LIES_ONCE:
         world->habits[job->server] = HONEST;
         return FAIL(INTEGRITY, "%s: a slice is not what was signed", names[job->server]);
@@ -374,6 +385,31 @@ static void test_what_moves_does_not_stand_still(void **state) {
     assert_all_written(&world);
 }
 
+/* Who takes over and breaks off where the one before did brings nobody further. */
+static void test_the_same_bytes_again_are_no_progress(void **state) {
+    (void)state;
+    struct world world = {
+        .habits = {BREAKS_OFF, BREAKS_OFF, BREAKS_OFF, BREAKS_OFF, BREAKS_OFF, BREAKS_OFF},
+        .patience_ms = 2500};
+    make_window(&world, 1);
+    uint64_t started_ms = now_ms();
+    assert_int_equal(run(&world), QUORUM);
+    assert_in_range(now_ms() - started_ms, 2500, 7000);
+}
+
+/* Slices that came slowly are no reason to wait as slowly for one that does not come. */
+static void test_what_does_not_come_is_not_awaited_like_what_comes(void **state) {
+    (void)state;
+    struct world world = {.habits = {SLOW, SLOW, HANGS, HONEST},
+                          .standing = {[3] = FETCH_SUSPECT, [4] = FETCH_FAILED, [5] = FETCH_FAILED},
+                          .patience_ms = 4000};
+    make_window(&world, 1);
+    uint64_t started_ms = now_ms();
+    assert_int_equal(run(&world), OK);
+    assert_all_written(&world);
+    assert_true(now_ms() - started_ms < 8000);
+}
+
 static void test_too_few_are_named(void **state) {
     (void)state;
     struct world world = {.habits = {DEAD, HONEST, DEAD, HONEST, HONEST, DEAD},
@@ -407,6 +443,8 @@ int main(void) {
         cmocka_unit_test(test_servers_in_doubt_take_over_from_those_that_hang),
         cmocka_unit_test(test_what_stands_still_ends),
         cmocka_unit_test(test_what_moves_does_not_stand_still),
+        cmocka_unit_test(test_the_same_bytes_again_are_no_progress),
+        cmocka_unit_test(test_what_does_not_come_is_not_awaited_like_what_comes),
         cmocka_unit_test(test_too_few_are_named),
         cmocka_unit_test(test_too_many_lies_are_an_integrity_error),
     };
