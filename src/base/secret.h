@@ -14,10 +14,7 @@
  */
 MUST_CHECK result secret_start(void);
 
-/* A zeroed, locked block of `size` bytes, in pages of its own between guards: an access past its
- * end ends the program. A few small blocks that were freed, and wiped, are kept for the next ones
- * of their size, for to map and to lock one takes longer than to seal with what is in it.
- * NO_MEMORY. */
+/* A zeroed, locked block of `size` bytes. NO_MEMORY. */
 MUST_CHECK result secret_new(size_t size, void **out_block);
 
 /* Wipes and frees; NULL is fine. */
