@@ -54,11 +54,7 @@ static result each_entry(struct mending *m, unsigned server,
     for (bool more = true; more;) {
         AUTO_BYTES struct bytes wire = {0};
         AUTO_FORMAT Myelin__ForwardPage *page = NULL;
-        char path[MEND_PATH_BYTES];
-        TRY(mend_go_on(m));
-        snprintf(path, sizeof path, "/v1/images/%s/forwards%s%s", m->image->hex,
-                 last.recipient[0] != '\0' ? "?after=" : "", last.recipient);
-        TRY(peers_call(m->group, server, "GET", path, 0, FORMAT_LIMIT_PAGE, &wire));
+        TRY(mend_ask_page(m, server, "forwards", last.recipient, &wire));
         TRY(format_parse_forward_page(bytes_view(&wire), &page));
         for (size_t i = 0; i < page->n_entry; i++) {
             struct word word;

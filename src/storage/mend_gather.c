@@ -52,6 +52,15 @@ result mend_gather(struct mending *m) {
     return state_digest(m->storage, m->image, m->digest);
 }
 
+result mend_ask_page(const struct mending *m, unsigned server, const char *what, const char *after,
+                     struct bytes *out_wire) {
+    char path[MEND_PATH_BYTES];
+    TRY(mend_go_on(m));
+    snprintf(path, sizeof path, "/v1/images/%s/%s%s%s", m->image->hex, what,
+             after[0] != '\0' ? "?after=" : "", after);
+    return peers_call(m->group, server, "GET", path, 0, FORMAT_LIMIT_PAGE, out_wire);
+}
+
 unsigned mend_holders(const struct mending *m, uint32_t slot, unsigned out_servers[]) {
     unsigned count = 0;
     for (int lying = 0; lying < 2; lying++)

@@ -108,11 +108,7 @@ result mend_server_manifests(struct mending *m, unsigned server) {
     for (bool more = true; more;) {
         AUTO_BYTES struct bytes wire = {0};
         AUTO_FORMAT Myelin__ManifestPage *page = NULL;
-        char path[MEND_PATH_BYTES];
-        TRY(mend_go_on(m));
-        snprintf(path, sizeof path, "/v1/images/%s/objects%s%s", m->image->hex,
-                 last.hex[0] != '\0' ? "?after=" : "", last.hex);
-        TRY(peers_call(m->group, server, "GET", path, 0, FORMAT_LIMIT_PAGE, &wire));
+        TRY(mend_ask_page(m, server, "objects", last.hex, &wire));
         TRY(format_parse_manifest_page(bytes_view(&wire), &page));
         TRY(add_page(m, page, &last));
         more = page->more;

@@ -80,6 +80,11 @@ struct mending {
 MUST_CHECK result mend_go_on(const struct mending *m);
 void mend_pace(const struct mending *m, uint64_t bytes);
 
+/* The page of a server's list `what` of the image that follows `after` ("": the first), appended.
+ * TIMEOUT where the mender is being stopped, and as peers_call. */
+MUST_CHECK result mend_ask_page(const struct mending *m, unsigned server, const char *what,
+                                const char *after, struct bytes *out_wire);
+
 /* A part of the report. FAILED takes code and text of this thread's last error. */
 MUST_CHECK result mend_note(struct mending *m, const struct short_id *object, uint32_t slot,
                             enum mend_outcome outcome, result code);

@@ -20,6 +20,7 @@
 #include "base/secret.h"
 #include "storage/journal_format.h"
 #include "storage/store.h"
+#include "store_fixture.h"
 
 /* ------------------------------------------------------------------ a disk that fails */
 
@@ -48,29 +49,9 @@ int syncfs(int fd) {
 
 /* ------------------------------------------------------------------ worlds */
 
-struct world {
-    char folder[64];
-    struct store *store;
-};
-
-static int setup(void **state) {
-    struct world *world = calloc(1, sizeof *world);
-    assert_non_null(world);
-    assert_int_equal(secret_start(), OK);
+static int setup_sound(void **state) {
     fail_writes = fail_data_syncs = fail_syncs = 0;
-    snprintf(world->folder, sizeof world->folder, "/tmp/myelin-journal-XXXXXX");
-    assert_non_null(mkdtemp(world->folder));
-    assert_int_equal(store_open(world->folder, &world->store), OK);
-    *state = world;
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct world *world = *state;
-    store_close(world->store);
-    assert_int_equal(file_remove_tree(world->folder), OK);
-    free(world);
-    return 0;
+    return setup(state);
 }
 
 static void read_journal(const struct world *world, struct bytes *out) {
@@ -475,7 +456,7 @@ static void test_a_store_without_a_journal_works(void **state) {
     assert_value(world->store, "k/end", "e");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_sound, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

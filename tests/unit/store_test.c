@@ -16,30 +16,7 @@
 #include "storage/put_record.h"
 #include "storage/record.h"
 #include "storage/store.h"
-
-struct world {
-    char folder[64];
-    struct store *store;
-};
-
-static int setup(void **state) {
-    struct world *world = calloc(1, sizeof *world);
-    assert_non_null(world);
-    assert_int_equal(secret_start(), OK);
-    snprintf(world->folder, sizeof world->folder, "/tmp/myelin-store-XXXXXX");
-    assert_non_null(mkdtemp(world->folder));
-    assert_int_equal(store_open(world->folder, &world->store), OK);
-    *state = world;
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct world *world = *state;
-    store_close(world->store);
-    assert_int_equal(file_remove_tree(world->folder), OK);
-    free(world);
-    return 0;
-}
+#include "store_fixture.h"
 
 static void assert_value(struct store *store, const char *key, const char *expected) {
     AUTO_BYTES struct bytes value = {0};
