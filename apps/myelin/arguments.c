@@ -14,7 +14,7 @@ const struct option_help option_helps[OPTION_COUNT] = {
     [OPTION_DISPERSE] = {"--disperse HOW", "who encodes: you (symbols, the default) or the servers "
                                            "(blocks)"},
     [OPTION_COPIES] = {"--copies V", "with blocks: how many servers get each block"},
-    [OPTION_COMPRESS] = {"--compress HOW", "auto (the default), none, zstd or jpegls"},
+    [OPTION_COMPRESS] = {"--compress HOW", "auto (the default), none, zstd, shuffle or jpegls"},
     [OPTION_FROM] = {"--from NAME", "the owner who forwarded it; with revoke, the recipient"},
     [OPTION_TO] = {"--to NAME...", "the recipients"},
     [OPTION_RECOVER_KEY] = {"--recover-key",

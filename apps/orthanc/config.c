@@ -164,12 +164,13 @@ static result take_policy(const json_t *section, enum config_policy *out_policy)
 }
 
 static result take_codec(const json_t *section, char **out_codec) {
-    static const char *const codecs[] = {"auto", "none", "zstd", "jpegls"};
-    TRY(take_text(section, "Codec", "zstd", out_codec)); /* viewers wait for decoders */
+    static const char *const codecs[] = {"auto", "none", "zstd", "shuffle", "jpegls"};
+    TRY(take_text(section, "Codec", "shuffle", out_codec)); /* viewers wait for decoders */
     for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++)
         if (strcmp(*out_codec, codecs[i]) == 0)
             return OK;
-    return FAIL(INVALID, "Myelin.Codec is to be \"auto\", \"none\", \"zstd\" or \"jpegls\"");
+    return FAIL(INVALID,
+                "Myelin.Codec is to be \"auto\", \"none\", \"zstd\", \"shuffle\" or \"jpegls\"");
 }
 
 static result take_numbers(const json_t *section, struct config *config) {

@@ -3,6 +3,7 @@
 #include <zstd.h>
 
 #include "codec/dicom.h"
+#include "codec/shuffle.h"
 #include "codec/stream.h"
 
 enum {
@@ -40,11 +41,20 @@ static result shrinks(const struct codec_source *source, bool *out_shrinks) {
     return taken;
 }
 
+static result shuffle_or_zstd(const struct codec_source *source, enum codec_kind *out_kind) {
+    bool pays = false;
+    TRY(shuffle_pays(source, &pays));
+    *out_kind = pays ? CODEC_SHUFFLE : CODEC_ZSTD;
+    return OK;
+}
+
 result choose_kind(enum codec_kind wanted, const struct codec_source *source,
                    enum codec_kind *out_kind, struct jpegls_pixels *out_pixels) {
     *out_kind = wanted;
     if (wanted == CODEC_NONE || wanted == CODEC_ZSTD)
         return OK;
+    if (wanted == CODEC_SHUFFLE)
+        return shuffle_or_zstd(source, out_kind);
     struct dicom_info info;
     TRY(dicom_probe(source, &info));
     if (jpegls_pixels_of(&info, source->size, out_pixels)) {
@@ -56,6 +66,6 @@ result choose_kind(enum codec_kind wanted, const struct codec_source *source,
         return OK;
     bool worth = false;
     TRY(shrinks(source, &worth));
-    *out_kind = worth ? CODEC_ZSTD : CODEC_NONE;
-    return OK;
+    *out_kind = CODEC_NONE;
+    return worth ? shuffle_or_zstd(source, out_kind) : OK;
 }

@@ -5,23 +5,23 @@
 
 #include "codec/stream.h"
 
-static const char *const KIND_NAMES[] = {"none", "zstd", "jpegls", "auto"};
+static const char *const KIND_NAMES[] = {"none", "zstd", "jpegls", "auto", "shuffle"};
 
 const char *codec_kind_name(enum codec_kind kind) {
     return KIND_NAMES[kind];
 }
 
 result codec_kind_parse(const char *name, enum codec_kind *out_kind) {
-    for (unsigned i = 0; i <= CODEC_AUTO; i++)
+    for (unsigned i = 0; i <= CODEC_SHUFFLE; i++)
         if (strcmp(name, KIND_NAMES[i]) == 0) {
             *out_kind = (enum codec_kind)i;
             return OK;
         }
-    return FAIL(INVALID, "compression '%s': there are auto, none, zstd and jpegls", name);
+    return FAIL(INVALID, "compression '%s': there are auto, none, zstd, shuffle and jpegls", name);
 }
 
 result codec_kind_check(uint64_t number, enum codec_kind *out_kind) {
-    if (number >= CODEC_AUTO)
+    if (number > CODEC_SHUFFLE || number == CODEC_AUTO)
         return FAIL(INTEGRITY, "compression number %llu is unknown", (unsigned long long)number);
     *out_kind = (enum codec_kind)number;
     return OK;
@@ -82,10 +82,11 @@ result codec_encoder_open(enum codec_kind kind, const struct codec_source *sourc
     threads = clamp_threads(threads);
     if (encoder->kind == CODEC_NONE)
         encoder->stream = (struct stream_encoder){encoder, none_produce, none_close};
-    else if (encoder->kind == CODEC_ZSTD)
-        TRY(zstd_encoder_open(&encoder->source, threads, &encoder->stream));
-    else
+    else if (encoder->kind == CODEC_JPEGLS)
         TRY(jpegls_encoder_open(&encoder->source, &pixels, threads, &encoder->stream));
+    else
+        TRY(zstd_encoder_open(&encoder->source, encoder->kind == CODEC_SHUFFLE, threads,
+                              &encoder->stream));
     *out_encoder = encoder;
     encoder = NULL;
     return OK;
@@ -172,7 +173,8 @@ result codec_decoder_open(enum codec_kind kind, uint64_t size, unsigned threads,
             (struct stream_decoder){decoder, none_consume, none_finish, none_close, NULL};
         break;
     case CODEC_ZSTD:
-        TRY(zstd_decoder_open(&decoder->output, &decoder->stream));
+    case CODEC_SHUFFLE:
+        TRY(zstd_decoder_open(&decoder->output, kind == CODEC_SHUFFLE, &decoder->stream));
         break;
     case CODEC_JPEGLS:
         TRY(jpegls_decoder_open(&decoder->output, clamp_threads(threads), &decoder->stream));

@@ -5,14 +5,15 @@
  *
  *   none     the bytes themselves. A flow may bypass the codec altogether for this kind.
  *   zstd     one zstd frame (RFC 8878), level 3 (1 up to 1 MiB), window 2 MiB.
- *   jpegls   for DICOM files with uncompressed 8- or 16-bit pixels: the pixels as JPEG-LS (ISO/IEC
- *            14495-1, lossless) in strips, all else as zstd; the format is in codec/jpegls.h.
+ *   shuffle  for files of 2-byte samples: the same, once their bytes are set apart; the format is
+ * in codec/shuffle.h. jpegls   for DICOM files with uncompressed 8- or 16-bit pixels: the pixels as
+ * JPEG-LS (ISO/IEC 14495-1, lossless) in strips, all else as zstd; the format is in codec/jpegls.h.
  *   auto     for encoders only: jpegls where the file is DICOM with pixels that jpegls can code;
  *            else none where samples of the file (up to four of 128 KiB) do not shrink by 3 % under
- *            zstd level 1, as JPEG, archives and films do not; else zstd.
+ *            zstd level 1, as JPEG, archives and films do not; else shuffle or zstd.
  *
- * A jpegls encoder whose file has no such pixels becomes a zstd encoder: ask codec_encoder_kind
- * for what goes into the manifest. A broken DICOM file is never an error.
+ * A jpegls or shuffle encoder whose file has no such pixels or samples becomes a zstd encoder: ask
+ * codec_encoder_kind for what goes into the manifest. A broken DICOM file is never an error.
  */
 #ifndef MYELIN_CODEC_CODEC_H
 #define MYELIN_CODEC_CODEC_H
@@ -25,9 +26,15 @@
 #include "codec/source.h"
 
 /* The values stand in manifests. */
-enum codec_kind { CODEC_NONE = 0, CODEC_ZSTD = 1, CODEC_JPEGLS = 2, CODEC_AUTO = 3 };
+enum codec_kind {
+    CODEC_NONE = 0,
+    CODEC_ZSTD = 1,
+    CODEC_JPEGLS = 2,
+    CODEC_AUTO = 3, /* in no manifest */
+    CODEC_SHUFFLE = 4,
+};
 
-/* "none", "zstd", "jpegls", "auto", and back. INVALID, naming the choices. */
+/* "none", "zstd", "jpegls", "auto", "shuffle", and back. INVALID, naming the choices. */
 const char *codec_kind_name(enum codec_kind kind);
 MUST_CHECK result codec_kind_parse(const char *name, enum codec_kind *out_kind);
 

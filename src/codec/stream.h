@@ -39,10 +39,11 @@ struct stream_decoder {
     void (*restart)(void *state);
 };
 
-/* The source must outlive the encoder, the output the decoder. */
-MUST_CHECK result zstd_encoder_open(const struct codec_source *source, unsigned threads,
-                                    struct stream_encoder *out_encoder);
-MUST_CHECK result zstd_decoder_open(struct stream_output *output,
+/* The source must outlive the encoder, the output the decoder. `shuffled`: what is compressed is
+ * the source in shuffled blocks. */
+MUST_CHECK result zstd_encoder_open(const struct codec_source *source, bool shuffled,
+                                    unsigned threads, struct stream_encoder *out_encoder);
+MUST_CHECK result zstd_decoder_open(struct stream_output *output, bool shuffled,
                                     struct stream_decoder *out_decoder);
 MUST_CHECK result jpegls_encoder_open(const struct codec_source *source,
                                       const struct jpegls_pixels *pixels, unsigned threads,
@@ -50,8 +51,8 @@ MUST_CHECK result jpegls_encoder_open(const struct codec_source *source,
 MUST_CHECK result jpegls_decoder_open(struct stream_output *output, unsigned threads,
                                       struct stream_decoder *out_decoder);
 
-/* What a kind comes to for this source: CODEC_AUTO is decided, and CODEC_JPEGLS stays only where
- * `out_pixels` could be filled. Errors are the source's alone. */
+/* What a kind comes to for this source: CODEC_AUTO is decided, CODEC_JPEGLS stays only where
+ * `out_pixels` could be filled, and CODEC_SHUFFLE where it pays. Errors are the source's alone. */
 MUST_CHECK result choose_kind(enum codec_kind wanted, const struct codec_source *source,
                               enum codec_kind *out_kind, struct jpegls_pixels *out_pixels);
 

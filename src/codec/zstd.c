@@ -1,7 +1,8 @@
-/* One zstd frame, compressed and decompressed in streams. */
+/* One zstd frame in streams, of a file as it is or of its shuffled blocks. */
 #include <stdlib.h>
 #include <zstd.h>
 
+#include "codec/shuffle.h"
 #include "codec/stream.h"
 
 enum {
@@ -13,8 +14,7 @@ enum {
     WINDOW_LOG = 21,
     JOB_BYTES = 1 << 20, /* of one thread: keeps the memory of several threads bounded */
     THREADS_MAX = 4,
-    INPUT_BYTES = 128 << 10,
-    OUTPUT_BYTES = 128 << 10,
+    BUFFER_BYTES = SHUFFLE_BLOCK_BYTES,
 };
 
 struct zstd_encoder {
@@ -23,7 +23,9 @@ struct zstd_encoder {
     uint64_t position; /* in the source, of what stands behind `input` */
     ZSTD_inBuffer input;
     bool ended;
-    uint8_t buffer[INPUT_BYTES];
+    bool shuffled;
+    uint8_t buffer[BUFFER_BYTES];
+    uint8_t plain[]; /* of what is shuffled: a block, or the whole that is compressed in one go */
 };
 
 static void encoder_close(void *state) {
@@ -32,10 +34,19 @@ static void encoder_close(void *state) {
     free(encoder);
 }
 
+/* The next block of the source, shuffled, in the buffer. */
+static result read_shuffled(struct zstd_encoder *encoder, size_t len) {
+    TRY(codec_source_read(encoder->source, encoder->position, encoder->plain, len));
+    shuffle_block(encoder->plain, len, encoder->buffer);
+    return OK;
+}
+
 static result refill(struct zstd_encoder *encoder) {
     uint64_t left = encoder->source->size - encoder->position;
-    size_t len = left < INPUT_BYTES ? (size_t)left : INPUT_BYTES;
-    TRY(codec_source_read(encoder->source, encoder->position, encoder->buffer, len));
+    size_t len = left < BUFFER_BYTES ? (size_t)left : BUFFER_BYTES;
+    TRY(encoder->shuffled
+            ? read_shuffled(encoder, len)
+            : codec_source_read(encoder->source, encoder->position, encoder->buffer, len));
     encoder->position += len;
     encoder->input = (ZSTD_inBuffer){encoder->buffer, len, 0};
     return OK;
@@ -61,9 +72,30 @@ static result encoder_produce(void *state, uint8_t *buffer, size_t capacity, siz
     return OK;
 }
 
-result zstd_encoder_open(const struct codec_source *source, unsigned threads,
+/* All input at once, for which zstd needs no buffers of its own. */
+static void take_whole(struct zstd_encoder *encoder) {
+    const struct codec_source *source = encoder->source;
+    size_t size = (size_t)source->size, len;
+    const uint8_t *whole = source->memory;
+    for (size_t done = 0; encoder->shuffled && done < size; done += len) {
+        len = size - done < BUFFER_BYTES ? size - done : BUFFER_BYTES;
+        shuffle_block(source->memory + done, len, encoder->plain + done);
+        whole = encoder->plain;
+    }
+    encoder->input = (ZSTD_inBuffer){whole, size, 0};
+    encoder->position = source->size;
+}
+
+/* Bytes for the shuffling: none where the source is compressed as it lies in memory. */
+static size_t plain_bytes(const struct codec_source *source, bool shuffled, bool whole) {
+    size_t bytes = whole ? (size_t)source->size : BUFFER_BYTES;
+    return shuffled ? bytes : 0;
+}
+
+result zstd_encoder_open(const struct codec_source *source, bool shuffled, unsigned threads,
                          struct stream_encoder *out_encoder) {
-    struct zstd_encoder *encoder = calloc(1, sizeof *encoder);
+    bool whole = source->memory != NULL && (!shuffled || source->size <= SMALL_BYTES);
+    struct zstd_encoder *encoder = malloc(sizeof *encoder + plain_bytes(source, shuffled, whole));
     ZSTD_CCtx *context = ZSTD_createCCtx();
     if (encoder == NULL || context == NULL) {
         free(encoder);
@@ -81,10 +113,12 @@ result zstd_encoder_open(const struct codec_source *source, unsigned threads,
     ZSTD_CCtx_setPledgedSrcSize(context, source->size);
     encoder->source = source;
     encoder->context = context;
-    if (source->memory != NULL) { /* whole, and not copied */
-        encoder->input = (ZSTD_inBuffer){source->memory, (size_t)source->size, 0};
-        encoder->position = source->size;
-    }
+    encoder->position = 0;
+    encoder->input = (ZSTD_inBuffer){0};
+    encoder->ended = false;
+    encoder->shuffled = shuffled;
+    if (whole)
+        take_whole(encoder);
     *out_encoder = (struct stream_encoder){encoder, encoder_produce, encoder_close};
     return OK;
 }
@@ -93,13 +127,17 @@ struct zstd_decoder {
     struct stream_output *output;
     ZSTD_DCtx *context;
     bool ended;
-    uint8_t buffer[OUTPUT_BYTES];
+    bool shuffled;
+    size_t filled; /* of the buffer, with a block that has not come whole */
+    uint8_t buffer[BUFFER_BYTES];
+    uint8_t block[]; /* BUFFER_BYTES, of a file that was shuffled */
 };
 
 static void decoder_restart(void *state) {
     struct zstd_decoder *decoder = state;
     ZSTD_DCtx_reset(decoder->context, ZSTD_reset_session_only);
     decoder->ended = false;
+    decoder->filled = 0;
 }
 
 static void decoder_close(void *state) {
@@ -108,22 +146,37 @@ static void decoder_close(void *state) {
     free(decoder);
 }
 
+static result emit(struct zstd_decoder *decoder) {
+    size_t len = decoder->filled;
+    decoder->filled = 0;
+    if (!decoder->shuffled)
+        return stream_emit(decoder->output, view_of(decoder->buffer, len));
+    shuffle_undo(decoder->buffer, len, decoder->block);
+    return stream_emit(decoder->output, view_of(decoder->block, len));
+}
+
+/* One step into the rest of the buffer. `out_more`: there is input left, or output that found no
+ * room. */
+static result decode_step(struct zstd_decoder *decoder, ZSTD_inBuffer *input, bool *out_more) {
+    if (decoder->ended)
+        return FAIL(INTEGRITY, "zstd: bytes follow the end of the stream");
+    ZSTD_outBuffer output = {decoder->buffer, BUFFER_BYTES, decoder->filled};
+    size_t hint = ZSTD_decompressStream(decoder->context, &output, input);
+    if (ZSTD_isError(hint))
+        return FAIL(INTEGRITY, "zstd: %s", ZSTD_getErrorName(hint));
+    decoder->filled = output.pos;
+    decoder->ended = hint == 0;
+    bool full = output.pos == output.size;
+    *out_more = input->pos < input->size || (full && !decoder->ended);
+    return full || decoder->ended || !decoder->shuffled ? emit(decoder) : OK;
+}
+
 static result decoder_consume(void *state, struct view compressed) {
     struct zstd_decoder *decoder = state;
     ZSTD_inBuffer input = {compressed.data, compressed.len, 0};
     bool more = compressed.len > 0;
-    while (more) {
-        if (decoder->ended)
-            return FAIL(INTEGRITY, "zstd: bytes follow the end of the stream");
-        ZSTD_outBuffer output = {decoder->buffer, OUTPUT_BYTES, 0};
-        size_t hint = ZSTD_decompressStream(decoder->context, &output, &input);
-        if (ZSTD_isError(hint))
-            return FAIL(INTEGRITY, "zstd: %s", ZSTD_getErrorName(hint));
-        TRY(stream_emit(decoder->output, view_of(decoder->buffer, output.pos)));
-        decoder->ended = hint == 0;
-        /* A full output buffer may hide more. */
-        more = input.pos < input.size || (output.pos == output.size && !decoder->ended);
-    }
+    while (more)
+        TRY(decode_step(decoder, &input, &more));
     return OK;
 }
 
@@ -134,8 +187,9 @@ static result decoder_finish(void *state) {
     return OK;
 }
 
-result zstd_decoder_open(struct stream_output *output, struct stream_decoder *out_decoder) {
-    struct zstd_decoder *decoder = malloc(sizeof *decoder);
+result zstd_decoder_open(struct stream_output *output, bool shuffled,
+                         struct stream_decoder *out_decoder) {
+    struct zstd_decoder *decoder = malloc(sizeof *decoder + (shuffled ? BUFFER_BYTES : 0));
     ZSTD_DCtx *context = ZSTD_createDCtx();
     if (decoder == NULL || context == NULL) {
         free(decoder);
@@ -147,6 +201,8 @@ result zstd_decoder_open(struct stream_output *output, struct stream_decoder *ou
     decoder->output = output;
     decoder->context = context;
     decoder->ended = false;
+    decoder->shuffled = shuffled;
+    decoder->filled = 0;
     *out_decoder = (struct stream_decoder){decoder, decoder_consume, decoder_finish, decoder_close,
                                            decoder_restart};
     return OK;

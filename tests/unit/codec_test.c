@@ -10,15 +10,19 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/secret.h"
 #include "codec/codec.h"
 #include "codec/jpegls.h"
+#include "codec/shuffle.h"
 #include "dicom_sample.h"
 
-static const enum codec_kind KINDS[] = {CODEC_NONE, CODEC_ZSTD, CODEC_JPEGLS, CODEC_AUTO};
+static const enum codec_kind KINDS[] = {CODEC_NONE, CODEC_ZSTD, CODEC_SHUFFLE, CODEC_JPEGLS,
+                                        CODEC_AUTO};
+enum { KIND_COUNT = sizeof KINDS / sizeof *KINDS, CODED_COUNT = KIND_COUNT - 1 };
 
 /* Compresses in reads of `chunk` bytes; gives the kind that was chosen. */
 static enum codec_kind encode(enum codec_kind kind, struct view file, unsigned threads,
@@ -105,7 +109,7 @@ static void any_bytes_round_trip(void **state) {
             else
                 for (size_t i = 0; i < sizes[s]; i++)
                     file[i] = (uint8_t)(i / 100);
-            for (size_t k = 0; k < 4; k++)
+            for (size_t k = 0; k < KIND_COUNT; k++)
                 for (unsigned threads = 0; threads < 4; threads += 3)
                     round_trip(KINDS[k], view_of(file, sizes[s]), threads, 70001, NULL);
         }
@@ -127,6 +131,48 @@ static void kinds_are_chosen(void **state) {
     assert_int_equal(round_trip(CODEC_JPEGLS, view_of(text, sizeof text), 1, 65536, NULL),
                      CODEC_ZSTD);
     assert_int_equal(round_trip(CODEC_ZSTD, view_of(noise, sizeof noise), 1, 65536, NULL),
+                     CODEC_ZSTD);
+}
+
+/* The format: a block's even bytes, then its odd ones. */
+static void shuffled_blocks(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"", ""},       {"a", "a"},           {"ab", "ab"},
+        {"abc", "acb"}, {"abcdef", "acebdf"}, {"abcdefg", "acegbdf"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t len = strlen(cases[i][0]);
+        uint8_t shuffled[8], back[8];
+        shuffle_block((const uint8_t *)cases[i][0], len, shuffled);
+        assert_memory_equal(shuffled, cases[i][1], len);
+        shuffle_undo(shuffled, len, back);
+        assert_memory_equal(back, cases[i][0], len);
+    }
+}
+
+/* Files of 2-byte samples are shuffled, and smaller for it; text, bytes and noise are not. */
+static void shuffling_where_it_pays(void **state) {
+    (void)state;
+    static uint8_t other[400000];
+    AUTO_BYTES struct bytes wide = {0}, narrow = {0};
+    size_t shuffled_len, zstd_len;
+    for (int is_big = 0; is_big < 2; is_big++) {
+        wide.len = 0;
+        fill_scan(&wide, 200000, 1, 2, 12, is_big == 1, false);
+        assert_int_equal(round_trip(CODEC_SHUFFLE, bytes_view(&wide), 2, 65536, &shuffled_len),
+                         CODEC_SHUFFLE);
+        assert_int_equal(round_trip(CODEC_AUTO, bytes_view(&wide), 1, 999, NULL), CODEC_SHUFFLE);
+        round_trip(CODEC_ZSTD, bytes_view(&wide), 1, 65536, &zstd_len);
+        assert_true(shuffled_len < zstd_len);
+    }
+    fill_scan(&narrow, 200000, 1, 1, 8, false, false);
+    assert_int_equal(round_trip(CODEC_SHUFFLE, bytes_view(&narrow), 1, 65536, NULL), CODEC_ZSTD);
+    secret_random(other, sizeof other);
+    assert_int_equal(round_trip(CODEC_SHUFFLE, view_of(other, sizeof other), 1, 65536, NULL),
+                     CODEC_ZSTD);
+    for (size_t i = 0; i < sizeof other; i++)
+        other[i] = (uint8_t) "the same words again and again "[i % 31];
+    assert_int_equal(round_trip(CODEC_SHUFFLE, view_of(other, sizeof other), 1, 65536, NULL),
                      CODEC_ZSTD);
 }
 
@@ -195,7 +241,7 @@ static void lying_headers(void **state) {
     for (size_t i = 0; i < 14; i++) {
         AUTO_BYTES struct bytes file = {0};
         sample_write(&lies[i], &file);
-        for (size_t k = 0; k < 4; k++)
+        for (size_t k = 0; k < KIND_COUNT; k++)
             round_trip(KINDS[k], bytes_view(&file), 2, 4096, NULL);
         for (size_t len = 130; len < file.len; len += 1777) /* cut off anywhere */
             round_trip(CODEC_AUTO, view_of(file.data, len), 2, 4096, NULL);
@@ -300,7 +346,8 @@ static void damaged_streams(void **state) {
     (void)state;
     AUTO_BYTES struct bytes file = {0};
     small_sample(&file);
-    for (enum codec_kind kind = CODEC_ZSTD; kind <= CODEC_JPEGLS; kind++) {
+    for (size_t k = 1; k < CODED_COUNT; k++) {
+        enum codec_kind kind = KINDS[k];
         AUTO_BYTES struct bytes coded = {0};
         assert_int_equal(encode(kind, bytes_view(&file), 1, 65536, &coded), kind);
         for (size_t i = 0; i < coded.len; i++) {
@@ -326,7 +373,8 @@ static void sizes_that_differ(void **state) {
     (void)state;
     AUTO_BYTES struct bytes file = {0};
     small_sample(&file);
-    for (enum codec_kind kind = CODEC_NONE; kind <= CODEC_JPEGLS; kind++) {
+    for (size_t k = 0; k < CODED_COUNT; k++) {
+        enum codec_kind kind = KINDS[k];
         AUTO_BYTES struct bytes coded = {0};
         encode(kind, bytes_view(&file), 1, 65536, &coded);
         for (int difference = -1; difference <= 1; difference += 2) {
@@ -381,7 +429,8 @@ static void sink_errors_are_handed_on(void **state) {
     (void)state;
     AUTO_BYTES struct bytes file = {0};
     small_sample(&file);
-    for (enum codec_kind kind = CODEC_NONE; kind <= CODEC_JPEGLS; kind++) {
+    for (size_t k = 0; k < CODED_COUNT; k++) {
+        enum codec_kind kind = KINDS[k];
         AUTO_BYTES struct bytes coded = {0};
         encode(kind, bytes_view(&file), 1, 65536, &coded);
         AUTO_CODEC_DECODER struct codec_decoder *decoder = NULL;
@@ -421,7 +470,7 @@ static void files_that_shrink_meanwhile(void **state) {
 static void names(void **state) {
     (void)state;
     enum codec_kind kind;
-    for (size_t k = 0; k < 4; k++) {
+    for (size_t k = 0; k < KIND_COUNT; k++) {
         assert_int_equal(codec_kind_parse(codec_kind_name(KINDS[k]), &kind), OK);
         assert_int_equal(kind, KINDS[k]);
     }
@@ -429,6 +478,9 @@ static void names(void **state) {
     assert_int_equal(codec_kind_check(2, &kind), OK);
     assert_int_equal(kind, CODEC_JPEGLS);
     assert_int_equal(codec_kind_check(CODEC_AUTO, &kind), INTEGRITY);
+    assert_int_equal(codec_kind_check(4, &kind), OK);
+    assert_int_equal(kind, CODEC_SHUFFLE);
+    assert_int_equal(codec_kind_check(5, &kind), INTEGRITY);
     assert_int_equal(codec_kind_check(UINT64_MAX, &kind), INTEGRITY);
 }
 
@@ -461,6 +513,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_bytes_round_trip),
         cmocka_unit_test(kinds_are_chosen),
+        cmocka_unit_test(shuffled_blocks),
+        cmocka_unit_test(shuffling_where_it_pays),
         cmocka_unit_test(every_pixel_layout),
         cmocka_unit_test(lying_headers),
         cmocka_unit_test(strips_that_do_not_shrink),
