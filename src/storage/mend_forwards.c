@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "storage/forward.h"
+#include "storage/marks.h"
 #include "storage/mend_private.h"
 #include "system/placement.h"
 
@@ -73,21 +74,13 @@ static result adopt_from(struct mending *m, unsigned server) {
     return each_entry(m, server, adopt_entry, NULL);
 }
 
-/* The index by recipient misses no active forward. */
-static result mark_recipient(struct mending *m, const char *user) {
-    struct place mark = place_recipient_mark(user, m->image);
-    uint64_t bytes;
-    if (store_size(m->storage->store, mark.key, &bytes) == OK)
-        return OK;
-    return store_replace(m->storage->store, mark.key, view_of("", 0));
-}
-
 /* Forwards that are damaged here and that nobody else had are told. */
 static result check_forwards(struct mending *m) {
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
     AUTO_NAMES struct store_names users = {0};
     TRY(image_lock_read(m->storage, m->image, &lock));
     TRY(store_list(m->storage->store, place_image(m->image).key, PLACE_FORWARD_SUFFIX, "", &users));
+    unsigned missing = 0;
     for (size_t i = 0; i < users.count; i++) {
         AUTO_FORMAT Myelin__Signed *record = NULL;
         bool is_revocation;
@@ -97,7 +90,7 @@ static result check_forwards(struct mending *m) {
         if (got == INTEGRITY)
             TRY(mend_note(m, NULL, m->slot_count > 0 ? m->slots[0] : 0, MEND_FAILED, got));
         else if (got == OK && !is_revocation)
-            TRY(mark_recipient(m, users.names[i]));
+            TRY(marks_recipient(m->storage, m->image, users.names[i], &missing));
     }
     return OK;
 }

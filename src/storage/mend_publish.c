@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "format/hash.h"
+#include "storage/marks.h"
 #include "storage/mend_private.h"
 #include "storage/put_record.h"
 #include "storage/record.h"
@@ -81,7 +82,7 @@ result mend_publish_owner(struct mending *m) {
                                          .identity = m->owner.identity,
                                          .certificate = bytes_view(&m->certificate)};
     struct place staged = place_of_mending(m->image, PLACE_OWNER);
-    struct place mark = place_owner_mark(m->owner.name, m->image);
+    unsigned missing = 0;
     if (!m->is_here) {
         struct place there = place_of_image(m->image, PLACE_OWNER);
         uint64_t size;
@@ -93,10 +94,7 @@ result mend_publish_owner(struct mending *m) {
         m->report->mended++;
         m->is_here = true;
     }
-    uint64_t bytes;
-    if (store_size(m->storage->store, mark.key, &bytes) == OK)
-        return OK;
-    return store_replace(m->storage->store, mark.key, view_of("", 0));
+    return marks_owner(m->storage, m->image, m->owner.name, &missing);
 }
 
 static result make_put_record(struct mending *m, const struct mend_put *put,

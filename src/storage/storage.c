@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "storage/image.h"
+#include "storage/marks.h"
 #include "storage/put.h"
 #include "storage/put_table.h"
 #include "storage/record.h"
@@ -144,31 +145,49 @@ static result bring_up_to_date(struct storage *storage) {
     return record_replace(storage->store, "format", "format", view_of_string(text));
 }
 
-static result count_shard(struct storage *storage, const char *shard) {
+/* Which images an index misses cannot be told from the index: a start, which looks at all of them,
+ * makes the marks that a disk lost. */
+static void mend_marks(struct storage *storage, const struct image_id *image, const char *owner) {
+    unsigned missing;
+    if (marks_mend(storage, image, owner, &missing) != OK)
+        log_event(LOG_ERROR, "damaged", "image=%s its marks: %s", image->hex, error_text());
+    else if (missing > 0)
+        log_event(LOG_WARNING, "index-mended", "image=%s marks=%u", image->hex, missing);
+}
+
+static void look_at_image(struct storage *storage, const struct image_id *image) {
+    struct image_owner owner;
+    struct image_totals totals = {0};
+    result got = image_owner(storage, image, &owner);
+    if (got == NOT_FOUND)
+        return;
+    storage->counters.images++;
+    if (got == OK)
+        mend_marks(storage, image, owner.name);
+    if (image_totals(storage, image, &totals) != OK)
+        log_event(LOG_ERROR, "damaged", "image=%s %s", image->hex, error_text());
+    storage->counters.symbol_bytes += totals.symbol_bytes;
+}
+
+static result look_at_shard(struct storage *storage, const char *shard) {
     AUTO_NAMES struct store_names images = {0};
     char prefix[STORE_NAME_BYTES + sizeof "images/"];
     snprintf(prefix, sizeof prefix, "images/%s", shard);
     TRY(store_list(storage->store, prefix, "", "", &images));
     for (size_t i = 0; i < images.count; i++) {
         struct image_id image;
-        struct image_owner owner;
-        struct image_totals totals = {0};
-        if (image_id_parse(images.names[i], &image) != OK ||
-            image_owner(storage, &image, &owner) == NOT_FOUND)
-            continue;
-        storage->counters.images++;
-        if (image_totals(storage, &image, &totals) != OK)
-            log_event(LOG_ERROR, "damaged", "image=%s %s", image.hex, error_text());
-        storage->counters.symbol_bytes += totals.symbol_bytes;
+        if (image_id_parse(images.names[i], &image) == OK)
+            look_at_image(storage, &image);
     }
     return OK;
 }
 
-static result count_images(struct storage *storage) {
+/* Counts the images, and mends the indexes of them. */
+static result look_at_images(struct storage *storage) {
     AUTO_NAMES struct store_names shards = {0};
     TRY(store_list(storage->store, "images", "", "", &shards));
     for (size_t i = 0; i < shards.count; i++)
-        TRY(count_shard(storage, shards.names[i]));
+        TRY(look_at_shard(storage, shards.names[i]));
     return OK;
 }
 
@@ -180,7 +199,7 @@ static result recover(struct storage *storage) {
     TRY(removal_recover(storage));
     TRY(put_recover(storage));
     memset(&storage->counters, 0, sizeof storage->counters);
-    return count_images(storage);
+    return look_at_images(storage);
 }
 
 result storage_open(struct store *store, const struct storage_options *options,

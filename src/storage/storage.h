@@ -52,8 +52,8 @@ enum {
 #define STORAGE_RESERVE_BYTES (UINT64_C(64) << 20)
 
 /* Finishes or discards what the last process left: puts with a commit are published, prepared ones
- * kept, all others removed. `store` is borrowed. CONFLICT where the store is another server's;
- * INTEGRITY, IO, NO_MEMORY. */
+ * kept, all others removed; marks that the indexes lost are made again. `store` is borrowed.
+ * CONFLICT where the store is another server's; INTEGRITY, IO, NO_MEMORY. */
 MUST_CHECK result storage_open(struct store *store, const struct storage_options *options,
                                struct storage **out_storage);
 

@@ -31,7 +31,7 @@ KINDS = [
     ("mending", rf"system/{STORAGE}/mending/{HEX}+/.*", FINE),
     ("removal", rf"system/{STORAGE}/removed/../{HEX}+\.[a-z]+", FINE),
     ("index by owner", rf"system/{STORAGE}/by-owner/[a-z]+/{HEX}+", FINE),
-    ("index by recipient", rf"system/{STORAGE}/by-recipient/[a-z]+/{HEX}+", FAILS),  # until the scrub was there
+    ("index by recipient", rf"system/{STORAGE}/by-recipient/[a-z]+/{HEX}+", FINE),
     ("claim", rf"system/{STORAGE}/claims/../{HEX}+", FINE),
     ("user", rf"system/{STORAGE}/users/[a-z]+", FINE),
     ("share", r"system/key-\d/shares/[a-z]+\.share", FAILS),

@@ -280,6 +280,74 @@ static void test_the_reserve_is_kept(void **state) {
     assert_int_equal(ask_commit(f, &f->alice, &draft), OK);
 }
 
+static size_t listed(struct fixture *f, const struct person *who) {
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_FORMAT Myelin__ImagePage *page = NULL;
+    assert_int_equal(listing_images(f->storage, &who->caller, "", &wire), OK);
+    assert_int_equal(format_parse_image_page(bytes_view(&wire), &page), OK);
+    return page->n_image;
+}
+
+static size_t received(struct fixture *f, const struct person *who) {
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_FORMAT Myelin__InboxPage *page = NULL;
+    assert_int_equal(listing_inbox(f->storage, &who->caller, "", &wire), OK);
+    assert_int_equal(format_parse_inbox_page(bytes_view(&wire), &page), OK);
+    return page->n_entry;
+}
+
+static bool is_marked(struct fixture *f, struct place mark) {
+    uint64_t bytes;
+    return store_size(f->store, mark.key, &bytes) == OK;
+}
+
+/* What an index lost is found again by a start, and only that. */
+static void test_lost_marks(void **state) {
+    struct fixture *f = *state;
+    AUTO_DRAFT struct draft kept = {0}, lost = {0};
+    draft_make(&kept, &f->alice, "kept", true, 1);
+    draft_make(&lost, &f->alice, "lost", true, 1);
+    assert_int_equal(ask_put(f, &f->alice, &kept), OK);
+    assert_int_equal(ask_put(f, &f->alice, &lost), OK);
+    assert_int_equal(ask_forward(f, &kept, &f->bob, 1000), OK);
+    assert_int_equal(ask_forward(f, &lost, &f->bob, 1000), OK);
+    assert_int_equal(ask_forward(f, &lost, &f->mallory, 1000), OK);
+    assert_int_equal(ask_revoke(f, &lost, &f->mallory, 1001), OK);
+    struct place marks[] = {place_owner_mark("alice", &lost.image),
+                            place_recipient_mark("bob", &lost.image)};
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(is_marked(f, marks[i]));
+        assert_int_equal(store_delete(f->store, marks[i].key), OK);
+    }
+    assert_int_equal(listed(f, &f->alice), 1);
+    assert_int_equal(received(f, &f->bob), 1);
+    fixture_restart(f);
+    assert_int_equal(listed(f, &f->alice), 2);
+    assert_int_equal(received(f, &f->bob), 2);
+    assert_false(is_marked(f, place_recipient_mark("mallory", &lost.image)));
+}
+
+/* A forward that cannot be read is nobody's, and keeps no server from starting. */
+static void test_lost_marks_of_damaged_images(void **state) {
+    struct fixture *f = *state;
+    AUTO_DRAFT struct draft draft = {0};
+    draft_make(&draft, &f->alice, "study", true, 1);
+    assert_int_equal(ask_put(f, &f->alice, &draft), OK);
+    assert_int_equal(ask_forward(f, &draft, &f->bob, 1000), OK);
+    struct place forward = place_of_forward(&draft.image, "bob");
+    struct place mark = place_recipient_mark("bob", &draft.image);
+    assert_int_equal(store_delete(f->store, mark.key), OK);
+    assert_int_equal(store_replace(f->store, forward.key, view_of_string("no forward")), OK);
+    fixture_restart(f);
+    assert_false(is_marked(f, mark));
+    struct place owner = place_of_image(&draft.image, PLACE_OWNER);
+    struct place own_mark = place_owner_mark("alice", &draft.image);
+    assert_int_equal(store_delete(f->store, own_mark.key), OK);
+    assert_int_equal(store_replace(f->store, owner.key, view_of_string("no owner")), OK);
+    fixture_restart(f);
+    assert_true(is_marked(f, own_mark)); /* the envelope names him */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void) {
@@ -290,6 +358,8 @@ int main(void) {
         TEST(test_check_names_the_fault),
         TEST(test_damaged_removals),
         TEST(test_damaged_staging),
+        TEST(test_lost_marks),
+        TEST(test_lost_marks_of_damaged_images),
         TEST(test_a_disk_that_refuses_to_write),
         TEST(test_the_reserve_is_kept),
     };
