@@ -144,7 +144,9 @@ result format_check_object_meta(const void *message) {
         return FAIL(PROTOCOL, "name: not a relative path of 1 to %d bytes of UTF-8 without . or ..",
                     FORMAT_OBJECT_NAME_MAX);
     TRY(check_number("size", m->size, 0, INT64_MAX));
-    TRY(check_number("codec", m->codec, 0, 2));
+    TRY(check_number("codec", m->codec, 0, 4));
+    if (m->codec == 3) /* the command line's word for a choice (src/codec/codec.h) */
+        return FAIL(PROTOCOL, "codec: 3 is none");
     TRY(check_bytes("sha256", m->sha256, FORMAT_HASH_BYTES));
     return check_between("note", m->note, 0, FORMAT_NOTE_MAX);
 }

@@ -264,6 +264,7 @@ static void forward_and_request_rules(void **state) {
     META(memcpy(m.name, "../a", 5), "name");
     META(m.size = UINT64_MAX, "size");
     META(m.codec = 3, "codec: 3");
+    META(m.codec = 5, "codec: 5");
     META(m.sha256.len = 20, "sha256: 20 bytes");
     META(m.note = zeros(FORMAT_NOTE_MAX + 1), "note");
 }

@@ -77,7 +77,7 @@ static inline Myelin__ObjectMeta sample_object_meta(void) {
     memcpy(name, "series 1/slice 7.dcm", 21);
     m.name = name;
     m.size = 123456;
-    m.codec = 2;
+    m.codec = 4;
     m.sha256 = sample_bytes(1, 32);
     return m;
 }
