@@ -7,6 +7,7 @@
 #include "storage/image.h"
 #include "storage/put.h"
 #include "storage/put_table.h"
+#include "storage/slots.h"
 
 /* ------------------------------------------------------------------ deciding */
 
@@ -272,7 +273,11 @@ result put_commit(struct storage *storage, const struct storage_caller *caller,
     use.put = put_acquire(storage, image, put);
     if (use.put == NULL)
         return commit_again(storage, caller, image, put, body);
-    return commit_under_way(storage, use.put, body);
+    TRY(commit_under_way(storage, use.put, body));
+    /* Prepared before the slot went to another server: there it goes too, and soon. */
+    if (!slots_belong(storage, image, storage->server))
+        storage_doubt(storage, image);
+    return OK;
 }
 
 result put_finish_decided(struct storage *storage, const struct image_id *image) {

@@ -22,6 +22,7 @@ struct preparation {
     const Myelin__Symbol *symbol; /* of the envelope: the message's, or what was drawn; or NULL */
     struct put_record record;     /* what will be kept of the put */
     struct short_id *ids;         /* of the objects, in the order of the message's manifests */
+    bool is_elsewhere;            /* its slot is another server's now */
 };
 
 static void preparation_clean_up(struct preparation *preparation) {
@@ -69,11 +70,14 @@ static result check_slot(struct preparation *p, const char *what, char *const se
     int slot = format_slot_of(servers, count, p->storage->server);
     if (slot < 0)
         return FAIL(PROTOCOL, "%s has no slot for %s", what, p->storage->server);
-    if (p->record.slot == SLOT_ANY)
-        TRY(slots_check_own(p->storage, p->message->tau.data, (uint32_t)slot));
-    else if (p->record.slot != (uint32_t)slot)
+    if (p->record.slot == SLOT_ANY) {
+        result own = slots_check_own(p->storage, p->message->tau.data, (uint32_t)slot);
+        p->is_elsewhere = own == CONFLICT;
+        TRY(own);
+    } else if (p->record.slot != (uint32_t)slot) {
         return FAIL(PROTOCOL, "%s is for slot %d, another part of the put for %u", what, slot,
                     p->record.slot);
+    }
     p->record.slot = *out_slot = (uint32_t)slot;
     return OK;
 }
@@ -311,11 +315,12 @@ static result claim(struct storage *storage, struct put *put) {
     return claimed;
 }
 
-/* Ends PREPARING, one way or the other. */
+/* Ends PREPARING, one way or the other. What no prepare can make good goes at once: a disk that
+ * failed, or a slot that is another server's. */
 static result settle(struct preparation *p, result prepared) {
     struct put *put = p->put;
     pthread_mutex_lock(&p->storage->mutex);
-    if (prepared == IO)
+    if (prepared == IO || p->is_elsewhere)
         put_doom(p->storage, put);
     if (prepared == OK && put->doomed)
         prepared = FAIL(CONFLICT, "put %s was aborted", put->id.hex);

@@ -12,6 +12,7 @@
 #include "storage/put_table.h"
 #include "storage/record.h"
 #include "storage/removal.h"
+#include "storage/slots.h"
 #include "storage/upgrade.h"
 
 static uint64_t wall_clock_ms(void) {
@@ -227,10 +228,30 @@ result storage_open(struct store *store, const struct storage_options *options,
     return OK;
 }
 
+/* A put that is not prepared, for an image of which this server has no slot any more: a prepare
+ * would be refused. In use. */
+static struct put *find_moved(struct storage *storage) {
+    pthread_mutex_lock(&storage->mutex);
+    struct put *put = storage->puts;
+    while (put != NULL && (put->doomed || put->state != PUT_OPEN ||
+                           slots_belong(storage, &put->image, storage->server)))
+        put = put->next;
+    if (put != NULL) {
+        put->users++;
+        put_doom(storage, put);
+    }
+    pthread_mutex_unlock(&storage->mutex);
+    return put;
+}
+
 void storage_set_description(struct storage *storage, const struct description *description) {
     pthread_rwlock_wrlock(&storage->description_lock);
     storage->description = description;
     pthread_rwlock_unlock(&storage->description_lock);
+    for (struct put *put; (put = find_moved(storage)) != NULL;) {
+        log_event(LOG_INFO, "given-up", "put=%s image=%s moved", put->id.hex, put->image.hex);
+        put_release(storage, put);
+    }
 }
 
 void storage_on_doubt(struct storage *storage,

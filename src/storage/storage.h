@@ -58,7 +58,7 @@ MUST_CHECK result storage_open(struct store *store, const struct storage_options
                                struct storage **out_storage);
 
 /* Another version of the system description takes the place of the one in use, which may be freed
- * after this returns. */
+ * after this returns. Puts that are not prepared, of images that have no slot here any more, go. */
 void storage_set_description(struct storage *storage, const struct description *description);
 
 /* Called, from any thread, where somebody says that an image is his that is another's here: the

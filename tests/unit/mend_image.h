@@ -210,38 +210,54 @@ static inline result put_object(struct drawn *d, unsigned slot, struct object *o
     return upload_finish(upload, &receipt);
 }
 
-/* The whole put at the holder of one slot; without its commit where `commit` is not set. */
-static inline result image_put(struct drawn *d, unsigned slot, bool commit) {
+/* A put's begin and its uploads at the holder of one slot. */
+static inline result image_stage(struct drawn *d, unsigned slot) {
     struct host *host = &world.hosts[d->host[slot]];
-    const struct storage_caller *owner = &d->owner->caller;
     ProtobufCBinaryData ids[OBJECTS];
+    AUTO_BYTES struct bytes body = {0};
+    Myelin__BeginPut begin = MYELIN__BEGIN_PUT__INIT;
+    for (unsigned i = 0; i < OBJECTS; i++)
+        ids[i] = format_bytes(view_of(d->objects[i].id.bytes, FORMAT_ID_BYTES));
+    begin.tau = format_bytes(view_of(d->tau, G2_BYTES));
+    begin.creates = 1;
+    begin.object = ids;
+    begin.n_object = OBJECTS;
+    assert_int_equal(format_pack(&begin, &body), OK);
+    TRY(put_begin(host->storage, &d->owner->caller, &d->image, &d->put, bytes_view(&body)));
+    for (unsigned i = 0; i < OBJECTS; i++)
+        TRY(put_object(d, slot, &d->objects[i]));
+    return OK;
+}
+
+static inline result image_prepare(struct drawn *d, unsigned slot) {
+    struct host *host = &world.hosts[d->host[slot]];
     Myelin__Signed *manifests[OBJECTS];
     AUTO_BYTES struct bytes body = {0};
     AUTO_FORMAT Myelin__Symbol *symbol = NULL;
-    Myelin__BeginPut begin = MYELIN__BEGIN_PUT__INIT;
     Myelin__PreparePut prepare = MYELIN__PREPARE_PUT__INIT;
-    for (unsigned i = 0; i < OBJECTS; i++) {
-        ids[i] = format_bytes(view_of(d->objects[i].id.bytes, FORMAT_ID_BYTES));
-        manifests[i] = d->objects[i].manifest;
-    }
-    begin.tau = prepare.tau = format_bytes(view_of(d->tau, G2_BYTES));
-    begin.creates = 1;
-    begin.object = ids;
-    begin.n_object = prepare.n_manifest = OBJECTS;
-    assert_int_equal(format_pack(&begin, &body), OK);
-    TRY(put_begin(host->storage, owner, &d->image, &d->put, bytes_view(&body)));
     for (unsigned i = 0; i < OBJECTS; i++)
-        TRY(put_object(d, slot, &d->objects[i]));
+        manifests[i] = d->objects[i].manifest;
     assert_int_equal(format_parse_symbol(bytes_view(&d->symbols[slot]), &symbol), OK);
+    prepare.tau = format_bytes(view_of(d->tau, G2_BYTES));
     prepare.envelope = d->envelope;
     prepare.symbol = symbol;
     prepare.coefficients = format_bytes(bytes_view(&d->coefficients));
     prepare.manifest = manifests;
-    body.len = 0;
+    prepare.n_manifest = OBJECTS;
     assert_int_equal(format_pack(&prepare, &body), OK);
-    TRY(put_prepare(host->storage, owner, &d->image, &d->put, bytes_view(&body)));
-    return commit ? put_commit(host->storage, owner, &d->image, &d->put, bytes_view(&d->commit))
-                  : OK;
+    return put_prepare(host->storage, &d->owner->caller, &d->image, &d->put, bytes_view(&body));
+}
+
+static inline result image_commit(struct drawn *d, unsigned slot) {
+    return put_commit(world.hosts[d->host[slot]].storage, &d->owner->caller, &d->image, &d->put,
+                      bytes_view(&d->commit));
+}
+
+/* The whole put at the holder of one slot; without its commit where `commit` is not set. */
+static inline result image_put(struct drawn *d, unsigned slot, bool commit) {
+    TRY(image_stage(d, slot));
+    TRY(image_prepare(d, slot));
+    return commit ? image_commit(d, slot) : OK;
 }
 
 static inline void image_put_all(struct drawn *d) {

@@ -474,6 +474,73 @@ static void test_a_forward_stays_until_a_holder_has_it(void **state) {
     description_free(&move.next);
 }
 
+/* ------------------------------------------------------------------ puts while slots move */
+
+static bool is_staged(struct host *host, struct drawn *d) {
+    AUTO_NAMES struct store_names names = {0};
+    assert_int_equal(store_list(host->store, place_staging(&d->put).key, "", "", &names), OK);
+    return names.count > 0;
+}
+
+/* From now on slot 0 of the drawn image is asked of the server that had it. */
+static void ask_old(struct drawn *d) {
+    d->host[0] = N;
+}
+
+/* What is not prepared when a slot moves away goes with it, and so does what comes after. */
+static void test_a_put_leaves_with_its_slot(void **state) {
+    (void)state;
+    AUTO_DRAWN struct drawn open, late;
+    struct move move;
+    image_draw(&open, &world.alice, "moving");
+    image_draw(&late, &world.alice, "moving");
+    assert_int_equal(image_stage(&open, 0), OK);
+    assert_true(is_staged(&world.hosts[open.host[0]], &open));
+    move_begin(&open, &move);
+    ask_old(&open);
+    ask_old(&late);
+    assert_false(is_staged(move.old, &open));
+    assert_int_equal(image_prepare(&open, 0), NOT_FOUND);
+    assert_int_equal(image_stage(&late, 0), OK);
+    assert_true(is_staged(move.old, &late));
+    assert_int_equal(image_prepare(&late, 0), CONFLICT);
+    assert_false(is_staged(move.old, &late));
+    move_end(&move);
+    description_free(&move.next);
+}
+
+static void note_doubt(void *context, const struct image_id *image) {
+    *(struct image_id *)context = *image;
+}
+
+/* What was prepared before the slot moved may be committed after it: the mender hears of it. */
+static void test_a_put_that_was_prepared_before_its_slot_moved(void **state) {
+    (void)state;
+    AUTO_DRAWN struct drawn d;
+    AUTO_MEND_REPORT struct mend_report report = {0};
+    struct image_id doubted = {.hex = ""};
+    struct move move;
+    image_draw(&d, &world.alice, "moving");
+    for (unsigned slot = 0; slot < N; slot++)
+        assert_int_equal(image_put(&d, slot, false), OK);
+    unsigned fresh = d.host[0];
+    move_begin(&d, &move);
+    ask_old(&d);
+    storage_on_doubt(move.old->storage, note_doubt, &doubted);
+    assert_true(is_staged(move.old, &d));
+    for (unsigned slot = 0; slot < N; slot++)
+        assert_int_equal(image_commit(&d, slot), OK);
+    assert_string_equal(doubted.hex, d.image.hex);
+    d.host[0] = fresh;
+    assert_int_equal(image_mend(&d, 0, NULL, &report), OK);
+    assert_int_equal(mend_old(&move, &d, &report), OK);
+    assert_int_equal(report.dropped, 1);
+    assert_false(is_staged(move.old, &d) || has_slices(move.old, &d, 0));
+    image_expect(&d, 0);
+    move_end(&move);
+    description_free(&move.next);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 /* A thread that mends slowly: its pacing holds it at its first bytes. */
@@ -554,6 +621,8 @@ int main(void) {
         TEST(test_forwards_are_made_again_and_revocations_hold),
         TEST(test_a_slot_stays_until_its_new_holder_has_all_of_it),
         TEST(test_a_forward_stays_until_a_holder_has_it),
+        TEST(test_a_put_leaves_with_its_slot),
+        TEST(test_a_put_that_was_prepared_before_its_slot_moved),
         TEST(test_a_mend_that_is_awaited_hurries),
         TEST(test_nobody_waits_for_a_mend_for_ever),
     };
