@@ -22,10 +22,12 @@
 #include "format/hash.h"
 #include "format/layout.h"
 #include "net/client.h"
+#include "put_records.h"
 #include "scheme/codeword.h"
 #include "scheme/token.h"
 #include "system/ca.h"
 #include "system/local.h"
+#include "system/placement.h"
 
 enum { SERVERS_MAX = 16, POOL_BYTES = 16 << 20, SEGMENT_BYTES = 1 << 20, SMALL_BYTES = 20000 };
 
@@ -38,6 +40,7 @@ static struct sign_key user_key;
 static uint8_t pool[POOL_BYTES];
 static uint8_t tau[G2_BYTES];
 static char image_hex[2 * DIGEST_BYTES + 1];
+static char *names[SERVERS_MAX]; /* by slot */
 static pid_t daemons[SERVERS_MAX];
 
 static void must(result outcome) {
@@ -79,7 +82,11 @@ static void start_daemon(unsigned index) {
     }
 }
 
-static struct http_client *client_of(unsigned index) {
+/* The server of a slot of the one image: as many slots as servers. */
+static struct http_client *client_of(unsigned slot) {
+    int index = description_find_storage(&description, names[slot]);
+    if (index < 0)
+        must(FAIL(INTERNAL, "slot %u is nobody's", slot));
     const Myelin__Server *server = description.system->storage[index];
     struct http_client_options options = {.name = server->name,
                                           .address = server->address,
@@ -91,8 +98,8 @@ static struct http_client *client_of(unsigned index) {
     return client;
 }
 
-static void wait_for(unsigned index) {
-    AUTO_HTTP_CLIENT struct http_client *client = client_of(index);
+static void wait_for(unsigned slot) {
+    AUTO_HTTP_CLIENT struct http_client *client = client_of(slot);
     for (int i = 0; i < 200; i++) {
         AUTO_BYTES struct bytes answer = {0};
         if (http_call(client, "GET", "/healthz", view_of("", 0), NULL, 100, &answer) == OK)
@@ -118,6 +125,14 @@ static void make_user(void) {
     must(tls_identity_new(bytes_view(&certificate), user_key.seed, ca_certificate(ca), &identity));
 }
 
+static void place_slots(void) {
+    const char *placed[FORMAT_SERVERS_MAX];
+    if (placement_slots(&description, tau, placed) != servers)
+        must(FAIL(INTERNAL, "an image has fewer slots than there are servers"));
+    for (unsigned slot = 0; slot < servers; slot++)
+        names[slot] = (char *)(uintptr_t)placed[slot]; /* read only */
+}
+
 static void make_system(void) {
     struct scalar a3;
     struct g2 point;
@@ -133,6 +148,7 @@ static void make_system(void) {
     format_image_id(tau, image);
     hex_encode(view_of(image, sizeof image), image_hex);
     secret_random(pool, sizeof pool);
+    place_slots();
     for (unsigned i = 0; i < servers; i++)
         start_daemon(i);
     for (unsigned i = 0; i < servers; i++)
@@ -155,7 +171,7 @@ static size_t object_count;
 static uint8_t put[FORMAT_ID_BYTES];
 static char put_hex[2 * FORMAT_ID_BYTES + 1];
 static Myelin__Signed *envelope;
-static Myelin__Signed *commit;
+static struct bytes commit; /* Signed */
 static Myelin__Symbol symbols[SERVERS_MAX];
 static struct ciphertext_bytes symbol_bytes;
 static uint8_t coefficient[SCALAR_BYTES] = {[SCALAR_BYTES - 1] = 1};
@@ -190,33 +206,25 @@ static void hash_slices(struct object *object) {
     format_slice_table_finish(&table, object->root);
 }
 
+static struct put_signer signer(void) {
+    return (struct put_signer){.owner = "alice",
+                               .key = &user_key,
+                               .tau = tau,
+                               .put = put,
+                               .servers = names,
+                               .n = servers,
+                               .k = k,
+                               .created_ms = 1};
+}
+
 static void make_manifest(struct object *object) {
-    char *names[SERVERS_MAX], owner[] = "alice";
-    ProtobufCBinaryData roots[SERVERS_MAX], rows[SERVERS_MAX];
-    uint8_t row[SERVERS_MAX] = {1}, salt[FORMAT_SALT_BYTES] = {0};
+    const struct put_signer alice = signer();
+    uint8_t roots[SERVERS_MAX][DIGEST_BYTES], rows[SERVERS_MAX * SERVERS_MAX] = {0};
     for (unsigned i = 0; i < servers; i++) {
-        names[i] = description.system->storage[i]->name;
-        roots[i] = format_bytes(view_of(object->root, DIGEST_BYTES));
-        rows[i] = format_bytes(view_of(row, k));
+        memcpy(roots[i], object->root, DIGEST_BYTES);
+        rows[i * k] = 1;
     }
-    Myelin__Manifest manifest = MYELIN__MANIFEST__INIT;
-    manifest.format = 1;
-    manifest.owner = owner;
-    manifest.tau = format_bytes(view_of(tau, sizeof tau));
-    manifest.object = format_bytes(view_of(object->id, sizeof object->id));
-    manifest.put = format_bytes(view_of(put, sizeof put));
-    manifest.salt = format_bytes(view_of(salt, sizeof salt));
-    manifest.sealed_meta = format_bytes(view_of("meta", 4));
-    manifest.sealed_bytes = object->layout.sealed_bytes;
-    manifest.segment_bytes = SEGMENT_BYTES;
-    manifest.segments = object->layout.segments;
-    manifest.k = k;
-    manifest.servers = names;
-    manifest.symbol_root = roots;
-    manifest.row = rows;
-    manifest.n_servers = manifest.n_symbol_root = manifest.n_row = servers;
-    manifest.created_ms = 1;
-    must(format_sign(&user_key, &manifest, &object->manifest));
+    must(put_records_manifest(&alice, object->id, &object->layout, rows, roots, &object->manifest));
 }
 
 static void make_symbols(void) {
@@ -241,33 +249,16 @@ static void make_symbols(void) {
 }
 
 static void make_envelope(void) {
-    char *names[SERVERS_MAX], owner[] = "alice";
-    ProtobufCBinaryData hashes[SERVERS_MAX];
-    uint8_t hash[DIGEST_BYTES];
+    const struct put_signer alice = signer();
+    uint8_t hashes[SERVERS_MAX][DIGEST_BYTES];
     make_symbols();
-    format_symbol_hash(&symbols[0], hash);
-    for (unsigned i = 0; i < servers; i++) {
-        names[i] = description.system->storage[i]->name;
-        hashes[i] = format_bytes(view_of(hash, sizeof hash));
-    }
-    Myelin__Envelope message = MYELIN__ENVELOPE__INIT;
-    message.format = 1;
-    message.owner = owner;
-    message.tau = format_bytes(view_of(tau, sizeof tau));
-    message.k = k;
-    message.servers = names;
-    message.symbol_hash = hashes;
-    message.n_servers = message.n_symbol_hash = servers;
-    message.key_commitment = format_bytes(view_of(hash, sizeof hash));
-    message.owner_label = message.sealed_id = format_bytes(view_of("label", 5));
-    message.put = format_bytes(view_of(put, sizeof put));
-    message.created_ms = 1;
-    must(format_sign(&user_key, &message, &envelope));
+    for (unsigned i = 0; i < servers; i++)
+        format_symbol_hash(&symbols[0], hashes[i]);
+    must(put_records_envelope(&alice, hashes, view_of(NULL, 0), &envelope));
 }
 
 static void make_put(bool creates, size_t count, uint64_t bytes) {
-    char owner[] = "alice";
-    uint8_t contents[DIGEST_BYTES];
+    const struct put_signer alice = signer();
     secret_random(put, sizeof put);
     hex_encode(view_of(put, sizeof put), put_hex);
     envelope = NULL;
@@ -286,30 +277,29 @@ static void make_put(bool creates, size_t count, uint64_t bytes) {
         make_manifest(object);
         manifests[object_count] = object->manifest;
     }
-    must(format_commit_contents(envelope, manifests, count, contents));
-    Myelin__Commit message = MYELIN__COMMIT__INIT;
-    message.owner = owner;
-    message.tau = format_bytes(view_of(tau, sizeof tau));
-    message.put = format_bytes(view_of(put, sizeof put));
-    message.contents = format_bytes(view_of(contents, sizeof contents));
-    must(format_sign(&user_key, &message, &commit));
+    commit.len = 0;
+    must(put_records_commit(&alice, envelope, manifests, count, &commit));
     free(manifests);
 }
 
 /* ---- The put at one server ---- */
 
 struct lane {
-    unsigned server;
+    unsigned slot;
     double upload_s, prepare_s, commit_s, read_s;
 };
 
-static void call(struct http_client *client, const char *method, const char *tail,
-                 const void *message) {
+static void post(struct http_client *client, const char *tail, struct view body) {
     char path[256];
-    AUTO_BYTES struct bytes body = {0}, answer = {0};
+    AUTO_BYTES struct bytes answer = {0};
     snprintf(path, sizeof path, "/v1/images/%s/puts/%s%s", image_hex, put_hex, tail);
+    must(http_call(client, "POST", path, body, "application/protobuf", 1000, &answer));
+}
+
+static void post_message(struct http_client *client, const char *tail, const void *message) {
+    AUTO_BYTES struct bytes body = {0};
     must(format_pack(message, &body));
-    must(http_call(client, method, path, bytes_view(&body), "application/protobuf", 1000, &answer));
+    post(client, tail, bytes_view(&body));
 }
 
 static void begin(struct http_client *client) {
@@ -323,7 +313,7 @@ static void begin(struct http_client *client) {
     message.creates = envelope != NULL;
     message.object = ids;
     message.n_object = object_count;
-    call(client, "POST", "", &message);
+    post_message(client, "", &message);
     free(ids);
 }
 
@@ -361,21 +351,21 @@ static void prepare(struct http_client *client, unsigned slot) {
     message.symbol = envelope != NULL ? &symbols[slot] : NULL;
     message.manifest = manifests;
     message.n_manifest = object_count;
-    call(client, "POST", "/prepare", &message);
+    post_message(client, "/prepare", &message);
     free(manifests);
 }
 
 static void *put_at(void *context) {
     struct lane *lane = context;
-    AUTO_HTTP_CLIENT struct http_client *client = client_of(lane->server);
+    AUTO_HTTP_CLIENT struct http_client *client = client_of(lane->slot);
     begin(client);
     double started = now_s();
     for (size_t i = 0; i < object_count; i++)
-        upload(client, lane->server, &objects[i]);
+        upload(client, lane->slot, &objects[i]);
     double uploaded = now_s();
-    prepare(client, lane->server);
+    prepare(client, lane->slot);
     double prepared = now_s();
-    call(client, "POST", "/commit", commit);
+    post(client, "/commit", bytes_view(&commit));
     lane->upload_s = uploaded - started;
     lane->prepare_s = prepared - uploaded;
     lane->commit_s = now_s() - prepared;
@@ -391,7 +381,7 @@ static void *read_at(void *context) {
     struct lane *lane = context;
     char path[256];
     uint64_t got = 0;
-    AUTO_HTTP_CLIENT struct http_client *client = client_of(lane->server);
+    AUTO_HTTP_CLIENT struct http_client *client = client_of(lane->slot);
     double started = now_s();
     for (size_t i = 0; i < object_count; i++) {
         snprintf(path, sizeof path, "/v1/images/%s/objects/%s/symbol", image_hex, objects[i].hex);
@@ -414,7 +404,7 @@ static void run(const char *name) {
     struct lane lanes[SERVERS_MAX] = {0}, worst = {0};
     uint64_t bytes = 0;
     for (unsigned i = 0; i < servers; i++)
-        lanes[i].server = i;
+        lanes[i].slot = i;
     for (size_t i = 0; i < object_count; i++)
         bytes += objects[i].layout.symbol_bytes;
     double started = now_s();

@@ -6,6 +6,7 @@
 #define MYELIN_TESTS_MEND_IMAGE_H
 
 #include "mend_world.h"
+#include "put_records.h"
 
 struct object {
     struct short_id id;
@@ -19,8 +20,8 @@ struct drawn {
     uint8_t tau[G2_BYTES];
     struct image_id image;
     struct short_id put;
-    char names[N][16]; /* by slot */
-    unsigned host[N];  /* by slot */
+    char *names[N];   /* by slot; the description's */
+    unsigned host[N]; /* by slot */
     Myelin__Signed *envelope;
     struct bytes symbols[N], coefficients;
     struct object objects[OBJECTS];
@@ -47,12 +48,22 @@ static inline void random_id(struct short_id *id) {
     assert_int_equal(short_id_from(view_of(bytes, sizeof bytes), id), OK);
 }
 
+static inline struct put_signer draw_signer(const struct drawn *d) {
+    return (struct put_signer){.owner = d->owner->name,
+                               .key = &d->owner->key,
+                               .tau = d->tau,
+                               .put = d->put.bytes,
+                               .servers = d->names,
+                               .n = N,
+                               .k = K,
+                               .created_ms = world.now_ms};
+}
+
 static inline void draw_envelope(struct drawn *d, const struct g2 *tau) {
     struct gt messages[K];
     struct ciphertext ciphertexts[K];
-    uint8_t hashes[N][DIGEST_BYTES], table[DIGEST_BYTES], commitment[DIGEST_BYTES] = {1};
-    ProtobufCBinaryData fields[N];
-    char *servers[N], owner[16];
+    const struct put_signer signer = draw_signer(d);
+    uint8_t hashes[N][DIGEST_BYTES], table[DIGEST_BYTES];
     enc_random_messages(K, messages);
     enc(&d->owner->public_key, tau, messages, K, ciphertexts);
     for (unsigned slot = 0; slot < N; slot++) {
@@ -66,26 +77,10 @@ static inline void draw_envelope(struct drawn *d, const struct g2 *tau) {
             scalar_to_bytes(&row[i], bytes);
             assert_int_equal(bytes_append(&d->coefficients, view_of(bytes, sizeof bytes)), OK);
         }
-        fields[slot] = format_bytes(view_of(hashes[slot], DIGEST_BYTES));
-        servers[slot] = d->names[slot];
     }
     digest_sha256(bytes_view(&d->coefficients), table);
-    memcpy(owner, d->owner->name, sizeof owner);
-    Myelin__Envelope envelope = MYELIN__ENVELOPE__INIT;
-    envelope.format = 1;
-    envelope.owner = owner;
-    envelope.tau = format_bytes(view_of(d->tau, G2_BYTES));
-    envelope.k = K;
-    envelope.servers = servers;
-    envelope.symbol_hash = fields;
-    envelope.n_servers = envelope.n_symbol_hash = N;
-    envelope.key_commitment = format_bytes(view_of(commitment, sizeof commitment));
-    envelope.owner_label = format_bytes(view_of("label", 5));
-    envelope.sealed_id = format_bytes(view_of("sealed", 6));
-    envelope.put = format_bytes(view_of(d->put.bytes, FORMAT_ID_BYTES));
-    envelope.created_ms = world.now_ms;
-    envelope.coefficients_hash = format_bytes(view_of(table, sizeof table));
-    assert_int_equal(format_sign(&d->owner->key, &envelope, &d->envelope), OK);
+    assert_int_equal(
+        put_records_envelope(&signer, hashes, view_of(table, sizeof table), &d->envelope), OK);
 }
 
 static inline void draw_slices(struct object *object, uint8_t rows[N][K]) {
@@ -109,70 +104,25 @@ static inline void draw_slices(struct object *object, uint8_t rows[N][K]) {
     }
 }
 
-static inline void draw_root(const struct object *object, unsigned slot,
-                             uint8_t root[DIGEST_BYTES]) {
-    struct format_slice_table table;
-    format_slice_table_start(&table);
-    for (uint64_t i = 0; i < object->layout.segments; i++) {
-        uint8_t hash[DIGEST_BYTES];
-        digest_sha256(view_of(object->slices[slot] + format_slice_offset(&object->layout, i),
-                              format_slice_len(&object->layout, i)),
-                      hash);
-        format_slice_table_add(&table, hash);
-    }
-    format_slice_table_finish(&table, root);
-}
-
 static inline void draw_object(struct drawn *d, struct object *object, uint64_t bytes) {
-    uint8_t rows[N][K], roots[N][DIGEST_BYTES], salt[FORMAT_SALT_BYTES] = {1};
-    ProtobufCBinaryData row_fields[N], root_fields[N];
-    char *servers[N], owner[16];
+    const struct put_signer signer = draw_signer(d);
+    uint8_t rows[N][K], roots[N][DIGEST_BYTES];
     random_id(&object->id);
     assert_int_equal(format_layout_plan(bytes, SEGMENT, K, &object->layout), OK);
     draw_slices(object, rows);
-    for (unsigned slot = 0; slot < N; slot++) {
-        draw_root(object, slot, roots[slot]);
-        root_fields[slot] = format_bytes(view_of(roots[slot], DIGEST_BYTES));
-        row_fields[slot] = format_bytes(view_of(rows[slot], K));
-        servers[slot] = d->names[slot];
-    }
-    memcpy(owner, d->owner->name, sizeof owner);
-    Myelin__Manifest manifest = MYELIN__MANIFEST__INIT;
-    manifest.format = 1;
-    manifest.owner = owner;
-    manifest.tau = format_bytes(view_of(d->tau, G2_BYTES));
-    manifest.object = format_bytes(view_of(object->id.bytes, FORMAT_ID_BYTES));
-    manifest.put = format_bytes(view_of(d->put.bytes, FORMAT_ID_BYTES));
-    manifest.salt = format_bytes(view_of(salt, sizeof salt));
-    manifest.sealed_meta = format_bytes(view_of("meta", 4));
-    manifest.sealed_bytes = object->layout.sealed_bytes;
-    manifest.segment_bytes = SEGMENT;
-    manifest.segments = object->layout.segments;
-    manifest.k = K;
-    manifest.servers = servers;
-    manifest.symbol_root = root_fields;
-    manifest.row = row_fields;
-    manifest.n_servers = manifest.n_symbol_root = manifest.n_row = N;
-    manifest.created_ms = world.now_ms;
-    assert_int_equal(format_sign(&d->owner->key, &manifest, &object->manifest), OK);
+    for (unsigned slot = 0; slot < N; slot++)
+        put_records_root(&object->layout, object->slices[slot], roots[slot]);
+    assert_int_equal(put_records_manifest(&signer, object->id.bytes, &object->layout, rows[0],
+                                          roots, &object->manifest),
+                     OK);
 }
 
 static inline void draw_commit(struct drawn *d) {
+    const struct put_signer signer = draw_signer(d);
     Myelin__Signed *manifests[OBJECTS];
-    AUTO_FORMAT Myelin__Signed *record = NULL;
-    uint8_t contents[DIGEST_BYTES];
-    char owner[16];
     for (unsigned i = 0; i < OBJECTS; i++)
         manifests[i] = d->objects[i].manifest;
-    assert_int_equal(format_commit_contents(d->envelope, manifests, OBJECTS, contents), OK);
-    memcpy(owner, d->owner->name, sizeof owner);
-    Myelin__Commit commit = MYELIN__COMMIT__INIT;
-    commit.owner = owner;
-    commit.tau = format_bytes(view_of(d->tau, G2_BYTES));
-    commit.put = format_bytes(view_of(d->put.bytes, FORMAT_ID_BYTES));
-    commit.contents = format_bytes(view_of(contents, sizeof contents));
-    assert_int_equal(format_sign(&d->owner->key, &commit, &record), OK);
-    assert_int_equal(format_pack(record, &d->commit), OK);
+    assert_int_equal(put_records_commit(&signer, d->envelope, manifests, OBJECTS, &d->commit), OK);
 }
 
 /* An image of `owner`'s under the token of `id`, which is the same whoever the owner is: so a
@@ -189,7 +139,7 @@ static inline void image_draw(struct drawn *d, const struct person *owner, const
     random_id(&d->put);
     assert_int_equal(placement_slots(&world.description, d->tau, names), N);
     for (unsigned slot = 0; slot < N; slot++) {
-        snprintf(d->names[slot], sizeof d->names[slot], "%s", names[slot]);
+        d->names[slot] = (char *)(uintptr_t)names[slot]; /* read only */
         d->host[slot] = (unsigned)host_of(names[slot]);
     }
     draw_envelope(d, &tau);

@@ -5,6 +5,7 @@
 #ifndef MYELIN_TESTS_STORAGE_DRAFT_H
 #define MYELIN_TESTS_STORAGE_DRAFT_H
 
+#include "put_records.h"
 #include "storage_server.h"
 
 struct draft_object {
@@ -47,7 +48,18 @@ static inline void random_id(struct short_id *id) {
     assert_int_equal(short_id_from(view_of(bytes, sizeof bytes), id), OK);
 }
 
-static char fixture_servers[FIXTURE_N][16] = {"storage-1", "storage-2", "storage-3"};
+static char *fixture_servers[FIXTURE_N] = {"storage-1", "storage-2", "storage-3"};
+
+static inline struct put_signer draft_signer(const struct draft *draft) {
+    return (struct put_signer){.owner = draft->owner->name,
+                               .key = &draft->owner->key,
+                               .tau = draft->tau,
+                               .put = draft->put.bytes,
+                               .servers = fixture_servers,
+                               .n = FIXTURE_N,
+                               .k = FIXTURE_K,
+                               .created_ms = draft->created_ms};
+}
 
 static inline Myelin__Symbol *draft_make_symbol(const struct draft *draft) {
     struct scalar exponent, coefficient;
@@ -81,99 +93,33 @@ static inline Myelin__Symbol *draft_make_symbol(const struct draft *draft) {
 }
 
 static inline void draft_make_envelope(struct draft *draft) {
-    uint8_t hashes[FIXTURE_N][DIGEST_BYTES], commitment[DIGEST_BYTES] = {1};
-    ProtobufCBinaryData fields[FIXTURE_N];
-    char *servers[FIXTURE_N], owner[16];
+    const struct put_signer signer = draft_signer(draft);
+    uint8_t hashes[FIXTURE_N][DIGEST_BYTES];
     draft->symbol = draft_make_symbol(draft);
-    for (size_t i = 0; i < FIXTURE_N; i++) {
-        secret_random(hashes[i], DIGEST_BYTES);
-        fields[i] = format_bytes(view_of(hashes[i], DIGEST_BYTES));
-        servers[i] = fixture_servers[i];
-    }
+    secret_random(hashes, sizeof hashes);
     format_symbol_hash(draft->symbol, hashes[FIXTURE_SLOT]);
-    memcpy(owner, draft->owner->name, sizeof owner);
-    Myelin__Envelope envelope = MYELIN__ENVELOPE__INIT;
-    envelope.format = 1;
-    envelope.owner = owner;
-    envelope.tau = format_bytes(view_of(draft->tau, G2_BYTES));
-    envelope.k = FIXTURE_K;
-    envelope.servers = servers;
-    envelope.n_servers = FIXTURE_N;
-    envelope.symbol_hash = fields;
-    envelope.n_symbol_hash = FIXTURE_N;
-    envelope.key_commitment = format_bytes(view_of(commitment, sizeof commitment));
-    envelope.owner_label = format_bytes(view_of("label", 5));
-    envelope.sealed_id = format_bytes(view_of("sealed", 6));
-    envelope.put = format_bytes(view_of(draft->put.bytes, FORMAT_ID_BYTES));
-    envelope.created_ms = draft->created_ms;
-    assert_int_equal(format_sign(&draft->owner->key, &envelope, &draft->envelope), OK);
-}
-
-static inline void draft_root(const struct draft_object *object, uint8_t root[DIGEST_BYTES]) {
-    struct format_slice_table table;
-    format_slice_table_start(&table);
-    for (uint64_t i = 0; i < object->layout.segments; i++) {
-        uint8_t hash[DIGEST_BYTES];
-        digest_sha256(view_of(object->slices + format_slice_offset(&object->layout, i),
-                              format_slice_len(&object->layout, i)),
-                      hash);
-        format_slice_table_add(&table, hash);
-    }
-    format_slice_table_finish(&table, root);
+    assert_int_equal(put_records_envelope(&signer, hashes, view_of(NULL, 0), &draft->envelope), OK);
 }
 
 static inline void draft_make_manifest(const struct draft *draft, struct draft_object *object) {
-    uint8_t roots[FIXTURE_N][DIGEST_BYTES], salt[FORMAT_SALT_BYTES] = {1};
-    uint8_t rows[FIXTURE_N][FIXTURE_K] = {{1, 0}, {0, 1}, {1, 1}};
-    ProtobufCBinaryData root_fields[FIXTURE_N], row_fields[FIXTURE_N];
-    char *servers[FIXTURE_N], owner[16];
-    for (size_t i = 0; i < FIXTURE_N; i++) {
-        secret_random(roots[i], DIGEST_BYTES);
-        root_fields[i] = format_bytes(view_of(roots[i], DIGEST_BYTES));
-        row_fields[i] = format_bytes(view_of(rows[i], FIXTURE_K));
-        servers[i] = fixture_servers[i];
-    }
-    draft_root(object, roots[FIXTURE_SLOT]);
-    memcpy(owner, draft->owner->name, sizeof owner);
-    Myelin__Manifest manifest = MYELIN__MANIFEST__INIT;
-    manifest.format = 1;
-    manifest.owner = owner;
-    manifest.tau = format_bytes(view_of(draft->tau, G2_BYTES));
-    manifest.object = format_bytes(view_of(object->id.bytes, FORMAT_ID_BYTES));
-    manifest.put = format_bytes(view_of(draft->put.bytes, FORMAT_ID_BYTES));
-    manifest.salt = format_bytes(view_of(salt, sizeof salt));
-    manifest.sealed_meta = format_bytes(view_of("meta", 4));
-    manifest.sealed_bytes = object->layout.sealed_bytes;
-    manifest.segment_bytes = FIXTURE_SEGMENT;
-    manifest.segments = object->layout.segments;
-    manifest.k = FIXTURE_K;
-    manifest.servers = servers;
-    manifest.n_servers = FIXTURE_N;
-    manifest.symbol_root = root_fields;
-    manifest.n_symbol_root = FIXTURE_N;
-    manifest.row = row_fields;
-    manifest.n_row = FIXTURE_N;
-    manifest.created_ms = draft->created_ms;
-    assert_int_equal(format_sign(&draft->owner->key, &manifest, &object->manifest), OK);
+    static const uint8_t rows[FIXTURE_N][FIXTURE_K] = {{1, 0}, {0, 1}, {1, 1}};
+    const struct put_signer signer = draft_signer(draft);
+    uint8_t roots[FIXTURE_N][DIGEST_BYTES];
+    secret_random(roots, sizeof roots);
+    put_records_root(&object->layout, object->slices, roots[FIXTURE_SLOT]);
+    assert_int_equal(put_records_manifest(&signer, object->id.bytes, &object->layout, rows[0],
+                                          roots, &object->manifest),
+                     OK);
 }
 
 static inline void draft_make_commit(struct draft *draft) {
+    const struct put_signer signer = draft_signer(draft);
     Myelin__Signed *manifests[FIXTURE_OBJECTS];
-    AUTO_FORMAT Myelin__Signed *record = NULL;
-    uint8_t contents[DIGEST_BYTES];
-    char owner[16];
     for (size_t i = 0; i < draft->object_count; i++)
         manifests[i] = draft->objects[i].manifest;
-    assert_int_equal(
-        format_commit_contents(draft->envelope, manifests, draft->object_count, contents), OK);
-    memcpy(owner, draft->owner->name, sizeof owner);
-    Myelin__Commit commit = MYELIN__COMMIT__INIT;
-    commit.owner = owner;
-    commit.tau = format_bytes(view_of(draft->tau, G2_BYTES));
-    commit.put = format_bytes(view_of(draft->put.bytes, FORMAT_ID_BYTES));
-    commit.contents = format_bytes(view_of(contents, sizeof contents));
-    assert_int_equal(format_sign(&draft->owner->key, &commit, &record), OK);
-    assert_int_equal(format_pack(record, &draft->commit), OK);
+    assert_int_equal(put_records_commit(&signer, draft->envelope, manifests, draft->object_count,
+                                        &draft->commit),
+                     OK);
 }
 
 /* A put of `objects` objects of different sizes to `owner`'s image called `id`. */

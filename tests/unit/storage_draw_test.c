@@ -149,7 +149,7 @@ static result send_blocks(struct fixture *f, const struct draft *draft, size_t i
     TRY(blocks_finish(upload, &wire));
     assert_int_equal(format_parse_signed(bytes_view(&wire), &record), OK);
     assert_int_equal(format_open_receipt(record, f->server.public_key, &receipt), OK);
-    draft_root(&draft->objects[index], root);
+    put_records_root(&draft->objects[index].layout, draft->objects[index].slices, root);
     assert_int_equal(receipt->slot, FIXTURE_SLOT);
     assert_int_equal(receipt->symbol_bytes, draft->objects[index].layout.symbol_bytes);
     assert_memory_equal(receipt->symbol_root.data, root, sizeof root);

@@ -298,7 +298,7 @@ static void test_receipts_say_what_came(void **state) {
     assert_int_equal(upload_finish(upload, &wire), OK);
     assert_int_equal(format_parse_signed(bytes_view(&wire), &record), OK);
     assert_int_equal(format_open_receipt(record, f->server.public_key, &receipt), OK);
-    draft_root(object, root);
+    put_records_root(&object->layout, object->slices, root);
     assert_string_equal(receipt->server, "storage-2");
     assert_int_equal(receipt->slot, FIXTURE_SLOT);
     assert_int_equal(receipt->symbol_bytes, object->layout.symbol_bytes);

@@ -10,7 +10,7 @@ static void check_receipt(const struct fixture *f, const struct draft *draft, si
     AUTO_FORMAT Myelin__Receipt *receipt = NULL;
     const struct draft_object *object = &draft->objects[index];
     uint8_t root[DIGEST_BYTES];
-    draft_root(object, root);
+    put_records_root(&object->layout, object->slices, root);
     assert_int_equal(format_parse_signed(wire, &record), OK);
     assert_int_equal(format_open_receipt(record, f->server.public_key, &receipt), OK);
     assert_string_equal(receipt->server, "storage-2");
