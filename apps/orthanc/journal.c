@@ -34,6 +34,10 @@ struct journal {
     uint8_t *key; /* in secret memory */
     pthread_mutex_t lock;
     pthread_cond_t synced_more;
+    pthread_cond_t wake; /* the flusher */
+    pthread_t flusher;
+    bool has_flusher, is_ending,
+        is_wanted; /* under the lock; wanted: a flush that nobody does yet */
     int fd;
     uint8_t id[ID_BYTES];
     uint64_t records;         /* in the file */
@@ -156,6 +160,45 @@ result journal_sync(struct journal *journal) {
     return done;
 }
 
+/* ------------------------------------------------------------------ the flusher */
+
+static void *flush(void *argument) {
+    struct journal *journal = argument;
+    pthread_mutex_lock(&journal->lock);
+    while (!journal->is_ending) {
+        if (journal->is_wanted && !journal->is_syncing) {
+            journal->is_wanted = false;
+            /* What fails breaks the journal, and journal_sync says so. */
+            if (!journal->is_broken && journal->synced < journal->written)
+                (void)sync_once(journal);
+            continue;
+        }
+        pthread_cond_wait(journal->is_wanted ? &journal->synced_more : &journal->wake,
+                          &journal->lock);
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return NULL;
+}
+
+void journal_begin_sync(struct journal *journal) {
+    pthread_mutex_lock(&journal->lock);
+    if (!journal->has_flusher)
+        journal->has_flusher = pthread_create(&journal->flusher, NULL, flush, journal) == 0;
+    journal->is_wanted = journal->has_flusher;
+    pthread_mutex_unlock(&journal->lock);
+    pthread_cond_signal(&journal->wake);
+}
+
+static void end_flusher(struct journal *journal) {
+    pthread_mutex_lock(&journal->lock);
+    journal->is_ending = true;
+    pthread_cond_broadcast(&journal->wake);
+    pthread_cond_broadcast(&journal->synced_more);
+    pthread_mutex_unlock(&journal->lock);
+    if (journal->has_flusher)
+        pthread_join(journal->flusher, NULL);
+}
+
 uint64_t journal_records(struct journal *journal) {
     pthread_mutex_lock(&journal->lock);
     uint64_t records = journal->records;
@@ -193,7 +236,7 @@ static result put_in_place(struct journal *journal, const char *path) {
     return file_sync_folder(folder);
 }
 
-result journal_rewrite(struct journal *journal, journal_writer write, void *context) {
+static result rewrite(struct journal *journal, journal_writer write, void *context) {
     char path[PATH_MAX + 8];
     snprintf(path, sizeof path, "%s.new", journal->path);
     struct journal old = *journal;
@@ -215,6 +258,21 @@ result journal_rewrite(struct journal *journal, journal_writer write, void *cont
     journal->records = old.records;
     journal->bytes = old.bytes;
     memcpy(journal->id, old.id, ID_BYTES);
+    return done;
+}
+
+/* A flush is of the file that was there when it began. */
+result journal_rewrite(struct journal *journal, journal_writer write, void *context) {
+    pthread_mutex_lock(&journal->lock);
+    while (journal->is_syncing)
+        pthread_cond_wait(&journal->synced_more, &journal->lock);
+    journal->is_syncing = true;
+    pthread_mutex_unlock(&journal->lock);
+    result done = rewrite(journal, write, context);
+    pthread_mutex_lock(&journal->lock);
+    journal->is_syncing = false;
+    pthread_cond_broadcast(&journal->synced_more);
+    pthread_mutex_unlock(&journal->lock);
     return done;
 }
 
@@ -267,6 +325,7 @@ result journal_open(const char *path, const uint8_t key[JOURNAL_KEY_BYTES], jour
         return FAIL(NO_MEMORY, "no memory for the map");
     pthread_mutex_init(&journal->lock, NULL);
     pthread_cond_init(&journal->synced_more, NULL);
+    pthread_cond_init(&journal->wake, NULL);
     journal->fd = -1;
     snprintf(journal->path, sizeof journal->path, "%s", path);
     result opened = secret_new(JOURNAL_KEY_BYTES, (void **)&journal->key);
@@ -286,11 +345,13 @@ result journal_open(const char *path, const uint8_t key[JOURNAL_KEY_BYTES], jour
 void journal_close(struct journal *journal) {
     if (journal == NULL)
         return;
+    end_flusher(journal);
     if (journal->fd >= 0)
         fdatasync(journal->fd);
     file_close_at(&journal->fd);
     secret_free(journal->key);
     pthread_cond_destroy(&journal->synced_more);
+    pthread_cond_destroy(&journal->wake);
     pthread_mutex_destroy(&journal->lock);
     free(journal);
 }

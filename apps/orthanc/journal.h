@@ -45,6 +45,10 @@ MUST_CHECK result journal_append(struct journal *journal, const struct record *r
  * IO. */
 MUST_CHECK result journal_sync(struct journal *journal);
 
+/* The same begins on a thread that the journal keeps, and nobody waits: a journal_sync that follows
+ * finds it done, or waits for what is left of it. */
+void journal_begin_sync(struct journal *journal);
+
 /* How many records the file holds. */
 uint64_t journal_records(struct journal *journal);
 

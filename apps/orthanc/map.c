@@ -119,6 +119,10 @@ result map_sync(struct map *map) {
     return journal_sync(map->journal);
 }
 
+void map_begin_sync(struct map *map) {
+    journal_begin_sync(map->journal);
+}
+
 /* ------------------------------------------------------------------ attachments */
 
 static result add(struct map *map, const struct record *record) {

@@ -36,6 +36,9 @@ MUST_CHECK result map_add(struct map *map, const struct record *record);
 /* All that was done before is on disk when this returns. IO. */
 MUST_CHECK result map_sync(struct map *map);
 
+/* The disk begins with it meanwhile: map_sync is to follow. */
+void map_begin_sync(struct map *map);
+
 /* A copy of what it stands for, with its flags. NOT_FOUND. */
 MUST_CHECK result map_find(struct map *map, const char *uuid, struct record *out_record);
 

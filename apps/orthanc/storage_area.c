@@ -1,6 +1,5 @@
 #include "storage_area.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -121,32 +120,11 @@ static result put_object(const struct incoming *incoming) {
     return images_put(gateway->images, incoming->record.image, &blob);
 }
 
-struct syncing {
-    pthread_t thread;
-    result code;
-    char text[ERROR_TEXT_BYTES];
-};
-
-static void *run_sync(void *argument) {
-    struct syncing *syncing = argument;
-    syncing->code = map_sync(gateway->map);
-    if (syncing->code != OK)
-        snprintf(syncing->text, sizeof syncing->text, "%s", error_text());
-    return NULL;
-}
-
 /* The map's disk and the servers' work at the same time. */
 static result put_and_sync(const struct incoming *incoming) {
-    struct syncing syncing = {0};
-    bool is_apart = pthread_create(&syncing.thread, NULL, run_sync, &syncing) == 0;
-    result put = put_object(incoming);
-    if (is_apart)
-        pthread_join(syncing.thread, NULL);
-    else
-        run_sync(&syncing);
-    if (put == OK && syncing.code != OK)
-        return FAIL(syncing.code, "%s", syncing.text);
-    return put;
+    map_begin_sync(gateway->map);
+    TRY(put_object(incoming));
+    return map_sync(gateway->map);
 }
 
 static result create_durable(struct incoming *incoming) {

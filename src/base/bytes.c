@@ -14,7 +14,9 @@ void bytes_free(struct bytes *bytes) {
 result bytes_reserve(struct bytes *bytes, size_t capacity) {
     if (capacity <= bytes->capacity)
         return OK;
-    size_t grown = bytes->capacity < 64 ? 64 : bytes->capacity;
+    /* The first one is as long as is asked for: what is reserved is wiped, used or not. */
+    bool is_first = bytes->capacity == 0 && capacity >= 64;
+    size_t grown = is_first ? capacity : bytes->capacity < 64 ? 64 : bytes->capacity;
     while (grown < capacity) {
         if (grown > SIZE_MAX / 2)
             return FAIL(NO_MEMORY, "a buffer of %zu bytes is too large", capacity);

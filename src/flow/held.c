@@ -97,25 +97,11 @@ static void sight_replace(struct held *held, struct sight *sight) {
     sight_give(held, old);
 }
 
-static result known_copy(const struct put_known *known, struct put_known *out_known) {
-    if (known->key == NULL)
-        return OK;
-    TRY(secret_new(sizeof *out_known->key, (void **)&out_known->key));
-    *out_known->key = *known->key;
-    out_known->tau = known->tau;
-    return bytes_append(&out_known->record, bytes_view(&known->record));
-}
-#define AUTO_KNOWN __attribute__((cleanup(put_known_forget)))
-
 static result known_take(struct held *held, struct put_known *out_known) {
-    AUTO_KNOWN struct put_known known = {0};
     pthread_mutex_lock(&held->lock);
-    result copied = known_copy(&held->known, &known);
+    result copied = put_known_copy(&held->known, out_known);
     pthread_mutex_unlock(&held->lock);
-    TRY(copied);
-    *out_known = known;
-    known = (struct put_known){0};
-    return OK;
+    return copied;
 }
 
 static void known_replace(struct held *held, struct put_known *known) {
@@ -165,17 +151,13 @@ static int by_name(const void *a, const void *b, void *context) {
 
 /* From here on neither a put nor another look need ask for the key. */
 static void remember(struct held *held, const struct contents *contents) {
-    AUTO_KNOWN struct put_known known = {0};
-    if (format_pack(contents->image.record, &known.record) != OK ||
-        secret_new(sizeof *known.key, (void **)&known.key) != OK)
-        return;
-    *known.key = *contents->key;
-    known.tau = contents->image.tau;
-    known_replace(held, &known);
+    struct put_known known = {0};
+    if (put_known_keep(&contents->image.tau, contents->image.record, contents->key, &known) == OK)
+        known_replace(held, &known);
 }
 
 static result sight_load(struct held *held, struct sight *sight) {
-    AUTO_KNOWN struct put_known known = {0};
+    AUTO_PUT_KNOWN struct put_known known = {0};
     TRY(known_take(held, &known));
     struct contents *contents = &sight->contents;
     struct contents_options options = {.from = held->from, .known = &known};

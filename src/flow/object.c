@@ -24,23 +24,23 @@ bool object_name_is_safe(const char *name) {
     return true;
 }
 
-struct id_secrets {
-    uint8_t a3[SCALAR_BYTES];
-    uint8_t key[DIGEST_BYTES];
-};
+result object_id_key(const struct scalar *a3, uint8_t **out_key) {
+    uint8_t *key = NULL, bytes[SCALAR_BYTES];
+    TRY(secret_new(DIGEST_BYTES, (void **)&key));
+    scalar_to_bytes(a3, bytes);
+    digest_hkdf(view_of(bytes, SCALAR_BYTES), view_of(NULL, 0), "MYELIN-V1-OBJECT-ID", key);
+    secret_wipe(bytes, sizeof bytes);
+    *out_key = key;
+    return OK;
+}
 
 result object_id(const struct session *session, const uint8_t tau[FORMAT_TAU_BYTES],
                  const char *name, uint8_t out_id[FORMAT_ID_BYTES]) {
-    AUTO_SECRET struct id_secrets *secrets = NULL;
-    TRY(secret_new(sizeof *secrets, (void **)&secrets));
-    scalar_to_bytes(session->a3, secrets->a3);
-    digest_hkdf(view_of(secrets->a3, SCALAR_BYTES), view_of(NULL, 0), "MYELIN-V1-OBJECT-ID",
-                secrets->key);
     AUTO_BYTES struct bytes input = {0};
     TRY(bytes_append(&input, view_of(tau, FORMAT_TAU_BYTES)));
     TRY(bytes_append(&input, view_of_string(name)));
     uint8_t mac[DIGEST_BYTES];
-    digest_hmac_sha256(view_of(secrets->key, DIGEST_BYTES), bytes_view(&input), mac);
+    digest_hmac_sha256(view_of(session->object_key, DIGEST_BYTES), bytes_view(&input), mac);
     memcpy(out_id, mac, FORMAT_ID_BYTES);
     return OK;
 }

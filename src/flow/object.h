@@ -27,6 +27,9 @@ enum {
  * whom the recipient need not trust with his disk. */
 bool object_name_is_safe(const char *name);
 
+/* A user's key for ids, DIGEST_BYTES in secret memory: session->object_key. NO_MEMORY. */
+MUST_CHECK result object_id_key(const struct scalar *a3, uint8_t **out_key);
+
 /* NO_MEMORY. */
 MUST_CHECK result object_id(const struct session *session, const uint8_t tau[FORMAT_TAU_BYTES],
                             const char *name, uint8_t out_id[FORMAT_ID_BYTES]);

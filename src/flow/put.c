@@ -18,9 +18,10 @@ struct putting {
     struct put_slots slots;
     const char *placed[FORMAT_SERVERS_MAX]; /* who has its slots now */
     char *const *servers;                   /* the same */
-    struct content_key_secret *key;
-    unsigned copies;         /* of each block; 0: `symbols` */
-    struct put_known *known; /* may be NULL */
+    struct content_key_secret *own_key;     /* found or made here */
+    const struct content_key_secret *key;   /* that one, or what is known */
+    unsigned copies;                        /* of each block; 0: `symbols` */
+    struct put_known *known;                /* may be NULL */
     bool is_new;
     bool has_begun; /* some servers have agreed to a put */
 };
@@ -28,30 +29,17 @@ struct putting {
 static void putting_clean_up(struct putting *putting) {
     put_slots_give(&putting->slots);
     image_free(&putting->image);
-    secret_free(putting->key);
+    secret_free(putting->own_key);
 }
 
-void put_known_forget(struct put_known *known) {
-    bytes_free(&known->record);
-    secret_free(known->key);
-    *known = (struct put_known){0};
-}
-
-/* For the next put; without, it asks again. */
-static result keep(struct put_known *known, const struct g2 *tau, const Myelin__Signed *record,
-                   const struct content_key_secret *key) {
-    put_known_forget(known);
-    known->tau = *tau;
-    TRY(format_pack(record, &known->record));
-    TRY(secret_new(sizeof *known->key, (void **)&known->key));
-    *known->key = *key;
-    return OK;
-}
-
+/* Where to look for the envelope and the key next time; without, it asks again. */
 static void remember(struct putting *putting, const Myelin__Signed *record) {
-    if (putting->known != NULL &&
-        keep(putting->known, &putting->image.tau, record, putting->key) != OK)
-        put_known_forget(putting->known);
+    struct put_known *known = putting->known;
+    if (known == NULL)
+        return;
+    put_known_forget(known);
+    if (put_known_keep(&putting->image.tau, record, putting->key, known) != OK)
+        put_known_forget(known);
 }
 
 /* The image as the put before this one left it. */
@@ -61,13 +49,13 @@ static result recall(struct putting *putting) {
     TRY(format_parse_signed(bytes_view(&known->record), &image->record));
     TRY(format_parse_envelope(format_view(image->record->body), &image->envelope));
     image_date(image);
-    TRY(secret_new(sizeof *putting->key, (void **)&putting->key));
-    *putting->key = *known->key;
+    putting->key = known->key;
     return OK;
 }
 
 static result open_found(struct putting *putting) {
-    TRY(flow_open_envelope(putting->session, &putting->image, &putting->key));
+    TRY(flow_open_envelope(putting->session, &putting->image, &putting->own_key));
+    putting->key = putting->own_key;
     remember(putting, putting->image.record);
     return OK;
 }
@@ -140,17 +128,24 @@ static void bringing_clean_up(struct bringing *bringing) {
     envelope_draft_free(&bringing->draft);
 }
 
-/* The envelope, or its draft, and the content key. */
-static result bring_envelope(struct putting *putting, const uint8_t put[FORMAT_ID_BYTES],
-                             struct bringing *bringing) {
+static result make_envelope(struct putting *putting, const uint8_t put[FORMAT_ID_BYTES],
+                            struct bringing *bringing) {
     unsigned n = putting->slots.n, k = putting->slots.k;
     const char *id = putting->target->id;
     bringing->parts = (struct put_envelope_parts){id, &bringing->draft};
     if (putting->copies != 0)
         return envelope_draft_new(putting->session, &putting->image, n, k, &bringing->draft,
-                                  &putting->key);
+                                  &putting->own_key);
     return put_envelope_new(putting->session, &putting->image, id, putting->servers, n, k, put,
-                            &bringing->envelope, &putting->key);
+                            &bringing->envelope, &putting->own_key);
+}
+
+/* The envelope, or its draft, and the content key. */
+static result bring_envelope(struct putting *putting, const uint8_t put[FORMAT_ID_BYTES],
+                             struct bringing *bringing) {
+    TRY(make_envelope(putting, put, bringing));
+    putting->key = putting->own_key;
+    return OK;
 }
 
 /* `bringing` NULL where the image is there. */

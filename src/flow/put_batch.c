@@ -131,6 +131,8 @@ static void pass_in_order(void *context, const struct put_segment *segment) {
 
 static result init_window(struct put_batch *batch) {
     unsigned n = batch->slots->n, k = batch->slots->k;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN); /* reads a file: a small put does not ask */
+    batch->threads = cores < 1 ? 1 : cores > THREADS_MAX ? THREADS_MAX : (unsigned)cores;
     size_t block_len = code_block_len(batch->segment_bytes + SEAL_TAG_BYTES, k);
     size_t piece_capacity = (block_len + 63) / 64 * 64;
     size_t entries = WINDOW_BYTES / (piece_capacity * n);
@@ -172,7 +174,6 @@ static bool is_small(const struct put_batch *batch) {
 }
 
 result put_batch_init(const struct put_plan *plan, struct put_batch *out_batch) {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     *out_batch = (struct put_batch){
         .session = plan->session,
         .image = plan->image,
@@ -183,9 +184,6 @@ result put_batch_init(const struct put_plan *plan, struct put_batch *out_batch) 
         .content_key = plan->content_key,
         .codec = plan->codec,
         .created_ms = plan->image->signing_ms,
-        .threads = cores < 1             ? 1
-                   : cores > THREADS_MAX ? THREADS_MAX
-                                         : (unsigned)cores,
         .bytes_done = plan->bytes_done,
         .bytes_total = plan->bytes_total,
     };

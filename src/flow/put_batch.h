@@ -79,7 +79,7 @@ struct put_batch {
     size_t count;
     uint8_t (*root_memory)[DIGEST_BYTES]; /* the objects' */
 
-    unsigned threads;
+    unsigned threads;          /* 0 with is_small */
     struct put_window *window; /* NULL with is_small */
     struct put_segment *coded; /* with is_small: each object's; their pieces and hashes are owned */
     struct format_slice_table tables[FORMAT_SERVERS_MAX]; /* of the object that passes in order */

@@ -59,10 +59,11 @@ static result use_key(struct coder *coder, size_t index) {
     if (coder->key != NULL && coder->keyed == index)
         return OK;
     const struct put_object *object = &coder->batch->objects[index];
-    seal_key_destroy_at(&coder->key);
+    if (coder->key == NULL)
+        coder->key = session_seal_key_take(coder->batch->session);
     coder->keyed = index;
-    return seal_key_new(coder->batch->content_key->bytes, object->salt,
-                        view_of(object->context, sizeof object->context), &coder->key);
+    return seal_key_renew(coder->batch->content_key->bytes, object->salt,
+                          view_of(object->context, sizeof object->context), &coder->key);
 }
 
 /* Slices go to the servers, or blocks, of which each makes its slice. The hashes are of the slices
@@ -101,7 +102,7 @@ static result code_segment(struct coder *coder, struct put_segment *segment) {
 }
 
 static void coder_clean_up(struct coder *coder) {
-    seal_key_destroy_at(&coder->key);
+    session_seal_key_give(coder->batch->session, coder->key);
     bytes_free(&coder->scratch);
     bytes_free(&coder->slices);
 }

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/secret.h"
 #include "flow/heads.h"
+#include "flow/object.h"
 #include "flow/session_state.h"
 
 static void state_free(struct session_state *state) {
@@ -17,6 +19,7 @@ static void state_free(struct session_state *state) {
     session_users_free(state);
     session_past_free(state);
     heads_free(&state->heads);
+    seal_key_destroy(state->idle_key);
     for (size_t i = 0; i < state->warning_count; i++)
         free(state->warnings[i]);
     pthread_mutex_destroy(&state->lock);
@@ -31,6 +34,7 @@ void session_close(struct session *session) {
         heads_save(session);
     state_free(session->state); /* its connections borrow the identity */
     tls_identity_free(session->identity);
+    secret_free(session->object_key);
     keystore_free(&session->keystore);
     description_free(&session->description);
     free(session);
@@ -78,6 +82,7 @@ result session_new(struct description *description, struct keystore *keystore,
     const Myelin__System *system = description->system;
     TRY(tls_identity_new(bytes_view(&keystore->certificate), keystore->secrets->identity.seed,
                          format_view(system->ca_certificate), &session->identity));
+    TRY(object_id_key(&keystore->secrets->a3, &session->object_key));
     session->description = *description;
     session->keystore = *keystore;
     *description = (struct description){0};
@@ -120,6 +125,27 @@ void session_step(struct session *session, const char *step, uint64_t done, uint
     pthread_mutex_lock(&state->progress_lock);
     state->progress(state->progress_context, step, done, total);
     pthread_mutex_unlock(&state->progress_lock);
+}
+
+struct seal_key *session_seal_key_take(struct session *session) {
+    struct session_state *state = session->state;
+    pthread_mutex_lock(&state->lock);
+    struct seal_key *key = state->idle_key;
+    state->idle_key = NULL;
+    pthread_mutex_unlock(&state->lock);
+    return key;
+}
+
+void session_seal_key_give(struct session *session, struct seal_key *key) {
+    struct session_state *state = session->state;
+    if (key == NULL)
+        return;
+    seal_key_clear(key);
+    pthread_mutex_lock(&state->lock);
+    struct seal_key *before = state->idle_key;
+    state->idle_key = key;
+    pthread_mutex_unlock(&state->lock);
+    seal_key_destroy(before);
 }
 
 bool session_run(struct session *session, void *(*run)(void *argument), void *argument) {

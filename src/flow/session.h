@@ -21,6 +21,7 @@
 #include "system/keystore.h"
 
 struct session;
+struct seal_key;
 
 /* Which of the description's two lists of servers. */
 enum session_role { SESSION_STORAGE, SESSION_KEY };
@@ -39,6 +40,7 @@ struct session {
     const char *user;               /* keystore.user */
     const struct scalar *a3;        /* in secret memory */
     const struct sign_key *signing; /* the user's identity key, in secret memory */
+    uint8_t *object_key;            /* object_id_key */
     struct session_state *state;    /* session.c's */
 };
 
@@ -105,6 +107,12 @@ void session_client_give(struct session *session, struct http_client *client);
 bool session_was_slow(const struct session *session, enum session_role role, unsigned server);
 void session_note_slow(struct session *session, enum session_role role, unsigned server,
                        bool is_slow);
+
+/* Secret memory for one object's key after the other, for seal_key_renew, that the session keeps
+ * between puts; NULL: there is none yet, or others have it. From any thread. */
+struct seal_key *session_seal_key_take(struct session *session);
+/* It is cleared first; NULL is fine. */
+void session_seal_key_give(struct session *session, struct seal_key *key);
 
 /* Has a thread that the session keeps run it; that it has ended is for `run` to say, before the
  * session's. False where all of them are busy: the caller then makes one. */

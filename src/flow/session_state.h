@@ -7,6 +7,7 @@
 #include "audit/head.h"
 #include "flow/session.h"
 #include "flow/workers.h"
+#include "seal/seal.h"
 
 enum { SESSION_WARNINGS_MAX = 64 };
 
@@ -50,7 +51,8 @@ struct session_state {
     uint64_t heads_saved_ms; /* clock_ms() */
     char heads_path[4096];   /* "": kept nowhere */
 
-    struct workers workers; /* for questions to servers */
+    struct workers workers;    /* for questions to servers */
+    struct seal_key *idle_key; /* cleared; NULL: none */
 
     pthread_mutex_t progress_lock;
     session_progress progress;

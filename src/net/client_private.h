@@ -15,6 +15,12 @@
 
 enum { CLIENT_TEXT_MAX = 400, CLIENT_LABEL_MAX = 400, CLIENT_URL_MAX = 2400 };
 
+struct client_shape {
+    bool is_set;
+    bool pulls, has_body;
+    char method[8];
+};
+
 struct http_client {
     char name[TLS_NAME_MAX + 1];
     char label[CLIENT_LABEL_MAX];  /* "storage-2 (127.0.0.1:4001)" */
@@ -27,6 +33,7 @@ struct http_client {
     uint32_t busy_timeout_ms;
     struct curl_slist *connect_to;
     CURL *easy;
+    struct client_shape shape; /* of the request that `easy` was last set up for */
     CURLM *multi;
     atomic_bool is_cancelled;
     struct http_traffic traffic;

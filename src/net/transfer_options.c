@@ -17,6 +17,7 @@ static CURLcode set_connection(CURL *easy, struct http_client *client) {
 #define SET(option, value) (code = code == CURLE_OK ? curl_easy_setopt(easy, option, value) : code)
     SET(CURLOPT_CONNECT_TO, client->connect_to);
     SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_NOPROXY, "*"); /* nor is the environment asked */
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_PROTOCOLS_STR, "https");
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -31,7 +32,6 @@ static CURLcode set_connection(CURL *easy, struct http_client *client) {
     SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
     SET(CURLOPT_MAXAGE_CONN, (long)KEPT_CONNECTION_S);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)client->connect_timeout_ms + 1000);
-    SET(CURLOPT_EXPECT_100_TIMEOUT_MS, (long)client->answer_timeout_ms);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_SOCKOPTFUNCTION, transfer_on_socket);
     SET(CURLOPT_SOCKOPTDATA, client);
@@ -43,22 +43,47 @@ static CURLcode set_connection(CURL *easy, struct http_client *client) {
     return code;
 }
 
+/* What kind of request the handle is set up for: its options hold for all of the kind. */
+static struct client_shape shape_of(const struct transfer *transfer) {
+    struct client_shape shape = {.is_set = true, .pulls = transfer->pull != NULL};
+    bool takes_body = strcmp(transfer->method, "POST") == 0 || strcmp(transfer->method, "PUT") == 0;
+    shape.has_body = !shape.pulls && (takes_body || transfer->body.len > 0);
+    snprintf(shape.method, sizeof shape.method, "%s", transfer->method);
+    return shape;
+}
+
+static bool same_shape(const struct client_shape *a, const struct client_shape *b) {
+    return a->is_set && b->is_set && a->pulls == b->pulls && a->has_body == b->has_body &&
+           strcmp(a->method, b->method) == 0;
+}
+
+static CURLcode set_shape(CURL *easy, const struct client_shape *shape) {
+    CURLcode code = CURLE_OK;
+    if (shape->pulls) {
+        SET(CURLOPT_UPLOAD, 1L);
+        SET(CURLOPT_READFUNCTION, transfer_on_pull);
+    }
+    if (strcmp(shape->method, "HEAD") == 0)
+        SET(CURLOPT_NOBODY, 1L);
+    SET(CURLOPT_CUSTOMREQUEST, shape->method);
+    SET(CURLOPT_PATH_AS_IS, 1L);
+    SET(CURLOPT_HEADERFUNCTION, transfer_on_header);
+    SET(CURLOPT_WRITEFUNCTION, transfer_on_body);
+    SET(CURLOPT_PREREQFUNCTION, transfer_on_connected);
+    return code;
+}
+
 static CURLcode set_body(CURL *easy, struct transfer *transfer) {
     CURLcode code = CURLE_OK;
-    bool takes_body = strcmp(transfer->method, "POST") == 0 || strcmp(transfer->method, "PUT") == 0;
     if (transfer->pull != NULL) {
-        SET(CURLOPT_UPLOAD, 1L);
         SET(CURLOPT_INFILESIZE_LARGE,
             transfer->length == HTTP_LENGTH_UNKNOWN ? -1 : (curl_off_t)transfer->length);
-        SET(CURLOPT_READFUNCTION, transfer_on_pull);
+        SET(CURLOPT_EXPECT_100_TIMEOUT_MS, (long)transfer->client->answer_timeout_ms);
         SET(CURLOPT_READDATA, transfer);
-    } else if (takes_body || transfer->body.len > 0) {
+    } else if (transfer->client->shape.has_body) {
         SET(CURLOPT_POSTFIELDS, transfer->body.len == 0 ? "" : (const char *)transfer->body.data);
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body.len);
     }
-    if (strcmp(transfer->method, "HEAD") == 0)
-        SET(CURLOPT_NOBODY, 1L);
-    SET(CURLOPT_CUSTOMREQUEST, transfer->method);
     return code;
 }
 
@@ -69,13 +94,9 @@ static CURLcode set_request(CURL *easy, struct transfer *transfer) {
     if (len < 0 || (size_t)len >= sizeof url)
         return CURLE_URL_MALFORMAT;
     SET(CURLOPT_URL, url);
-    SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_HTTPHEADER, transfer->headers);
-    SET(CURLOPT_HEADERFUNCTION, transfer_on_header);
     SET(CURLOPT_HEADERDATA, transfer);
-    SET(CURLOPT_WRITEFUNCTION, transfer_on_body);
     SET(CURLOPT_WRITEDATA, transfer);
-    SET(CURLOPT_PREREQFUNCTION, transfer_on_connected);
     SET(CURLOPT_PREREQDATA, transfer);
     SET(CURLOPT_ERRORBUFFER, transfer->curl_text);
     return code;
@@ -106,11 +127,26 @@ static result set_headers(struct transfer *transfer) {
     return OK;
 }
 
+/* Options that the request before this one set, of the same kind, are not set again. */
+static CURLcode take_shape(CURL *easy, const struct transfer *transfer) {
+    struct http_client *client = transfer->client;
+    const struct client_shape shape = shape_of(transfer);
+    if (same_shape(&client->shape, &shape))
+        return CURLE_OK;
+    client->shape.is_set = false;
+    curl_easy_reset(easy);
+    CURLcode code = set_connection(easy, client);
+    if (code == CURLE_OK)
+        code = set_shape(easy, &shape);
+    if (code == CURLE_OK)
+        client->shape = shape;
+    return code;
+}
+
 result transfer_set_up(struct transfer *transfer) {
     CURL *easy = transfer->client->easy;
-    curl_easy_reset(easy);
     TRY(set_headers(transfer));
-    CURLcode code = set_connection(easy, transfer->client);
+    CURLcode code = take_shape(easy, transfer);
     if (code == CURLE_OK)
         code = set_request(easy, transfer);
     if (code == CURLE_URL_MALFORMAT)

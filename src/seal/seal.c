@@ -38,6 +38,12 @@ void seal_key_destroy_at(struct seal_key **key) {
     *key = NULL;
 }
 
+void seal_key_clear(struct seal_key *key) {
+    if (key->cipher != NULL)
+        gnutls_aead_cipher_deinit(key->cipher);
+    secret_wipe(key, sizeof *key);
+}
+
 static result key_fill(struct seal_key *key, const uint8_t content_key[SEAL_KEY_BYTES],
                        const uint8_t salt[SEAL_SALT_BYTES], struct view context) {
     digest_hkdf(view_of(content_key, SEAL_KEY_BYTES), view_of(salt, SEAL_SALT_BYTES),

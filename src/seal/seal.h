@@ -52,6 +52,9 @@ MUST_CHECK result seal_key_renew(const uint8_t content_key[SEAL_KEY_BYTES],
                                  const uint8_t salt[SEAL_SALT_BYTES], struct view context,
                                  struct seal_key **key);
 
+/* Forgets what it is the key of; nothing but seal_key_renew and seal_key_destroy may follow. */
+void seal_key_clear(struct seal_key *key);
+
 /* Seals one segment into plaintext.len + SEAL_TAG_BYTES bytes at `out_sealed`, which may be where
  * the plaintext stands. INVALID where it is longer than SEAL_SEGMENT_BYTES_MAX; INTERNAL. */
 MUST_CHECK result seal_segment(struct seal_key *key, uint64_t number, bool is_last,

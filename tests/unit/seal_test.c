@@ -56,6 +56,24 @@ static void known_answer(void **state) {
     assert_memory_equal(sealed, expected, sizeof sealed);
 }
 
+/* It is as good as new for the next object, and no longer the key of the one before. */
+static void a_cleared_key_is_used_again(void **state) {
+    (void)state;
+    AUTO_SEAL_KEY struct seal_key *key = key_with(SALT, CONTENT_KEY, "another");
+    const struct seal_key *memory = key;
+    seal_key_clear(key);
+    assert_int_equal(seal_key_renew(CONTENT_KEY, SALT, view_of_string("object"), &key), OK);
+    assert_ptr_equal(key, memory);
+    uint8_t sealed[5 + SEAL_TAG_BYTES], expected[sizeof sealed];
+    assert_int_equal(seal_segment(key, 258, true, view_of_string("image"), sealed), OK);
+    assert_int_equal(
+        hex_decode("fcff24b94a3ed37a83f0704dea6c02c9ee1d0f86c3", expected, sizeof expected), OK);
+    assert_memory_equal(sealed, expected, sizeof sealed);
+    seal_key_clear(key);
+    for (size_t i = 0; i < SEAL_KEY_BYTES; i++)
+        assert_int_equal(((const uint8_t *)memory)[i], 0);
+}
+
 static void in_place(void **state) {
     (void)state;
     AUTO_SEAL_KEY struct seal_key *key = key_with(CONTENT_KEY, SALT, "object");
@@ -211,6 +229,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segments_round_trip),
         cmocka_unit_test(known_answer),
+        cmocka_unit_test(a_cleared_key_is_used_again),
         cmocka_unit_test(in_place),
         cmocka_unit_test(every_flipped_bit_is_noticed),
         cmocka_unit_test(moved_cut_and_added_segments_are_noticed),
