@@ -17,6 +17,7 @@ const struct option_help option_helps[OPTION_COUNT] = {
     [OPTION_COMPRESS] = {"--compress HOW", "auto (the default), none, zstd, shuffle or jpegls"},
     [OPTION_FROM] = {"--from NAME", "the owner who forwarded it; with revoke, the recipient"},
     [OPTION_TO] = {"--to NAME...", "the recipients"},
+    [OPTION_OBJECT] = {"--object NAME...", "delete these objects of the image, which stays"},
     [OPTION_RECOVER_KEY] = {"--recover-key",
                             "put your key together here to forward; weaker: see docs/SCHEME.md"},
     [OPTION_U] = {"--u U", "storage servers that each key server asks first"},
@@ -67,6 +68,7 @@ static const struct option long_options[] = {
     {"compress", required_argument, NULL, LONG_BASE + OPTION_COMPRESS},
     {"from", required_argument, NULL, LONG_BASE + OPTION_FROM},
     {"to", required_argument, NULL, LONG_BASE + OPTION_TO},
+    {"object", required_argument, NULL, LONG_BASE + OPTION_OBJECT},
     {"recover-key", no_argument, NULL, LONG_BASE + OPTION_RECOVER_KEY},
     {"u", required_argument, NULL, LONG_BASE + OPTION_U},
     {"hidden", no_argument, NULL, LONG_BASE + OPTION_HIDDEN},
@@ -106,10 +108,10 @@ void arguments_free(struct arguments *arguments) {
 
 struct parsing {
     struct arguments *arguments;
-    bool after_to; /* the last thing was --to or --among NAME, or a name after it */
+    bool after_to; /* the last thing was --to, --among or --object NAME, or a name after it */
 };
 
-/* The first word is the command; words after --to and --among are names. */
+/* The first word is the command; words after --to, --among and --object are names. */
 static void take_word(struct parsing *parsing, const char *word) {
     struct arguments *arguments = parsing->arguments;
     if (arguments->command == NULL) {
@@ -124,7 +126,7 @@ static void take_word(struct parsing *parsing, const char *word) {
 
 static result take_option(struct parsing *parsing, enum cli_option option, const char *value) {
     struct arguments *arguments = parsing->arguments;
-    bool takes_names = option == OPTION_TO || option == OPTION_AMONG;
+    bool takes_names = option == OPTION_TO || option == OPTION_AMONG || option == OPTION_OBJECT;
     if (arguments->values[option] != NULL && !takes_names)
         return FAIL(INVALID, "%s is given twice", option_helps[option].name);
     arguments->values[option] = value != NULL ? value : "";

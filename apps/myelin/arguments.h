@@ -22,6 +22,7 @@ enum cli_option {
     OPTION_COMPRESS,
     OPTION_FROM,
     OPTION_TO,
+    OPTION_OBJECT,
     OPTION_RECOVER_KEY,
     OPTION_U,
     OPTION_HIDDEN,
@@ -68,8 +69,8 @@ struct arguments {
     const char *values[OPTION_COUNT]; /* NULL: not given; "" for options without a value */
     const char **words;               /* what follows the command */
     size_t word_count;
-    const char **recipients; /* --to NAME..., --among NAME...: names may follow one, or each have
-                                its own */
+    const char **recipients; /* --to NAME..., --among NAME..., --object NAME...: names may follow
+                                one, or each have its own */
     size_t recipient_count;
 };
 

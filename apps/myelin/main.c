@@ -70,7 +70,11 @@ static const struct command commands[] = {
     {"inbox", "", "list what was forwarded to you", "", BIT(JSON), 0, 0, command_inbox},
     {"show", "ID [--from OWNER]", "list an image's objects", "", BIT(FROM) | BIT(JSON), 1, 1,
      command_show},
-    {"rm", "ID", "remove an image from all servers", "", 0, 1, 1, command_rm},
+    {"rm", "ID [--object NAME...]", "remove an image from all servers, or objects of it",
+     "With --object the image stays without these objects, at its recipients' too, and nothing in "
+     "it\n"
+     "can have their names again. Run it again where some servers could not be told.\n",
+     BIT(OBJECT), 1, 1, command_rm},
     {"verify", "[ID]", "check every slice of an image, or of all your images, at every server",
      "Exit code 6 where something is lost, stale or bad; the servers are named.\n", BIT(JSON), 0, 1,
      command_verify},

@@ -1,7 +1,12 @@
 #include "cli.h"
+#include "flow/delete.h"
 #include "flow/remove.h"
 
 result command_rm(struct cli *cli) {
     TRY(cli_start(cli));
-    return flow_remove(cli->session, cli->arguments->words[0]);
+    const struct arguments *arguments = cli->arguments;
+    if (arguments->recipient_count > 0)
+        return flow_delete(cli->session, arguments->words[0], arguments->recipients,
+                           arguments->recipient_count);
+    return flow_remove(cli->session, arguments->words[0]);
 }

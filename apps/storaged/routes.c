@@ -5,6 +5,7 @@
 
 #include "format/limits.h"
 #include "storage/check.h"
+#include "storage/deletion.h"
 #include "storage/draw.h"
 #include "storage/forward.h"
 #include "storage/image.h"
@@ -363,6 +364,12 @@ static result delete_image(struct server_exchange *exchange) {
     return removal_take(r.storage, &r.caller, &r.image, exchange_body(exchange));
 }
 
+static result delete_objects(struct server_exchange *exchange) {
+    struct request r;
+    TRY(request_read(exchange, IMAGE, &r));
+    return deletion_take(r.storage, &r.caller, &r.image, exchange_body(exchange));
+}
+
 /* ------------------------------------------------------------------ for other storage servers */
 
 static result get_state(struct server_exchange *exchange) {
@@ -473,5 +480,7 @@ const struct server_route storaged_routes[] = {
     {"GET", "/v1/inbox", .cost = 2, .end = get_inbox},
     /* After the others: seeds of the request sequences' fuzz target number the routes. */
     {"POST", PUTS "/whole", BUFFERED(FORMAT_LIMIT_WHOLE_PUT), .cost = 2, .end = post_whole},
+    {"DELETE", IMAGES "/objects", BUFFERED(FORMAT_LIMIT_DELETE_OBJECTS), .cost = 2,
+     .end = delete_objects},
 };
 const size_t storaged_route_count = sizeof storaged_routes / sizeof storaged_routes[0];

@@ -64,6 +64,8 @@ static result load_manifests(struct session *session, const struct image *image,
                     "and no other server has it",
                     manifests->missing,
                     session_server(session, SESSION_STORAGE, manifests->missing_at)->name);
+    if (manifests->count == 0 && manifests->deleted_count > 0)
+        return FAIL(NOT_FOUND, "the image has no objects: its owner deleted all of them");
     if (manifests->count == 0)
         return FAIL(NOT_FOUND, "the image has no objects");
     warn_failed(session, manifests);

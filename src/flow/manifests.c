@@ -14,10 +14,17 @@ static result parse_page(struct view wire, void **out_page, bool *out_more,
                          char out_after[PAGES_KEY]) {
     AUTO_FORMAT Myelin__ManifestPage *page = NULL;
     AUTO_FORMAT Myelin__Manifest *last = NULL;
+    AUTO_FORMAT Myelin__Deletion *deletion = NULL;
     TRY(format_parse_manifest_page(wire, &page));
     if (page->more && page->n_manifest > 0) {
         TRY(format_parse_manifest(format_view(page->manifest[page->n_manifest - 1]->body), &last));
         hex_encode(format_view(last->object), out_after);
+    }
+    if (page->more && page->n_deletion > 0) {
+        TRY(format_parse_deletion(format_view(page->deletion[page->n_deletion - 1]->body),
+                                  &deletion));
+        if (last == NULL || memcmp(deletion->object.data, last->object.data, FORMAT_ID_BYTES) > 0)
+            hex_encode(format_view(deletion->object), out_after);
     }
     *out_more = page->more;
     *out_page = page;
@@ -44,6 +51,9 @@ void manifests_free(struct manifests *manifests) {
         free(manifests->entries[i].is_at);
     }
     free(manifests->entries);
+    for (size_t i = 0; i < manifests->deleted_count; i++)
+        free(manifests->deleted[i].is_at);
+    free(manifests->deleted);
     free(manifests->answers);
     *manifests = (struct manifests){0};
 }
@@ -99,30 +109,43 @@ static int by_hash(const void *a, const void *b) {
     return memcmp(((const struct listed *)a)->hash, ((const struct listed *)b)->hash, DIGEST_BYTES);
 }
 
+/* The records of one kind on a page. */
+enum kind { MANIFESTS, DELETIONS };
+
+static size_t records_of(const Myelin__ManifestPage *page, enum kind kind,
+                         Myelin__Signed *const **out_records) {
+    *out_records = kind == MANIFESTS ? page->manifest : page->deletion;
+    return kind == MANIFESTS ? page->n_manifest : page->n_deletion;
+}
+
+static void add_listed(struct listing *listing, unsigned server, const Myelin__Signed *record) {
+    struct listed *listed = &listing->listed[listing->count++];
+    struct digest digest;
+    digest_start(&digest);
+    digest_update(&digest, format_view(record->body));
+    digest_update(&digest, format_view(record->signature));
+    digest_finish(&digest, listed->hash);
+    listed->server = server;
+    listed->record = record;
+}
+
 /* All servers' records, the same ones side by side. */
-static result flatten(struct listing *listing) {
+static result flatten(struct listing *listing, enum kind kind) {
+    Myelin__Signed *const *records;
     size_t count = 0;
     for (unsigned server = 0; server < listing->all.servers; server++)
         for (size_t p = 0; p < listing->all.of[server].count; p++)
-            count += ((const Myelin__ManifestPage *)listing->all.of[server].page[p])->n_manifest;
+            count += records_of(listing->all.of[server].page[p], kind, &records);
     free(listing->listed);
     listing->count = 0;
     listing->listed = calloc(count + 1, sizeof *listing->listed);
     if (listing->listed == NULL)
-        return FAIL(NO_MEMORY, "no memory for a list of %zu manifests", count);
+        return FAIL(NO_MEMORY, "no memory for a list of %zu records", count);
     for (unsigned server = 0; server < listing->all.servers; server++)
         for (size_t p = 0; p < listing->all.of[server].count; p++) {
-            const Myelin__ManifestPage *page = listing->all.of[server].page[p];
-            for (size_t i = 0; i < page->n_manifest; i++) {
-                struct listed *listed = &listing->listed[listing->count++];
-                struct digest digest;
-                digest_start(&digest);
-                digest_update(&digest, format_view(page->manifest[i]->body));
-                digest_update(&digest, format_view(page->manifest[i]->signature));
-                digest_finish(&digest, listed->hash);
-                listed->server = server;
-                listed->record = page->manifest[i];
-            }
+            size_t of_page = records_of(listing->all.of[server].page[p], kind, &records);
+            for (size_t i = 0; i < of_page; i++)
+                add_listed(listing, server, records[i]);
         }
     qsort(listing->listed, listing->count, sizeof *listing->listed, by_hash);
     return OK;
@@ -180,6 +203,102 @@ static result add_entry(struct manifests *manifests, Myelin__Manifest *manifest,
     return OK;
 }
 
+/* ------------------------------------------------------------------ what was deleted */
+
+/* A deletion from this image by its owner; NOT_FOUND for one of an earlier image. */
+static result open_deletion(const struct listing *listing, const struct listed *listed,
+                            uint8_t out_object[FORMAT_ID_BYTES]) {
+    AUTO_FORMAT Myelin__Deletion *deletion = NULL;
+    const Myelin__Envelope *envelope = listing->image->envelope;
+    TRY(format_open_deletion(listed->record, listing->owner_key, &deletion));
+    if (memcmp(deletion->tau.data, listing->image->tau_bytes, FORMAT_TAU_BYTES) != 0 ||
+        strcmp(deletion->owner, listing->image->owner_name) != 0)
+        return FAIL(INTEGRITY, "a deletion from another image");
+    if (deletion->serial_ms <=
+        (envelope != NULL ? envelope->created_ms : listing->image->removed_ms))
+        return FAIL(NOT_FOUND, "a deletion from the image as it was before it was removed");
+    memcpy(out_object, deletion->object.data, FORMAT_ID_BYTES);
+    return OK;
+}
+
+static int compare_deleted(const void *a, const void *b) {
+    return memcmp(((const struct manifest_deleted *)a)->object,
+                  ((const struct manifest_deleted *)b)->object, FORMAT_ID_BYTES);
+}
+
+bool manifests_has_deleted(const struct manifests *manifests,
+                           const uint8_t object[FORMAT_ID_BYTES]) {
+    struct manifest_deleted key = {.is_at = NULL};
+    memcpy(key.object, object, sizeof key.object);
+    return manifests->deleted_count > 0 &&
+           bsearch(&key, manifests->deleted, manifests->deleted_count, sizeof key,
+                   compare_deleted) != NULL;
+}
+
+/* The owner may have said it twice of one object, to servers that missed it the first time. */
+static void join_deleted(struct manifests *manifests) {
+    size_t kept = 0;
+    if (manifests->deleted_count > 1)
+        qsort(manifests->deleted, manifests->deleted_count, sizeof *manifests->deleted,
+              compare_deleted);
+    for (size_t i = 0; i < manifests->deleted_count; i++) {
+        struct manifest_deleted *one = &manifests->deleted[i];
+        struct manifest_deleted *last = kept > 0 ? &manifests->deleted[kept - 1] : NULL;
+        if (last == NULL || compare_deleted(last, one) != 0) {
+            manifests->deleted[kept++] = *one;
+            continue;
+        }
+        for (unsigned server = 0; server < manifests->servers; server++)
+            last->is_at[server] |= one->is_at[server];
+        free(one->is_at);
+    }
+    manifests->deleted_count = kept;
+}
+
+static void warn_forged(struct session *session, const char *what, const struct listed same[],
+                        size_t count) {
+    for (size_t i = 0; i < count; i++)
+        session_warn(session, "%s: lists a forged %s: %s",
+                     session_server(session, SESSION_STORAGE, same[i].server)->name, what,
+                     error_text());
+}
+
+static size_t count_same(const struct listing *listing, size_t first) {
+    size_t next = first + 1;
+    while (next < listing->count && by_hash(&listing->listed[first], &listing->listed[next]) == 0)
+        next++;
+    return next - first;
+}
+
+static result find_deleted(struct session *session, struct listing *listing,
+                           struct manifests *manifests) {
+    TRY(flatten(listing, DELETIONS));
+    manifests->deleted = calloc(listing->count + 1, sizeof *manifests->deleted);
+    if (manifests->deleted == NULL)
+        return FAIL(NO_MEMORY, "no memory for a list of %zu deletions", listing->count);
+    for (size_t i = 0, same; i < listing->count; i += same) {
+        struct manifest_deleted *one = &manifests->deleted[manifests->deleted_count];
+        same = count_same(listing, i);
+        result opened = open_deletion(listing, &listing->listed[i], one->object);
+        if (opened == NO_MEMORY)
+            return opened;
+        if (opened != OK && opened != NOT_FOUND)
+            warn_forged(session, "deletion", &listing->listed[i], same);
+        if (opened != OK)
+            continue;
+        one->is_at = calloc(manifests->servers, sizeof *one->is_at);
+        if (one->is_at == NULL)
+            return FAIL(NO_MEMORY, "no memory for a deletion");
+        for (size_t j = 0; j < same; j++)
+            one->is_at[listing->listed[i + j].server] = true;
+        manifests->deleted_count++;
+    }
+    join_deleted(manifests);
+    return OK;
+}
+
+/* ------------------------------------------------------------------ what is missing */
+
 static bool has_entry(const struct manifests *manifests, ProtobufCBinaryData object) {
     for (size_t i = 0; i < manifests->count; i++)
         if (view_equal(format_view(manifests->entries[i].manifest->object), format_view(object)))
@@ -216,6 +335,7 @@ static void find_missing(const struct listing *listing, struct manifests *manife
             const Myelin__ManifestPage *page = listing->all.of[server].page[p];
             for (size_t i = 0; i < page->n_unreadable && !manifests->is_incomplete; i++) {
                 if (has_entry(manifests, page->unreadable[i]) ||
+                    manifests_has_deleted(manifests, page->unreadable[i].data) ||
                     !may_be_there(listing, manifests, page->unreadable[i]))
                     continue;
                 manifests->is_incomplete = true;
@@ -226,29 +346,26 @@ static void find_missing(const struct listing *listing, struct manifests *manife
 }
 
 static result merge(struct session *session, struct listing *listing, struct manifests *manifests) {
-    TRY(flatten(listing));
+    TRY(find_deleted(session, listing, manifests));
+    TRY(flatten(listing, MANIFESTS));
     manifests->entries = calloc(listing->count + 1, sizeof *manifests->entries);
     if (manifests->entries == NULL)
         return FAIL(NO_MEMORY, "no memory for a list of %zu manifests", listing->count);
-    for (size_t i = 0, next; i < listing->count; i = next) {
+    for (size_t i = 0, same; i < listing->count; i += same) {
         const struct listed *listed = &listing->listed[i];
-        for (next = i + 1; next < listing->count && by_hash(listed, &listed[next - i]) == 0;)
-            next++;
         AUTO_FORMAT Myelin__Manifest *manifest = NULL;
+        same = count_same(listing, i);
         result opened = open_listed(listing, listed, &manifest);
         if (opened == NO_MEMORY)
             return opened;
         if (opened != OK) {
-            for (size_t j = i; j < next; j++)
-                session_warn(
-                    session, "%s: lists a forged manifest: %s",
-                    session_server(session, SESSION_STORAGE, listing->listed[j].server)->name,
-                    error_text());
+            warn_forged(session, "manifest", listed, same);
             continue;
         }
-        if (image_is_outdated(listing->image, manifest))
+        if (image_is_outdated(listing->image, manifest) ||
+            manifests_has_deleted(manifests, manifest->object.data))
             continue;
-        TRY(add_entry(manifests, manifest, listed, next - i));
+        TRY(add_entry(manifests, manifest, listed, same));
         manifest = NULL;
     }
     keep_newest(manifests);

@@ -15,11 +15,19 @@ struct manifest_entry {
     bool *is_at; /* by storage server of the system: it lists this very manifest */
 };
 
+/* An object that its owner deleted. */
+struct manifest_deleted {
+    uint8_t object[FORMAT_ID_BYTES];
+    bool *is_at; /* by storage server of the system: it says so */
+};
+
 struct manifests {
     unsigned servers;
     struct session_answer *answers; /* by server */
-    struct manifest_entry *entries; /* by object id */
+    struct manifest_entry *entries; /* by object id; none that was deleted */
     size_t count;
+    struct manifest_deleted *deleted; /* by object id */
+    size_t deleted_count;
     bool is_incomplete; /* a server that answered knows of an object whose manifest nobody gave */
     char missing[OBJECT_HEX];
     unsigned missing_at;
@@ -34,14 +42,18 @@ void manifests_free(struct manifests *manifests);
  * Asks every storage server that may hold a slot of the image, once `enough` of them have answered
  * not much longer (session_ask).
  * Where an object's put was published at fewer servers than a put needs, because its client died
- * over it, the owner's commit is brought to those that answered and lack it. Forged manifests cost
- * a warning that names their server.
+ * over it, the owner's commit is brought to those that answered and lack it. One server that shows
+ * the owner's deletion of an object is enough for it to be gone. Forged records cost a warning that
+ * names their server.
  *
  * An image without objects gives OK and none; so see how many answered. INTERNAL where cancelled,
  * NO_MEMORY; the servers' failures are in `answers`.
  */
 MUST_CHECK result manifests_load(struct session *session, const struct image *image,
                                  unsigned enough, struct manifests *out_manifests);
+
+bool manifests_has_deleted(const struct manifests *manifests,
+                           const uint8_t object[FORMAT_ID_BYTES]);
 
 /* The image's owner's identity key: what its records are verified with. Errors of
  * session_find_user. */

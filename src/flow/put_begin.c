@@ -41,15 +41,35 @@ result put_batch_pack_begin(const struct put_batch *batch, struct bytes *out_wir
     return packed;
 }
 
-/* The name of the object in this batch that `manifest`, the owner's own, is of. */
-static const char *name_of(const struct put_batch *batch, const Myelin__Manifest *manifest) {
+/* The name of the object in this batch that has this id. */
+static const char *name_of(const struct put_batch *batch, ProtobufCBinaryData object) {
     for (size_t i = 0; i < batch->count; i++)
-        if (memcmp(batch->objects[i].id, manifest->object.data, FORMAT_ID_BYTES) == 0)
+        if (memcmp(batch->objects[i].id, object.data, FORMAT_ID_BYTES) == 0)
             return batch->objects[i].file->name;
     return NULL;
 }
 
+static result check_deletions(const struct put_batch *batch, const Myelin__ManifestPage *page) {
+    const Myelin__Envelope *envelope = batch->image->envelope;
+    for (size_t i = 0; i < page->n_deletion; i++) {
+        AUTO_FORMAT Myelin__Deletion *deletion = NULL;
+        if (format_open_deletion(page->deletion[i], batch->session->signing->public_key,
+                                 &deletion) != OK ||
+            memcmp(deletion->tau.data, batch->image->tau_bytes, FORMAT_TAU_BYTES) != 0 ||
+            (envelope != NULL && deletion->serial_ms <= envelope->created_ms))
+            continue;
+        const char *name = name_of(batch, deletion->object);
+        if (name != NULL)
+            return FAIL(CONFLICT,
+                        "an object named %s was deleted from the image, where nothing can have its "
+                        "name again: put it under another",
+                        name);
+    }
+    return OK;
+}
+
 static result check_page(const struct put_batch *batch, const Myelin__ManifestPage *page) {
+    TRY(check_deletions(batch, page));
     for (size_t i = 0; i < page->n_manifest; i++) {
         AUTO_FORMAT Myelin__Manifest *manifest = NULL;
         if (format_open_manifest(page->manifest[i], batch->session->signing->public_key,
@@ -57,7 +77,7 @@ static result check_page(const struct put_batch *batch, const Myelin__ManifestPa
             memcmp(manifest->tau.data, batch->image->tau_bytes, FORMAT_TAU_BYTES) != 0 ||
             image_is_outdated(batch->image, manifest))
             continue;
-        const char *name = name_of(batch, manifest);
+        const char *name = name_of(batch, manifest->object);
         if (name != NULL)
             return FAIL(CONFLICT, "the image already holds an object named %s", name);
     }

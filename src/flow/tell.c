@@ -15,10 +15,10 @@ static result tell_one(void *context, struct session *session, unsigned server,
 }
 
 result tell_all(struct session *session, enum session_role role, const bool is_asked[],
-                const char *method, const char *path, const Myelin__Signed *record,
+                const char *method, const char *path, const void *message,
                 struct session_answer answers[], unsigned *out_ok, uint64_t *out_bytes) {
     AUTO_BYTES struct bytes body = {0};
-    TRY(format_pack(record, &body));
+    TRY(format_pack(message, &body));
     struct telling telling = {.method = method, .path = path, .body = bytes_view(&body)};
     TRY(session_ask_some(session, role, is_asked, tell_one, &telling, 0, answers, out_ok));
     unsigned told = 0;

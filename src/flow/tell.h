@@ -1,16 +1,17 @@
 /*
- * One signed record told to all servers of a role.
+ * What an owner signed told to all servers of a role.
  */
 #ifndef MYELIN_FLOW_TELL_H
 #define MYELIN_FLOW_TELL_H
 
 #include "flow/session.h"
 
-/* Sends `record` to `path` of every server of `role` that `is_asked` names (NULL: all). `answers`
- * and `out_ok` as session_ask, with all of them asked for an answer, so that one that is merely
- * slow is told too. `out_bytes`, which may be NULL, is what all bodies together have. */
+/* Sends `message`, of src/format, to `path` of every server of `role` that `is_asked` names (NULL:
+ * all). `answers` and `out_ok` as session_ask, with all of them asked for an answer, so that one
+ * that is merely slow is told too. `out_bytes`, which may be NULL, is what all bodies together
+ * have. */
 MUST_CHECK result tell_all(struct session *session, enum session_role role, const bool is_asked[],
-                           const char *method, const char *path, const Myelin__Signed *record,
+                           const char *method, const char *path, const void *message,
                            struct session_answer answers[], unsigned *out_ok, uint64_t *out_bytes);
 
 /* A warning for each server that was not told, "storage-3: connection refused; not told of <what>";

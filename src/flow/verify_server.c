@@ -152,6 +152,18 @@ static bool verify_object(struct verify_server *verify, const struct manifest_en
     return true;
 }
 
+/* Not while a slot comes or goes: then much may be missing. */
+static void verify_deleted(struct verify_server *verify) {
+    const struct manifests *manifests = verify->manifests;
+    for (size_t i = 0; i < manifests->deleted_count; i++) {
+        char id[OBJECT_HEX];
+        if (manifests->deleted[i].is_at[verify->server] || verify->coming >= 0)
+            continue;
+        hex_encode(view_of(manifests->deleted[i].object, FORMAT_ID_BYTES), id);
+        fault(verify, id, VERIFY_STALE, "it missed that the object was deleted");
+    }
+}
+
 /* What a server that would not list the image's objects is. */
 static enum verify_state state_of(result code) {
     switch (code) {
@@ -326,8 +338,10 @@ void verify_server(struct verify_server *verify) {
         fault(verify, NULL, state_of(answer->code), answer->text);
         return;
     }
-    if (slot >= 0 && is_there && verify_image(verify) && verify_slot(verify, slot))
+    if (slot >= 0 && is_there && verify_image(verify) && verify_slot(verify, slot)) {
+        verify_deleted(verify);
         (void)verify_forwards(verify);
+    }
     verify->is_done = slot >= 0 && !session_is_cancelled(verify->session);
 }
 

@@ -95,6 +95,13 @@ result format_check_removal(const void *message) {
     return check_time("serial_ms", m->serial_ms);
 }
 
+result format_check_deletion(const void *message) {
+    const Myelin__Deletion *m = message;
+    TRY(check_owned(m->owner, m->tau));
+    TRY(check_bytes("object", m->object, FORMAT_ID_BYTES));
+    return check_time("serial_ms", m->serial_ms);
+}
+
 result format_check_receipt(const void *message) {
     const Myelin__Receipt *m = message;
     TRY(check_name("server", m->server));

@@ -100,6 +100,12 @@ result format_check_whole_answer(const void *message) {
     return OK;
 }
 
+result format_check_delete_objects(const void *message) {
+    const Myelin__DeleteObjects *m = message;
+    return check_signed_list("deletion", m->n_deletion, m->deletion, 1, FORMAT_DELETIONS_MAX,
+                             FORMAT_LIMIT_DELETION);
+}
+
 /* Sums over an image: more than one object's bound, and still far from overflow. */
 static result check_total(const char *field, uint64_t value) {
     return check_number(field, value, 0, INT64_MAX);
@@ -140,7 +146,10 @@ result format_check_image_page(const void *message) {
 
 result format_check_manifest_page(const void *message) {
     const Myelin__ManifestPage *m = message;
-    TRY(check_count("manifest", m->n_manifest, m->more ? 1 : 0, FORMAT_PAGE_ENTRIES_MAX));
+    TRY(check_signed_list("deletion", m->n_deletion, m->deletion, 0, FORMAT_PAGE_ENTRIES_MAX,
+                          FORMAT_LIMIT_DELETION));
+    TRY(check_count("manifest", m->n_manifest, m->more && m->n_deletion == 0 ? 1 : 0,
+                    FORMAT_PAGE_ENTRIES_MAX));
     TRY(check_count("unreadable", m->n_unreadable, 0, FORMAT_PAGE_ENTRIES_MAX));
     TRY(check_each("unreadable", m->unreadable, m->n_unreadable, FORMAT_ID_BYTES));
     return check_records("manifest", m->manifest, m->n_manifest, FORMAT_LIMIT_MANIFEST);

@@ -64,8 +64,8 @@ MUST_CHECK result format_pack(const void *message, struct bytes *out_wire);
 size_t format_packed_bytes(const void *message);
 void format_pack_to(const void *message, uint8_t *out_wire);
 
-/* Signs a record (System, Envelope, Manifest, Commit, Forward, Revocation, Removal, Receipt,
- * Draw, Dealing, Acceptance, Blinded, Head, CertificateRequest) under its own domain. The bytes in
+/* Signs a record (System, Envelope, Manifest, Commit, Forward, Revocation, Removal, Deletion,
+ * Receipt, Draw, Dealing, Acceptance, Blinded, Head, CertificateRequest) under its own domain. The bytes in
  * out_signed->body are the record from here on: store and send those, never a new encoding. Free
  * with AUTO_FORMAT. INVALID as format_pack; NO_MEMORY. */
 MUST_CHECK result format_sign(const struct sign_key *key, const void *record,
@@ -90,6 +90,8 @@ MUST_CHECK result format_open_revocation(const Myelin__Signed *record, const uin
                                          Myelin__Revocation **out_revocation);
 MUST_CHECK result format_open_removal(const Myelin__Signed *record, const uint8_t identity[32],
                                       Myelin__Removal **out_removal);
+MUST_CHECK result format_open_deletion(const Myelin__Signed *record, const uint8_t identity[32],
+                                       Myelin__Deletion **out_deletion);
 MUST_CHECK result format_open_receipt(const Myelin__Signed *record, const uint8_t identity[32],
                                       Myelin__Receipt **out_receipt);
 MUST_CHECK result format_open_draw(const Myelin__Signed *record, const uint8_t identity[32],
@@ -115,6 +117,7 @@ MUST_CHECK result format_parse_commit(struct view body, Myelin__Commit **out_com
 MUST_CHECK result format_parse_forward(struct view body, Myelin__Forward **out_forward);
 MUST_CHECK result format_parse_revocation(struct view body, Myelin__Revocation **out_revocation);
 MUST_CHECK result format_parse_removal(struct view body, Myelin__Removal **out_removal);
+MUST_CHECK result format_parse_deletion(struct view body, Myelin__Deletion **out_deletion);
 MUST_CHECK result format_parse_receipt(struct view body, Myelin__Receipt **out_receipt);
 MUST_CHECK result format_parse_draw(struct view body, Myelin__Draw **out_draw);
 MUST_CHECK result format_parse_dealing(struct view body, Myelin__Dealing **out_dealing);
@@ -136,6 +139,8 @@ MUST_CHECK result format_parse_prepare_put(struct view wire, Myelin__PreparePut 
 /* The messages inside are for the functions above and below to parse. */
 MUST_CHECK result format_parse_whole_put(struct view wire, Myelin__WholePut **out_put);
 MUST_CHECK result format_parse_whole_answer(struct view wire, Myelin__WholeAnswer **out_answer);
+MUST_CHECK result format_parse_delete_objects(struct view wire,
+                                              Myelin__DeleteObjects **out_objects);
 MUST_CHECK result format_parse_image_answer(struct view wire, Myelin__ImageAnswer **out_answer);
 MUST_CHECK result format_parse_image_page(struct view wire, Myelin__ImagePage **out_page);
 MUST_CHECK result format_parse_manifest_page(struct view wire, Myelin__ManifestPage **out_page);

@@ -50,6 +50,7 @@ enum {
     FORMAT_CERTIFICATE_MAX = 8 << 10, /* DER */
     FORMAT_OBJECTS_MAX = 4096,        /* objects in a put */
     FORMAT_WHOLE_OBJECTS_MAX = 256,   /* in one that comes in one request */
+    FORMAT_DELETIONS_MAX = 256,       /* objects that are deleted in one request */
     FORMAT_PAGE_ENTRIES_MAX = 4096,   /* entries in a page */
     FORMAT_RECIPIENTS_MAX = 4096,     /* active forwards of an image */
     FORMAT_CHECKED_MAX = 65536,       /* objects in a CheckAnswer */
@@ -87,6 +88,7 @@ enum {
     FORMAT_LIMIT_FORWARD = 4 << 10,
     FORMAT_LIMIT_REVOCATION = 4 << 10,
     FORMAT_LIMIT_REMOVAL = 4 << 10,
+    FORMAT_LIMIT_DELETION = 1 << 10,
     FORMAT_LIMIT_RECEIPT = 4 << 10,
     FORMAT_LIMIT_DRAW = 32 << 10,
     FORMAT_LIMIT_DEALING = 72 << 10,
@@ -105,6 +107,7 @@ enum {
     FORMAT_LIMIT_PREPARE_PUT = 32 << 20,
     FORMAT_LIMIT_WHOLE_PUT = 1 << 20, /* larger puts go step by step */
     FORMAT_LIMIT_WHOLE_ANSWER = 80 << 10,
+    FORMAT_LIMIT_DELETE_OBJECTS = FORMAT_DELETIONS_MAX * (FORMAT_LIMIT_DELETION + 128),
     FORMAT_LIMIT_IMAGE_ANSWER = 80 << 10,
     FORMAT_LIMIT_SYMBOL_ANSWER = 32 << 10,
     FORMAT_LIMIT_CHECK_ANSWER = 4 << 20,

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "format/hash.h"
+#include "storage/deletion.h"
 #include "storage/image.h"
 #include "storage/put_record.h"
 #include "storage/storage_state.h"
@@ -80,15 +81,18 @@ static int compare_ids(const void *a, const void *b) {
 
 static result list_objects(struct storage *storage, const struct image_id *image,
                            struct object_list *list) {
+    AUTO_NAMES struct store_names deleted = {0};
+    TRY(deletion_list(storage, image, &deleted));
     TRY(add_recorded(storage, image, list));
     TRY(add_names(storage, image, PLACE_MANIFEST_SUFFIX, list));
     TRY(add_names(storage, image, PLACE_SLICES_SUFFIX, list));
     if (list->count == 0)
         return OK;
     qsort(list->ids, list->count, sizeof *list->ids, compare_ids);
-    size_t kept = 1;
-    for (size_t i = 1; i < list->count; i++)
-        if (compare_ids(&list->ids[i], &list->ids[kept - 1]) != 0)
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if ((kept == 0 || compare_ids(&list->ids[i], &list->ids[kept - 1]) != 0) &&
+            !deletion_list_has(&deleted, &list->ids[i]))
             list->ids[kept++] = list->ids[i];
     list->count = kept < FORMAT_CHECKED_MAX ? kept : FORMAT_CHECKED_MAX;
     return OK;

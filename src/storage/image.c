@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "format/hash.h"
+#include "storage/deletion.h"
 #include "storage/forward.h"
 #include "storage/put_record.h"
 #include "storage/record.h"
@@ -184,20 +185,26 @@ result image_slot(struct storage *storage, char *const servers[], size_t count,
     return OK;
 }
 
+static uint64_t left_of(uint64_t all, uint64_t gone) {
+    return all > gone ? all - gone : 0;
+}
+
 result image_totals(struct storage *storage, const struct image_id *image,
                     struct image_totals *out_totals) {
-    AUTO_NAMES struct store_names names = {0};
-    struct image_totals totals = {0};
+    AUTO_NAMES struct store_names names = {0}, deleted = {0};
+    struct image_totals totals = {0}, gone;
     TRY(store_list(storage->store, place_image(image).key, PLACE_PUT_SUFFIX, "", &names));
+    TRY(deletion_list(storage, image, &deleted));
     for (size_t i = 0; i < names.count; i++) {
         struct short_id put;
         AUTO_PUT_RECORD struct put_record record = {0};
         if (short_id_parse("a put", names.names[i], &put) != OK)
             continue;
         TRY(put_record_get(storage->store, place_of_put(image, &put).key, &record));
-        totals.objects += record.object_count;
-        totals.sealed_bytes += record.sealed_bytes;
-        totals.symbol_bytes += record.symbol_bytes;
+        TRY(deletion_totals(storage, image, &deleted, record.objects, record.object_count, &gone));
+        totals.objects += left_of(record.object_count, gone.objects);
+        totals.sealed_bytes += left_of(record.sealed_bytes, gone.sealed_bytes);
+        totals.symbol_bytes += left_of(record.symbol_bytes, gone.symbol_bytes);
     }
     *out_totals = totals;
     return OK;

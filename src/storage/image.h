@@ -121,7 +121,7 @@ MUST_CHECK result image_coefficients(struct storage *storage, const struct image
 MUST_CHECK result image_slot(struct storage *storage, char *const servers[], size_t count,
                              uint32_t *out_slot);
 
-/* Sums over the puts of an image. */
+/* Sums over the puts of an image, without what was deleted. */
 struct image_totals {
     uint64_t objects;
     uint64_t sealed_bytes;

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "format/hash.h"
+#include "storage/deletion.h"
 #include "storage/image.h"
 #include "storage/storage_state.h"
 
@@ -38,6 +39,17 @@ static result may_read(struct storage *storage, const struct storage_caller *cal
                            &owner);
 }
 
+/* Why there is nothing to serve of an object. */
+static result fail_lost(struct storage *storage, const struct image_id *image,
+                        const struct short_id *object, bool has_manifest) {
+    if (deletion_is_here(storage, image, object))
+        return FAIL(NOT_FOUND, "%s: object %s was deleted by its owner", storage->server,
+                    object->hex);
+    return has_manifest ? FAIL(NOT_FOUND, "%s has lost the slices of object %s, or never had them",
+                               storage->server, object->hex)
+                        : FAIL(NOT_FOUND, "%s has no object %s", storage->server, object->hex);
+}
+
 /* For who may read. */
 static result open_served(struct storage *storage, const struct image_id *image,
                           const struct short_id *object, uint32_t slot, struct served *out_served) {
@@ -45,17 +57,14 @@ static result open_served(struct storage *storage, const struct image_id *image,
     struct slot_choice choice;
     result got = image_manifest(storage, image, object, NULL, &manifest);
     if (got == NOT_FOUND)
-        return FAIL(NOT_FOUND, "%s has no object %s", storage->server, object->hex);
+        return fail_lost(storage, image, object, false);
     TRY(got);
     slots_choose(storage, manifest->servers, manifest->n_servers, format_view(manifest->tau), slot,
                  &choice);
     got = NOT_FOUND;
     for (unsigned i = 0; i < choice.count && got == NOT_FOUND; i++)
         got = open_slot(storage, image, object, manifest, choice.slots[i], out_served);
-    return got == NOT_FOUND
-               ? FAIL(NOT_FOUND, "%s has lost the slices of object %s, or never had them",
-                      storage->server, object->hex)
-               : got;
+    return got == NOT_FOUND ? fail_lost(storage, image, object, true) : got;
 }
 
 result image_open_symbol(struct storage *storage, const struct storage_caller *caller,

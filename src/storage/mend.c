@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "storage/deletion.h"
 #include "storage/forward.h"
 #include "storage/mend_private.h"
 #include "storage/put.h"
@@ -177,12 +178,25 @@ result mend_check_standing(struct mending *m) {
     return OK;
 }
 
-result mend_publish(struct mending *m, const char *staged, const char *key) {
+/* `object`: whose slices they are; NULL: it is something else. */
+static result publish(struct mending *m, const char *staged, const char *key,
+                      const struct short_id *object) {
     AUTO_IMAGE_LOCK struct image_lock lock = {0};
     image_lock_write(m->storage, m->image, &lock);
     TRY(mend_check_standing(m));
+    if (object != NULL && deletion_is_here(m->storage, m->image, object))
+        return OK;
     TRY(store_publish(m->storage->store, staged, key));
     return store_sync_names(m->storage->store, place_image(m->image).key);
+}
+
+result mend_publish(struct mending *m, const char *staged, const char *key) {
+    return publish(m, staged, key, NULL);
+}
+
+result mend_publish_slices(struct mending *m, const char *staged, const struct short_id *object,
+                           uint32_t slot) {
+    return publish(m, staged, place_of_slices(m->image, object, slot).key, object);
 }
 
 /* ------------------------------------------------------------------ who may ask */
@@ -219,6 +233,22 @@ static bool time_is_up(const struct mending *m) {
            m->storage->steady_ms() - m->started_ms >= m->options->enough_ms;
 }
 
+static result mend_slots(struct mending *m, struct mend_object *object) {
+    for (size_t j = 0; j < m->slot_count; j++) {
+        if (m->slots[j] >= object->manifest->n_servers)
+            continue;
+        if (!object->is_committed && !object->is_here) {
+            TRY(mend_note(m, &object->id, m->slots[j], MEND_FAILED,
+                          FAIL(QUORUM, "the commit of put %s is not known, or not all of it",
+                               object->put.hex)));
+            continue;
+        }
+        TRY(mend_object_slot(m, object, m->slots[j]));
+    }
+    return OK;
+}
+
+/* Of an object that was deleted the manifest is all that should be here. */
 static result mend_objects(struct mending *m) {
     for (size_t i = 0; i < m->object_count; i++) {
         struct mend_object *object = &m->objects[i];
@@ -227,17 +257,8 @@ static result mend_objects(struct mending *m) {
             continue;
         if (m->report->is_unfinished)
             return OK;
-        for (size_t j = 0; j < m->slot_count; j++) {
-            if (m->slots[j] >= object->manifest->n_servers)
-                continue;
-            if (!object->is_committed && !object->is_here) {
-                TRY(mend_note(m, &object->id, m->slots[j], MEND_FAILED,
-                              FAIL(QUORUM, "the commit of put %s is not known, or not all of it",
-                                   object->put.hex)));
-                continue;
-            }
-            TRY(mend_object_slot(m, object, m->slots[j]));
-        }
+        if (!mend_is_deleted(m, &object->id))
+            TRY(mend_slots(m, object));
         if (object->is_committed)
             TRY(mend_publish_manifest(m, object));
         m->report->after = object->id;
@@ -251,6 +272,7 @@ static result mend_objects(struct mending *m) {
 static result mend_all(struct mending *m) {
     TRY(mend_find_records(m));
     TRY(mend_bring_commits(m));
+    TRY(mend_publish_deletions(m));
     if (m->options->after == NULL) {
         TRY(mend_publish_envelope(m));
         for (size_t i = 0; i < m->slot_count; i++)
@@ -290,6 +312,9 @@ static void mending_clean_up(struct mending *m) {
     for (size_t i = 0; i < m->put_count; i++)
         bytes_free(&m->puts[i].commit);
     free(m->puts);
+    for (size_t i = 0; i < m->deletion_count; i++)
+        format_free(m->deletions[i].record);
+    free(m->deletions);
     free(m);
 }
 

@@ -44,7 +44,7 @@ static result check_holder(struct mending *m, uint32_t slot) {
     /* One that is here counts, whether its put's commit can be shown now or not. */
     for (size_t i = 0; i < m->object_count; i++)
         if ((m->objects[i].is_committed || m->objects[i].is_here) &&
-            !names_object(answer, &m->objects[i].id))
+            !mend_is_deleted(m, &m->objects[i].id) && !names_object(answer, &m->objects[i].id))
             return FAIL(NOT_FOUND, "%s does not have slot %u of object %s yet", holder, slot,
                         m->objects[i].id.hex);
     return OK;
@@ -95,6 +95,8 @@ static result drop_files(struct mending *m, uint32_t slot) {
 /* Without a slot of the image there is no reason to have anything of it. */
 static result drop_image(struct mending *m) {
     result kept = mend_check_forwards_kept(m);
+    if (kept == OK)
+        kept = mend_check_deletions_kept(m);
     if (kept != OK) {
         log_event(LOG_INFO, "image-kept", "image=%s reason=\"%s\"", m->image->hex, error_text());
         m->report->moving++;

@@ -85,20 +85,42 @@ static result copy_signed(const Myelin__Signed *record, Myelin__Signed **out_cop
     return format_parse_signed(bytes_view(&wire), out_copy);
 }
 
-/* A page's last object, where the next one goes on. */
-static result add_page(struct mending *m, const Myelin__ManifestPage *page,
-                       struct short_id *out_last) {
+/* Records in ascending order behind `last`, which becomes the last one. */
+static result follow(struct short_id *last, ProtobufCBinaryData object) {
+    struct short_id id;
+    TRY(short_id_from(format_view(object), &id));
+    if (strcmp(id.hex, last->hex) <= 0)
+        return FAIL(PROTOCOL, "objects out of order");
+    *last = id;
+    return OK;
+}
+
+result mend_end_of_page(const Myelin__ManifestPage *page, struct short_id *last) {
+    struct short_id manifests = *last, deletions = *last;
+    for (size_t i = 0; i < page->n_manifest; i++) {
+        AUTO_FORMAT Myelin__Manifest *manifest = NULL;
+        TRY(format_parse_manifest(format_view(page->manifest[i]->body), &manifest));
+        TRY(follow(&manifests, manifest->object));
+    }
+    for (size_t i = 0; i < page->n_deletion; i++) {
+        AUTO_FORMAT Myelin__Deletion *deletion = NULL;
+        TRY(format_parse_deletion(format_view(page->deletion[i]->body), &deletion));
+        TRY(follow(&deletions, deletion->object));
+    }
+    *last = strcmp(manifests.hex, deletions.hex) > 0 ? manifests : deletions;
+    return OK;
+}
+
+static result add_page(struct mending *m, const Myelin__ManifestPage *page) {
     for (size_t i = 0; i < page->n_manifest; i++) {
         AUTO_FORMAT Myelin__Signed *record = NULL;
-        AUTO_FORMAT Myelin__Manifest *manifest = NULL;
-        struct short_id id;
         TRY(copy_signed(page->manifest[i], &record));
-        TRY(format_parse_manifest(format_view(record->body), &manifest));
-        TRY(short_id_from(format_view(manifest->object), &id));
-        if (strcmp(id.hex, out_last->hex) <= 0)
-            return FAIL(PROTOCOL, "objects out of order");
         TRY(add_manifest(m, &record, false));
-        *out_last = id;
+    }
+    for (size_t i = 0; i < page->n_deletion; i++) {
+        AUTO_FORMAT Myelin__Signed *record = NULL;
+        TRY(copy_signed(page->deletion[i], &record));
+        TRY(mend_add_deletion(m, &record, false));
     }
     return OK;
 }
@@ -110,7 +132,8 @@ result mend_server_manifests(struct mending *m, unsigned server) {
         AUTO_FORMAT Myelin__ManifestPage *page = NULL;
         TRY(mend_ask_page(m, server, "objects", last.hex, &wire));
         TRY(format_parse_manifest_page(bytes_view(&wire), &page));
-        TRY(add_page(m, page, &last));
+        TRY(mend_end_of_page(page, &last));
+        TRY(add_page(m, page));
         more = page->more;
     }
     return OK;

@@ -194,8 +194,7 @@ static result write_staged(struct repairing *r, bool all_good) {
 
 static result remake(struct repairing *r) {
     TRY(write_staged(r, slices_are_good(r)));
-    struct place place = place_of_slices(r->m->image, &r->object->id, r->slot);
-    return mend_publish(r->m, r->staged.key, place.key);
+    return mend_publish_slices(r->m, r->staged.key, &r->object->id, r->slot);
 }
 
 /* Its manifest is here, and a file of the right length. */

@@ -34,6 +34,13 @@ struct mend_object {
     bool is_committed; /* its put's commit is known, and names it */
 };
 
+/* A verified deletion. */
+struct mend_deletion {
+    struct short_id object;
+    Myelin__Signed *record;
+    bool is_here;
+};
+
 /* A put's record as it will stand here. */
 struct mend_put {
     struct short_id id;
@@ -71,6 +78,8 @@ struct mending {
     size_t object_count, object_capacity;
     struct mend_put *puts;
     size_t put_count;
+    struct mend_deletion *deletions; /* ascending ids */
+    size_t deletion_count, deletion_capacity;
 
     uint32_t slots[FORMAT_SERVERS_MAX]; /* of the image, to be here */
     size_t slot_count;
@@ -99,6 +108,9 @@ unsigned mend_holders(const struct mending *m, uint32_t slot, unsigned out_serve
 
 /* Moves a staged value into the image, under its write lock, where the image is still standing. */
 MUST_CHECK result mend_publish(struct mending *m, const char *staged, const char *key);
+/* The same for an object's slices, unless it was deleted meanwhile: then it is OK to have none. */
+MUST_CHECK result mend_publish_slices(struct mending *m, const char *staged,
+                                      const struct short_id *object, uint32_t slot);
 
 /* mend_gather.c: gather, removals, standing. */
 MUST_CHECK result mend_gather(struct mending *m);
@@ -127,6 +139,21 @@ void mend_lied(struct mending *m, unsigned server);
 MUST_CHECK result mend_own_manifests(struct mending *m);
 MUST_CHECK result mend_server_manifests(struct mending *m, unsigned server);
 
+/* What a page ends with, where the next one goes on: PROTOCOL where it does not ascend from
+ * `last`. */
+MUST_CHECK result mend_end_of_page(const Myelin__ManifestPage *page, struct short_id *last);
+
+/* mend_deletions.c: adds to m->deletions what this server has, or a record of another's, which it
+ * then takes over; one that is known, or of an earlier image, is passed over. INTEGRITY, PROTOCOL
+ * or INVALID for what does not verify. */
+MUST_CHECK result mend_own_deletions(struct mending *m);
+MUST_CHECK result mend_add_deletion(struct mending *m, Myelin__Signed **record, bool is_here);
+bool mend_is_deleted(const struct mending *m, const struct short_id *object);
+/* Deletions that are news here, and slices that go with them. */
+MUST_CHECK result mend_publish_deletions(struct mending *m);
+/* As mend_check_forwards_kept, of deletions; a holder that does not answer has none. */
+MUST_CHECK result mend_check_deletions_kept(struct mending *m);
+
 /* mend_commits.c: sorts the objects and fills m->puts; false where of some put not all is known. */
 MUST_CHECK result mend_find_commits(struct mending *m, bool *out_is_whole);
 MUST_CHECK result mend_bring_commits(struct mending *m);
@@ -136,6 +163,8 @@ bool mend_creates(const struct mending *m, const struct mend_put *put);
 
 /* mend_publish.c: nothing to do is OK. */
 MUST_CHECK result mend_publish_envelope(struct mending *m);
+MUST_CHECK result mend_publish_signed(struct mending *m, const char *name, const char *kind,
+                                      const Myelin__Signed *record);
 MUST_CHECK result mend_publish_manifest(struct mending *m, struct mend_object *object);
 MUST_CHECK result mend_publish_owner(struct mending *m);
 MUST_CHECK result mend_publish_puts(struct mending *m);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "format/hash.h"
+#include "storage/deletion.h"
 #include "storage/marks.h"
 #include "storage/mend_private.h"
 #include "storage/put_record.h"
@@ -17,8 +18,8 @@ static result stage(struct mending *m, const char *name, const char *kind, struc
     return store_sync(m->storage->store, place_mending(m->image).key);
 }
 
-static result publish_signed(struct mending *m, const char *name, const char *kind,
-                             const Myelin__Signed *record) {
+result mend_publish_signed(struct mending *m, const char *name, const char *kind,
+                           const Myelin__Signed *record) {
     AUTO_BYTES struct bytes body = {0};
     struct place staged;
     TRY(format_pack(record, &body));
@@ -62,7 +63,7 @@ result mend_publish_envelope(struct mending *m) {
     }
     if (m->is_here)
         return OK;
-    return publish_signed(m, PLACE_ENVELOPE, RECORD_ENVELOPE, m->record);
+    return mend_publish_signed(m, PLACE_ENVELOPE, RECORD_ENVELOPE, m->record);
 }
 
 result mend_publish_manifest(struct mending *m, struct mend_object *object) {
@@ -70,7 +71,7 @@ result mend_publish_manifest(struct mending *m, struct mend_object *object) {
     if (object->is_here)
         return OK;
     snprintf(name, sizeof name, "%s" PLACE_MANIFEST_SUFFIX, object->id.hex);
-    TRY(publish_signed(m, name, RECORD_MANIFEST, object->record));
+    TRY(mend_publish_signed(m, name, RECORD_MANIFEST, object->record));
     object->is_here = true;
     m->report->mended++;
     return OK;
@@ -131,7 +132,8 @@ result mend_publish_puts(struct mending *m) {
         TRY(put_record_put(m->storage->store, staged.key, &record));
         TRY(store_sync(m->storage->store, place_mending(m->image).key));
         TRY(mend_publish(m, staged.key, place_of_put(m->image, &put->id).key));
-        atomic_fetch_add(&m->storage->counters.symbol_bytes, record.symbol_bytes);
+        atomic_fetch_add(&m->storage->counters.symbol_bytes,
+                         deletion_bytes_left(m->storage, &record));
         put->is_here = true;
         m->report->mended++;
     }

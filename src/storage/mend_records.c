@@ -83,6 +83,7 @@ result mend_find_records(struct mending *m) {
     struct mend_asking asking = {0};
     bool is_whole;
     TRY(mend_own_manifests(m));
+    TRY(mend_own_deletions(m));
     TRY(mend_ask_differing(m, &asking, false, mend_server_manifests));
     TRY(mend_find_commits(m, &is_whole));
     if (!is_whole) {

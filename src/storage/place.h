@@ -89,6 +89,7 @@ struct place place_of_mending(const struct image_id *image, const char *name);
 
 #define PLACE_SLICES_SUFFIX   ".slices"
 #define PLACE_MANIFEST_SUFFIX ".manifest"
+#define PLACE_DELETION_SUFFIX ".deletion"
 #define PLACE_PUT_SUFFIX      ".put"
 #define PLACE_FORWARD_SUFFIX  ".forward"
 

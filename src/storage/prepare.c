@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "format/hash.h"
 #include "format/symbol.h"
+#include "storage/deletion.h"
 #include "storage/draw.h"
 #include "storage/image.h"
 #include "storage/put.h"
@@ -151,10 +152,11 @@ static result check_upload(struct preparation *p, const Myelin__Manifest *manife
     return OK;
 }
 
-/* A readable manifest that is here must be this very one. */
+/* A readable manifest that is here must be this very one, of an object that was not deleted. */
 static result check_manifest_here(const struct preparation *p, const struct short_id *object,
                                   const Myelin__Signed *record) {
     AUTO_FORMAT Myelin__Signed *here = NULL;
+    TRY(deletion_check_none(p->storage, &p->put->image, object));
     result got = image_manifest(p->storage, &p->put->image, object, &here, NULL);
     if (got == NOT_FOUND || got == INTEGRITY)
         return OK;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "storage/deletion.h"
 #include "storage/image.h"
 #include "storage/put.h"
 #include "storage/storage_state.h"
@@ -89,8 +90,10 @@ static result make_plan(struct storage *storage, const struct short_id *put,
         return FAIL(NO_MEMORY, "no memory to publish %zu objects", record->object_count);
     for (size_t i = 0; i < record->object_count; i++) {
         const struct short_id *object = &record->objects[i];
-        add_step(plan, STORE_MOVE, place_staged_object(put, object, PLACE_SLICES_SUFFIX),
-                 place_of_slices(image, object, slot));
+        /* Deleted since it was prepared: its slices go with the staging folder. */
+        if (!deletion_is_here(storage, image, object))
+            add_step(plan, STORE_MOVE, place_staged_object(put, object, PLACE_SLICES_SUFFIX),
+                     place_of_slices(image, object, slot));
         add_step(plan, STORE_MOVE, place_staged_object(put, object, PLACE_MANIFEST_SUFFIX),
                  place_of_object(image, object, PLACE_MANIFEST_SUFFIX));
     }
@@ -147,7 +150,7 @@ static void note_published(struct storage *storage, const struct short_id *put,
     if (news.image)
         atomic_fetch_add(&storage->counters.images, 1);
     if (news.put)
-        atomic_fetch_add(&storage->counters.symbol_bytes, record->symbol_bytes);
+        atomic_fetch_add(&storage->counters.symbol_bytes, deletion_bytes_left(storage, record));
     atomic_fetch_add(&storage->counters.committed, 1);
     log_event(LOG_INFO, "committed", "put=%s image=%s objects=%zu bytes=%llu", put->hex,
               record->image.hex, record->object_count, (unsigned long long)record->symbol_bytes);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "storage/deletion.h"
 #include "storage/image.h"
 #include "storage/put_table.h"
 #include "storage/removal.h"
@@ -33,6 +34,7 @@ static result check_envelope_free(struct storage *storage, const struct image_id
 static result check_object_free(struct storage *storage, const struct image_id *image,
                                 const struct short_id *put, const struct short_id *object) {
     AUTO_FORMAT Myelin__Manifest *manifest = NULL;
+    TRY(deletion_check_none(storage, image, object));
     result got = image_manifest(storage, image, object, NULL, &manifest);
     if (got == NOT_FOUND || got == INTEGRITY)
         return OK; /* new, or to be repaired */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "format/hash.h"
+#include "storage/deletion.h"
 #include "storage/forward.h"
 #include "storage/image.h"
 #include "storage/put_record.h"
@@ -60,6 +61,22 @@ static result add_manifests(struct storage *storage, const struct image_id *imag
     return OK;
 }
 
+static result add_deletions(struct storage *storage, const struct image_id *image,
+                            struct digest *digest) {
+    AUTO_NAMES struct store_names names = {0};
+    TRY(deletion_list(storage, image, &names));
+    for (size_t i = 0; i < names.count; i++) {
+        AUTO_FORMAT Myelin__Signed *record = NULL;
+        struct short_id object;
+        if (short_id_parse("an object", names.names[i], &object) != OK ||
+            deletion_get(storage, image, &object, &record) != OK)
+            continue;
+        add_text(digest, "deleted"); /* not its signature: two of one object are as good as one */
+        add_text(digest, object.hex);
+    }
+    return OK;
+}
+
 static result add_puts(struct storage *storage, const struct image_id *image,
                        struct digest *digest) {
     AUTO_NAMES struct store_names names = {0};
@@ -96,6 +113,8 @@ static result digest_of(struct storage *storage, const struct image_id *image,
     add_text(&digest, "myelin image state v1");
     add_envelope(storage, image, &digest);
     result added = add_manifests(storage, image, &digest);
+    if (added == OK)
+        added = add_deletions(storage, image, &digest);
     if (added == OK)
         added = add_puts(storage, image, &digest);
     if (added == OK)

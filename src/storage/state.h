@@ -26,7 +26,7 @@ MUST_CHECK result state_index(struct storage *storage, const struct storage_call
 /* ------------------------------------------------------------------ for src/storage */
 
 /* SHA-256 over what is signed and the same at every server that lacks nothing: envelope, manifests,
- * puts, forwards, revocations, removals. What is damaged here counts as lacking. */
+ * deletions, puts, forwards, revocations, removals. What is damaged here counts as lacking. */
 MUST_CHECK result state_digest(struct storage *storage, const struct image_id *image,
                                uint8_t out_digest[DIGEST_BYTES]);
 

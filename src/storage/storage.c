@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "storage/deletion.h"
 #include "storage/image.h"
 #include "storage/marks.h"
 #include "storage/put.h"
@@ -165,6 +166,8 @@ static void look_at_image(struct storage *storage, const struct image_id *image)
     storage->counters.images++;
     if (got == OK)
         mend_marks(storage, image, owner.name);
+    if (deletion_sweep(storage, image) != OK)
+        log_event(LOG_ERROR, "deletion", "image=%s %s", image->hex, error_text());
     if (image_totals(storage, image, &totals) != OK)
         log_event(LOG_ERROR, "damaged", "image=%s %s", image->hex, error_text());
     storage->counters.symbol_bytes += totals.symbol_bytes;

@@ -94,5 +94,6 @@ MUST_CHECK result storage_metric_append(struct bytes *out, const struct storage_
 #define RECORD_COEFFICIENTS "coefficients"
 #define RECORD_MANIFEST     "manifest"
 #define RECORD_REMOVAL      "removal"
+#define RECORD_DELETION     "deletion"
 
 #endif

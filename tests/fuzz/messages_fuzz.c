@@ -62,6 +62,8 @@ static const ProtobufCMessageDescriptor *const descriptors[] = {
     &myelin__repair_answer__descriptor,
     &myelin__whole_put__descriptor,
     &myelin__whole_answer__descriptor,
+    &myelin__deletion__descriptor,
+    &myelin__delete_objects__descriptor,
 };
 
 static void check_accepted(const ProtobufCMessage *message, struct view wire) {

@@ -1,7 +1,7 @@
 /* Requests to a storage server in any order: puts that race and break off, forwards, removals,
- * restarts. Whatever comes, strangers read nothing, and what an owner can read is whole, also after
- * a restart. */
-#include "storage_fixture.h"
+ * deletions, restarts. Whatever comes, strangers read nothing, what an owner can read is whole, and
+ * what he deleted has no slices, also after a restart. */
+#include "storage_deletion.h"
 
 #include "sequence.h"
 #include "storaged/routes.h"
@@ -134,6 +134,8 @@ static void make_body(const struct step *step, const struct server_route *route,
         make_revocation(draft, recipient_of(step, draft), serial, out);
     else if (strcmp(last, "/{image}") == 0 && strcmp(route->method, "DELETE") == 0)
         make_removal(draft, serial, out);
+    else if (strcmp(last, "/objects") == 0 && strcmp(route->method, "DELETE") == 0)
+        make_deletions(draft, 1 + step->object % draft->object_count, serial, out);
 }
 
 /* Mending and metrics need the scrub, which runs by itself. */
@@ -210,10 +212,22 @@ static void check_image(const struct draft *draft) {
             abort();
 }
 
+static void check_deleted(const struct draft *draft) {
+    for (size_t i = 0; i < draft->object_count; i++) {
+        struct place place = place_of_slices(&draft->image, &draft->objects[i].id, FIXTURE_SLOT);
+        uint64_t bytes;
+        if (deletion_is_here(self.fixture->storage, &draft->image, &draft->objects[i].id) &&
+            store_size(self.fixture->store, place.key, &bytes) == OK)
+            abort();
+    }
+}
+
 static void check_end(void) {
     for (size_t i = 0; i < DRAFTS; i++)
-        if (is_readable(&self.drafts[i]))
+        if (is_readable(&self.drafts[i])) {
             check_image(&self.drafts[i]);
+            check_deleted(&self.drafts[i]);
+        }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

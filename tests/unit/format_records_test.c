@@ -213,6 +213,11 @@ static void small_records_rules(void **state) {
     REMOVAL(m.owner = no_name, "removal: owner");
     REMOVAL(m.tau.len = 1, "tau");
     REMOVAL(m.serial_ms = year_10000, "serial_ms");
+#define DELETION(breach, text) REFUSES(Myelin__Deletion, sample_deletion(), breach, text)
+    DELETION(m.owner = bad_name, "deletion: owner");
+    DELETION(m.tau.len = 95, "tau");
+    DELETION(m.object.len = 15, "object");
+    DELETION(m.serial_ms = year_10000, "serial_ms");
 #define RECEIPT(breach, text) REFUSES(Myelin__Receipt, sample_receipt(), breach, text)
     RECEIPT(m.server = bad_name, "receipt: server");
     RECEIPT(m.put.len = 15, "put");

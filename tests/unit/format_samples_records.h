@@ -120,6 +120,15 @@ static inline Myelin__Removal sample_removal(void) {
     return m;
 }
 
+static inline Myelin__Deletion sample_deletion(void) {
+    Myelin__Deletion m = MYELIN__DELETION__INIT;
+    m.owner = sample_alice;
+    m.tau = sample_bytes(1, 96);
+    m.object = sample_bytes(2, 16);
+    m.serial_ms = 1700000000000;
+    return m;
+}
+
 static inline Myelin__Receipt sample_receipt(void) {
     Myelin__Receipt m = MYELIN__RECEIPT__INIT;
     m.server = sample_servers()[0];

@@ -128,6 +128,20 @@ static inline Myelin__ManifestPage sample_manifest_page(void) {
     unreadable[0].len = sizeof object;
     m.unreadable = unreadable;
     m.n_unreadable = 1;
+    static Myelin__Signed deletion, *deletions[1] = {&deletion};
+    deletion = *sample_signed();
+    m.deletion = deletions;
+    m.n_deletion = 1;
+    return m;
+}
+
+static inline Myelin__DeleteObjects sample_delete_objects(void) {
+    static Myelin__Signed *deletions[FORMAT_DELETIONS_MAX + 1];
+    Myelin__DeleteObjects m = MYELIN__DELETE_OBJECTS__INIT;
+    for (size_t i = 0; i < sizeof deletions / sizeof *deletions; i++)
+        deletions[i] = sample_signed();
+    m.deletion = deletions;
+    m.n_deletion = 2;
     return m;
 }
 

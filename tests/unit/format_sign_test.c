@@ -42,6 +42,7 @@ static void domains_are_as_documented(void **state) {
     Myelin__Forward forward = sample_forward();
     Myelin__Revocation revocation = sample_revocation();
     Myelin__Removal removal = sample_removal();
+    Myelin__Deletion deletion = sample_deletion();
     Myelin__Receipt receipt = sample_receipt();
     Myelin__Draw draw = sample_draw();
     Myelin__CertificateRequest request = sample_certificate_request();
@@ -54,6 +55,7 @@ static void domains_are_as_documented(void **state) {
         {&forward, "myelin forward v1"},   {&revocation, "myelin revocation v1"},
         {&removal, "myelin removal v1"},   {&receipt, "myelin receipt v1"},
         {&draw, "myelin draw v1"},         {&request, "myelin request v1"},
+        {&deletion, "myelin deletion v1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         AUTO_FORMAT Myelin__Signed *record = NULL;

@@ -129,7 +129,14 @@ static void storage_answer_rules(void **state) {
     IMAGES(m.image[0]->recipient[0] = bad_name, "image[0]: recipient: 'Alice'");
 #define MANIFESTS(breach, text) REFUSES(Myelin__ManifestPage, sample_manifest_page(), breach, text)
     MANIFESTS(m.manifest[0]->signature.len = 1, "manifest_page: 0: manifest: signature");
-    MANIFESTS((m.n_manifest = 0, m.more = 1), "manifest: 0 of them");
+    MANIFESTS((m.n_manifest = m.n_deletion = 0, m.more = 1), "manifest: 0 of them");
+    ACCEPTS(Myelin__ManifestPage, sample_manifest_page(), (m.n_manifest = 0, m.more = 1));
+    MANIFESTS(m.deletion[0]->signature.len = 1, "deletion: signature");
+#define DELETIONS(breach, text)                                                                    \
+    REFUSES(Myelin__DeleteObjects, sample_delete_objects(), breach, text)
+    DELETIONS(m.n_deletion = 0, "delete_objects: deletion: 0 of them");
+    DELETIONS(m.n_deletion = FORMAT_DELETIONS_MAX + 1, "deletion: 257 of them");
+    DELETIONS(m.deletion[1]->body.len = 0, "deletion: body");
     MANIFESTS(m.unreadable[0].len = 15, "manifest_page: unreadable");
 #define INBOX(breach, text) REFUSES(Myelin__InboxPage, sample_inbox_page(), breach, text)
     INBOX(m.entry[0]->forward = NULL, "inbox_page: entry[0]: forward: missing");

@@ -27,6 +27,8 @@ static void visit_records(visit each) {
     each(&revocation);
     Myelin__Removal removal = sample_removal();
     each(&removal);
+    Myelin__Deletion deletion = sample_deletion();
+    each(&deletion);
     Myelin__Receipt receipt = sample_receipt();
     each(&receipt);
     Myelin__Draw draw = sample_draw();
@@ -74,6 +76,8 @@ static void visit_messages(visit each) {
     each(&whole);
     Myelin__WholeAnswer receipts = sample_whole_answer();
     each(&receipts);
+    Myelin__DeleteObjects deletions = sample_delete_objects();
+    each(&deletions);
     Myelin__ImageAnswer image = sample_image_answer();
     each(&image);
     Myelin__ImagePage images = sample_image_page();
