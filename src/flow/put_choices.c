@@ -168,3 +168,9 @@ result put_choices_add_envelope(struct put_choices *choices, unsigned slot,
     const struct adding adding = {.choices = choices, .envelope = rows};
     return add_slot(&adding, slot, "Zr");
 }
+
+void put_choices_forget_bulk(struct put_choices *choices) {
+    for (size_t i = 0; i < span_count(choices); i++)
+        while (choices->bulk[i].rank > 0)
+            code_span_drop(&choices->bulk[i]);
+}

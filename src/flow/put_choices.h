@@ -48,4 +48,7 @@ MUST_CHECK result put_choices_add_bulk(struct put_choices *choices, unsigned slo
 MUST_CHECK result put_choices_add_envelope(struct put_choices *choices, unsigned slot,
                                            const struct scalar *const rows[]);
 
+/* All slots' rows over GF(2^8) are to be added anew. */
+void put_choices_forget_bulk(struct put_choices *choices);
+
 #endif

@@ -1,5 +1,6 @@
 #include "flow/put_draw.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -247,26 +248,58 @@ static result choose_symbol(struct draws *draws, struct put_choices *choices, un
 
 typedef result (*draws_choose)(struct draws *draws, struct put_choices *choices, unsigned slot);
 
-static result settle(struct draws *draws, struct put_choices *choices, unsigned slot,
-                     draws_choose choose, draws_again again, void *context) {
-    const struct drawn *drawn = &draws->drawn[slot];
+struct settling {
+    struct draws *draws;
+    struct put_choices *choices;
+    draws_again again;
+    void *context;
+    unsigned vain_most; /* a slot may draw again so often */
+    bool is_stuck;      /* one did, for nothing */
+};
+
+static result settle(struct settling *settling, unsigned slot, draws_choose choose) {
+    const struct drawn *drawn = &settling->draws->drawn[slot];
+    unsigned vain = 0;
     result chosen;
-    while ((chosen = choose(draws, choices, slot)) == CRYPTO) {
+    while ((chosen = choose(settling->draws, settling->choices, slot)) == CRYPTO) {
         if (drawn->is_own && drawn->draw >= DRAWS_MAX)
             return FAIL(CRYPTO,
                         "no coefficients were found with which any %u of %u storage servers decode:"
                         " put again, or with more copies of each block",
-                        draws->k, draws->n);
-        TRY(again(context, slot, choose == choose_symbol));
+                        settling->draws->k, settling->draws->n);
+        settling->is_stuck = vain++ == settling->vain_most;
+        if (settling->is_stuck)
+            return OK;
+        TRY(settling->again(settling->context, slot, choose == choose_symbol));
     }
     return chosen;
 }
 
+/* Rows that fit to each other may leave none to a slot that holds few blocks, or very few. */
+static result settle_rows(struct settling *settling, unsigned turn) {
+    settling->is_stuck = false;
+    settling->vain_most = turn + 1 < DRAWS_TURNS ? DRAWS_VAIN : UINT_MAX;
+    put_choices_forget_bulk(settling->choices);
+    for (unsigned slot = 0; slot < settling->draws->n && !settling->is_stuck; slot++) {
+        if (turn > 0)
+            TRY(settling->again(settling->context, slot, false));
+        TRY(settle(settling, slot, choose_row));
+    }
+    return OK;
+}
+
 result draws_settle(struct draws *draws, struct put_choices *choices, draws_again again,
                     void *context) {
-    for (unsigned slot = 0; slot < draws->n; slot++) {
-        TRY(settle(draws, choices, slot, choose_symbol, again, context));
-        TRY(settle(draws, choices, slot, choose_row, again, context));
-    }
+    struct settling settling = {.draws = draws,
+                                .choices = choices,
+                                .again = again,
+                                .context = context,
+                                .vain_most = UINT_MAX};
+    for (unsigned slot = 0; slot < draws->n; slot++)
+        TRY(settle(&settling, slot, choose_symbol));
+    unsigned turn = 0;
+    do
+        TRY(settle_rows(&settling, turn++));
+    while (settling.is_stuck);
     return OK;
 }

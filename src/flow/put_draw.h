@@ -7,7 +7,7 @@
  *                      coefficients for its blocks alone, and is the envelope's symbol what they
  *                      make of the ciphertexts?
  *     draws_settle     in the order of slots: do any k of the servers decode in both fields? Where
- *                      they do not, the server that came last draws again.
+ *                      they do not, the server that came last draws again; then all.
  *
  * For a server that takes no part, the owner draws (draws_own), so that its symbol can be made for
  * it later, by repair.
@@ -21,8 +21,10 @@
 #include "format/format.h"
 #include "scheme/codeword.h"
 
-/* One server may draw so often; DRAWS_ROWS rows each time but the first. */
-enum { DRAWS_MAX = 128, DRAWS_ROWS = FORMAT_DRAWN_ROWS_MAX };
+/* One server may draw DRAWS_MAX times; DRAWS_ROWS rows each time but the first. Where one has drawn
+ * DRAWS_VAIN times and none of its rows fits to those of the slots before, all draw again, so that
+ * there are DRAWS_TURNS. */
+enum { DRAWS_MAX = 128, DRAWS_VAIN = 32, DRAWS_TURNS = 4, DRAWS_ROWS = FORMAT_DRAWN_ROWS_MAX };
 
 struct drawn {
     uint32_t draw; /* 0: none yet */

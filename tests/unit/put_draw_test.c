@@ -392,6 +392,50 @@ static void coefficients_without_an_envelope(void **state) {
 
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, world_open, world_close)
 
+/* ------------------------------------------------------------------ rows that leave none */
+
+enum { NARROW = 3 };
+
+static struct narrow {
+    struct put_assignment assignment;
+    struct draws draws;
+    uint8_t rows[NARROW * NARROW];
+    unsigned again;
+} narrow;
+
+static result draw_own_again(void *context, unsigned slot, bool with_symbol) {
+    (void)context;
+    narrow.again++;
+    return draws_own(&narrow.draws, slot, with_symbol);
+}
+
+static void draw_first(unsigned slot, const uint8_t row[NARROW]) {
+    assert_int_equal(draws_own(&narrow.draws, slot, false), OK);
+    narrow.draws.drawn[slot].row_count = 1;
+    memcpy(narrow.draws.drawn[slot].candidates, row, NARROW);
+}
+
+/* Slot 2 holds one block, so its row is one alone, and the rows of the others are such that it is
+ * in their span: however often it draws. */
+static void rows_that_leave_none_to_another_are_drawn_anew(void **state) {
+    (void)state;
+    narrow = (struct narrow){
+        .assignment = {.n = NARROW,
+                       .k = NARROW,
+                       .held = {{3, {0, 1, 2}}, {3, {0, 1, 2}}, {1, {2}}}},
+        .draws = {.n = NARROW, .k = NARROW, .assignment = &narrow.assignment, .rows = narrow.rows},
+    };
+    draw_first(0, (const uint8_t[]){1, 1, 1});
+    draw_first(1, (const uint8_t[]){1, 1, 2});
+    draw_first(2, (const uint8_t[]){0, 0, 1});
+    AUTO_PUT_CHOICES struct put_choices choices = {0};
+    assert_int_equal(put_choices_init(NARROW, NARROW, &choices), OK);
+    assert_int_equal(draws_settle(&narrow.draws, &choices, draw_own_again, NULL), OK);
+    assert_true(narrow.again >= DRAWS_VAIN + NARROW);
+    assert_true(code_decodable(NARROW, narrow.rows));
+    draws_clean_up(&narrow.draws);
+}
+
 int main(void) {
     if (secret_start() != OK)
         return 1;
@@ -406,6 +450,7 @@ int main(void) {
         IN_WORLD(replayed_draws_are_refused),
         IN_WORLD(a_symbol_that_changes_is_refused),
         IN_WORLD(coefficients_without_an_envelope),
+        cmocka_unit_test(rows_that_leave_none_to_another_are_drawn_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
