@@ -80,7 +80,7 @@ def heading(text):
 
 
 def sent(node):
-    node.wait(lambda: node.get("/myelin/status")["Spool"]["Attachments"] == 0, timeout=120)
+    node.wait(lambda: node.get("/myelin/status")["Spool"]["Attachments"] == 0, within=120)
 
 
 def bench_store(bench):

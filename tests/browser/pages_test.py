@@ -70,7 +70,7 @@ def browse(name, **given):
     """Runs a script in Chromium with what it is given."""
     SCREENSHOTS.mkdir(exist_ok=True)
     done = subprocess.run(["node", str(HERE / name), json.dumps({"screenshots": str(SCREENSHOTS), **given})],
-                          capture_output=True, text=True, timeout=400, env={**os.environ, "HOME": "/tmp"})
+                          capture_output=True, text=True, timeout=240 if "asan" in str(BIN) else 120, env={**os.environ, "HOME": "/tmp"})
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-6000:]
     print(done.stdout)
 

@@ -38,6 +38,7 @@ class Cluster:
         self.home = self.folder / "home"
         self.shape = ["--storage", str(storage), "--k", str(k),
                       "--key", str(key), "--threshold", str(threshold)]
+        self.threshold = threshold
         self.passphrase = self.folder / "passphrase"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.passphrase.write_text("correct horse battery\n")

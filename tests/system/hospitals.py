@@ -71,9 +71,9 @@ class HospitalGateway(Gateway):
         with self.network:
             return super().spawn()
 
-    def start(self, timeout=60):
+    def start(self):
         with self.network:
-            return super().start(timeout)
+            return super().start()
 
     def request(self, *args, **more):
         with self.network:

@@ -11,6 +11,7 @@ import time
 
 import pytest
 from cluster import CORPORA
+from gateway import REMOVAL_S, SPOOL_S, TWICE_S
 from hospitals import Hospitals
 from orthanc_test import contents, ct_study, images, stored
 
@@ -68,7 +69,7 @@ def test_an_archive_is_moved_in_while_it_is_used_and_out_again(hospitals):
     while not migrate(node, 3)["IsDone"]:
         assert stored(node) == expected
     assert files(archive) == []
-    node.wait(lambda: images(hospitals.cluster).get(uid, {}).get("objects", 0) >= len(expected))
+    node.wait(lambda: images(hospitals.cluster).get(uid, {}).get("objects", 0) >= len(expected), SPOOL_S)
     node.kill()
     node.start()
     assert stored(node) == expected
@@ -82,7 +83,7 @@ def test_an_archive_is_moved_in_while_it_is_used_and_out_again(hospitals):
     assert stored(node) == expected | contents(other)
     assert migrate(node, Undo=True)["IsDone"]
     assert stored(node) == expected | contents(other)
-    node.wait(lambda: uid not in images(hospitals.cluster))
+    node.wait(lambda: uid not in images(hospitals.cluster), REMOVAL_S)
     node.stop()
     assert "ALARM" not in node.log()
     after = hospitals.plain("a", name="archive", http=8042, dicom=4242)
@@ -136,7 +137,7 @@ def test_a_compressed_archive_with_attachments_of_all_kinds_is_moved_in_and_out(
     # What Orthanc uncompresses becomes an image like any other.
     for instance in node.instances():
         assert node.request("POST", f"/instances/{instance}/attachments/dicom/uncompress", b"")[0] == 200
-    node.wait(lambda: images(hospitals.cluster).get(uid, {}).get("objects") == 4)
+    node.wait(lambda: images(hospitals.cluster).get(uid, {}).get("objects") == 4, TWICE_S)
     assert node.post("/myelin/forward", {"Study": one, "To": ["bob"]})["To"] == ["bob"]
     node.kill()
     node.start()
@@ -184,7 +185,7 @@ def test_a_new_index_in_postgresql_has_everything(hospitals, postgres):
     old.store(shared)
     expected = contents(folder) | contents(shared)
     listed = sorted(old.instances())
-    old.wait(lambda: old.get("/myelin/status")["Spool"]["Attachments"] == 0)
+    old.wait(lambda: old.get("/myelin/status")["Spool"]["Attachments"] == 0, SPOOL_S)
     old.stop()
 
     plugins = [*old.configuration["Plugins"], "/usr/share/orthanc/plugins/libOrthancPostgreSQLIndex.so"]
@@ -205,7 +206,7 @@ def test_a_new_index_in_postgresql_has_everything(hospitals, postgres):
     assert stored(node) == expected | contents(more)
     one = next(s for s in node.get("/studies") if node.get(f"/studies/{s}")["MainDicomTags"]["StudyInstanceUID"] == uid)
     node.delete(f"/studies/{one}")
-    node.wait(lambda: uid not in images(hospitals.cluster, "carol"))
+    node.wait(lambda: uid not in images(hospitals.cluster, "carol"), REMOVAL_S)
     assert stored(node) == contents(shared) | contents(more)
     assert "ALARM" not in node.log()
     node.stop()

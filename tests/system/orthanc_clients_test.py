@@ -10,6 +10,7 @@ import zipfile
 import pydicom
 import pytest
 from cluster import CORPORA
+from gateway import REMOVAL_S, SPOOL_S
 from hospitals import Hospitals
 from orthanc_test import contents, ct_study, stored
 
@@ -145,7 +146,7 @@ def test_dicomweb_client_stores_finds_and_retrieves_at_both_hospitals(hospitals,
     own_uid = ct_study.write_study(CORPORA / "Cranium.inv3", own, 3, f"{ct_study.STUDY}.55")
     both = {"stored": 3, "studies": seen(folder, uid) | seen(own, own_uid)}
     assert web_client(b, own) == both
-    b.wait(lambda: b.get("/myelin/status")["Spool"]["Attachments"] == 0)
+    b.wait(lambda: b.get("/myelin/status")["Spool"]["Attachments"] == 0, SPOOL_S)
     for node in (a, b):  # so that nothing is in memory
         node.kill()
         node.start()
@@ -202,7 +203,7 @@ def test_studies_are_anonymised_changed_merged_and_split(a, ct):
     a.start()
     everything = stored(a)
     assert len(everything) == 3 * SLICES and set(everything.values()) == pixels
-    a.wait(lambda: len(a.get("/myelin/images")) == 3)
+    a.wait(lambda: len(a.get("/myelin/images")) == 3, REMOVAL_S)
 
 
 def corpus():

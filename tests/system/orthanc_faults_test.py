@@ -12,6 +12,7 @@ import zipfile
 import pydicom
 import pytest
 from cluster import CORPORA
+from gateway import SERVERS_S, SPOOL_AGAIN_S, SPOOL_S
 from hospitals import K, KEY, STORAGE, THRESHOLD, Hospitals
 from orthanc_test import contents, ct_study, stored
 
@@ -60,7 +61,7 @@ def test_with_as_many_servers_dead_as_may_be_nothing_is_missing(hospitals, gatew
     a, b = gateway("a", "alice", policy="spool"), gateway("b", "bob")
     folder, uid = study(hospitals, 1)
     a.store(folder)
-    a.wait(lambda: a.get("/myelin/status")["Spool"]["Attachments"] == 0)
+    a.wait(lambda: a.get("/myelin/status")["Spool"]["Attachments"] == 0, SPOOL_S)
     a.post("/myelin/forward", {"Study": a.get("/studies")[0], "To": ["bob"]})
     assert b.post("/myelin/accept", {"Owner": "alice", "Image": uid})["Imported"] == SLICES
     a.kill()
@@ -79,7 +80,7 @@ def test_with_all_servers_dead_the_spool_receives_and_readers_are_told(hospitals
     a, b = gateway("a", "alice", policy="spool"), gateway("b", "bob")
     folder, uid = study(hospitals, 3)
     a.store(folder)
-    a.wait(lambda: a.get("/myelin/status")["Spool"]["Attachments"] == 0)
+    a.wait(lambda: a.get("/myelin/status")["Spool"]["Attachments"] == 0, SPOOL_S)
     a.post("/myelin/forward", {"Study": a.get("/studies")[0], "To": ["bob"]})
     assert b.post("/myelin/accept", {"Owner": "alice", "Image": uid})["Imported"] == SLICES
     hospitals.cluster.down()
@@ -96,7 +97,7 @@ def test_with_all_servers_dead_the_spool_receives_and_readers_are_told(hospitals
     hospitals.cluster.up()
     b.wait(lambda: b.file(one) is not None)
     assert stored(b) == contents(folder)
-    a.wait(lambda: a.get("/myelin/status")["Spool"]["Attachments"] == 0)
+    a.wait(lambda: a.get("/myelin/status")["Spool"]["Attachments"] == 0, SPOOL_AGAIN_S)
     a.kill()
     a.start()
     assert stored(a) == contents(folder) | contents(late)
@@ -187,7 +188,7 @@ def test_a_study_that_cannot_be_had_whole_is_refused_or_broken_off(hospitals, ga
     status, why = a.request("GET", f"/instances/{first}/file")
     assert status == 503 and "too few of the servers" in json.loads(why)["Message"]
     assert a.request("GET", f"/dicom-web/studies/{uid}", headers={"Accept": "multipart/related"})[0] == 503
-    a.wait(lambda: a.request("GET", f"/studies/{one}/archive")[0] == 500)
+    a.wait(lambda: a.request("GET", f"/studies/{one}/archive")[0] == 500, SERVERS_S)
     for header in (a.state / "headers").glob("*/*"):
         header.unlink()
     assert a.request("GET", f"/dicom-web/studies/{uid}/instances")[0] == 503
@@ -288,7 +289,7 @@ def test_a_full_spool_disk_refuses_and_keeps_what_it_took(hospitals, gateway):
         a.start()
         assert stored(a) == taken
         hospitals.cluster.up()
-        a.wait(lambda: not list(spool.iterdir()))
+        a.wait(lambda: not list(spool.iterdir()), SPOOL_AGAIN_S)
         a.wait(lambda: a.store(folder, code=None) and len(a.instances()) == SLICES)
         assert stored(a) == contents(folder)
         a.kill()

@@ -6,7 +6,7 @@ import time
 import pydicom
 import pytest
 from cluster import CORPORA, Cluster
-from gateway import Gateway, enter_own_network
+from gateway import REMOVAL_S, SPOOL_AGAIN_S, SPOOL_S, Gateway, enter_own_network
 
 import pathlib
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "demo"))
@@ -77,7 +77,7 @@ def test_what_is_stored_comes_back_and_what_is_deleted_leaves_nothing(cluster, g
     node.store(folder)
     node.store(folder)  # again: Orthanc has them, nothing is stored twice
     assert stored(node) == contents(folder)
-    node.wait(lambda: images(cluster).get(uid, {}).get("objects") == SLICES)
+    node.wait(lambda: images(cluster).get(uid, {}).get("objects") == SLICES, SPOOL_S)
 
     # Tags cost no network: the servers may all be dead.
     cluster.freeze(*(f"storage-{i}" for i in range(1, 7)))
@@ -98,7 +98,7 @@ def test_what_is_stored_comes_back_and_what_is_deleted_leaves_nothing(cluster, g
     node.delete(f"/instances/{node.instances()[0]}")
     assert len(stored(node)) == SLICES - 1
     node.delete(f"/studies/{node.get('/studies')[0]}")
-    node.wait(lambda: uid not in images(cluster))
+    node.wait(lambda: uid not in images(cluster), REMOVAL_S)
     node.store(next(folder.iterdir()))
     assert len(stored(node)) == 1
     assert "ALARM" not in node.log()
@@ -148,7 +148,7 @@ def test_the_spool_waits_for_dead_servers_and_survives_a_kill(cluster, gateway):
         assert len(node.instances()) == 2 * SLICES - 1 and "the spool is full" in node.log()
     finally:
         cluster.up()
-    node.wait(lambda: not list((node.state / "spool").iterdir()))
+    node.wait(lambda: not list((node.state / "spool").iterdir()), SPOOL_AGAIN_S)
     assert images(cluster)[uid]["objects"] == SLICES
     assert contents(folder).items() <= stored(node).items()
 
