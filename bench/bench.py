@@ -304,7 +304,7 @@ def bench_study(options):
             running(stores / "c", "alice") as cluster:
         study = ct_study.write_study(CORPORA / "Cranium.inv3", local / "ct", slices=300)
         files = sorted((local / "ct").iterdir())
-        for codec in ("none", "zstd", "auto"):
+        for codec in ("none", "zstd", "shuffle", "auto"):
             puts, gets = [], []
             for _ in range(options.runs):
                 puts.append(seconds(lambda: cluster.must("put", "--compress", codec, *files, user="alice")))
