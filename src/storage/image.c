@@ -32,14 +32,25 @@ result signed_put(struct store *store, const char *key, const char *kind,
     return record_put(store, key, kind, bytes_view(&body));
 }
 
+static result encode_owner(const struct storage_caller *owner, struct bytes *out_body) {
+    uint8_t len = (uint8_t)strlen(owner->name);
+    TRY(bytes_append(out_body, view_of(owner->identity, SIGN_PUBLIC_BYTES)));
+    TRY(bytes_append(out_body, view_of(&len, 1)));
+    TRY(bytes_append(out_body, view_of(owner->name, len)));
+    return bytes_append(out_body, owner->certificate);
+}
+
 result image_owner_put(struct store *store, const char *key, const struct storage_caller *owner) {
     AUTO_BYTES struct bytes body = {0};
-    uint8_t len = (uint8_t)strlen(owner->name);
-    TRY(bytes_append(&body, view_of(owner->identity, SIGN_PUBLIC_BYTES)));
-    TRY(bytes_append(&body, view_of(&len, 1)));
-    TRY(bytes_append(&body, view_of(owner->name, len)));
-    TRY(bytes_append(&body, owner->certificate));
+    TRY(encode_owner(owner, &body));
     return record_put(store, key, owner_kind, bytes_view(&body));
+}
+
+result image_owner_replace(struct store *store, const char *key,
+                           const struct storage_caller *owner) {
+    AUTO_BYTES struct bytes body = {0};
+    TRY(encode_owner(owner, &body));
+    return record_replace(store, key, owner_kind, bytes_view(&body));
 }
 
 static result owner_get(struct store *store, const char *key, struct image_owner *out_owner,

@@ -69,10 +69,12 @@ struct image_owner {
 MUST_CHECK result image_owner(struct storage *storage, const struct image_id *image,
                               struct image_owner *out_owner);
 
-/* Writes the record of an owner at `key`: identity (32), length of the name (1), name,
- * certificate (DER). */
+/* Writes the record of an owner at `key`, as record_put and record_replace: identity (32), length
+ * of the name (1), name, certificate (DER). */
 MUST_CHECK result image_owner_put(struct store *store, const char *key,
                                   const struct storage_caller *owner);
+MUST_CHECK result image_owner_replace(struct store *store, const char *key,
+                                      const struct storage_caller *owner);
 MUST_CHECK result image_owner_get(struct store *store, const char *key,
                                   struct image_owner *out_owner);
 /* The certificate in such a record, appended. */

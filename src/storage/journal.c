@@ -178,7 +178,7 @@ static result append(struct journal *journal, struct view body, bool *out_full) 
     if (*out_full)
         return journal->end.offset > JOURNAL_START ? OK : error_at(IO, "no room in the journal");
     memcpy(transaction.before, journal->end.hash, DIGEST_BYTES);
-    TRY(journal_visit(body, note_change, journal));
+    TRY(journal_visit(body, NULL, note_change, journal));
     TRY(journal_transaction_encode(&journal->window, &transaction, &text));
     TRY(write_at(journal->fd, bytes_view(&text), journal->end.offset));
     journal->end.offset += wanted;
@@ -192,8 +192,10 @@ result journal_append(struct journal *journal, struct view body, struct journal_
     if (body.len > JOURNAL_BODY_MAX)
         return FAIL(INTERNAL, "a transaction of %zu bytes for the journal", body.len);
     pthread_mutex_lock(&journal->mutex);
+    uint64_t start = journal->end.offset;
     result appended = append(journal, body, out_full);
-    *out_mark = (struct journal_mark){journal->end.offset, journal->failures};
+    *out_mark = (struct journal_mark){start + JOURNAL_TRANSACTION_HEAD_BYTES, journal->end.offset,
+                                      journal->failures};
     pthread_mutex_unlock(&journal->mutex);
     return appended;
 }

@@ -5,6 +5,8 @@
  * A change sets a key to a value, or drops it, or drops all below a prefix. A transaction is a list
  * of changes that count together or not at all. Changes say what a key has, never how it came
  * there: doing all of them once more, in order, ends in the same state whatever was there before.
+ * That holds for a copy too, which sets a key to bytes that stand further up in the journal: these
+ * are the same whenever it is read, whatever the files have.
  *
  *     two heads, each twice: the window's number and nonce    4 blocks of 4096 bytes
  *     transactions, each from the start of a block on: head, body, zeros
@@ -28,7 +30,12 @@ enum {
     JOURNAL_BODY_MAX = 512 << 10, /* of a transaction; what is longer goes to the files at once */
 };
 
-enum journal_kind { JOURNAL_SET = 1, JOURNAL_DROP = 2, JOURNAL_DROP_ALL = 3 };
+enum journal_kind {
+    JOURNAL_SET = 1,
+    JOURNAL_DROP = 2,
+    JOURNAL_DROP_ALL = 3,
+    JOURNAL_COPY = 4, /* who reads the journal gets a JOURNAL_SET in its place */
+};
 
 struct journal_change {
     enum journal_kind kind;
@@ -39,6 +46,10 @@ struct journal_change {
 /* Appends a change to a transaction's body. NO_MEMORY. */
 MUST_CHECK result journal_add(struct bytes *body, enum journal_kind kind, const char *key,
                               struct view value);
+
+/* The same of a key whose value is the `len` bytes at byte `at` of the file, which an earlier
+ * transaction of this window has there. */
+MUST_CHECK result journal_add_copy(struct bytes *body, const char *key, uint64_t at, size_t len);
 
 /* Every change of a whole journal file, in order, to `visit`, whose failure ends it. What follows
  * the last whole transaction is torn, and nobody was told that it is durable: it is the end.
@@ -57,8 +68,9 @@ void journal_free(struct journal *journal); /* NULL is fine; the file stays */
  * it does not. */
 bool journal_concerns(struct journal *journal, const char *key);
 
-/* Where a transaction ends, for journal_flush. */
+/* Where a transaction stands: its body for later copies, its end for journal_flush. */
 struct journal_mark {
+    uint64_t body;
     uint64_t end;
     uint64_t failures; /* of flushes, when it was appended */
 };

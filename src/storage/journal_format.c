@@ -4,7 +4,11 @@
 
 #include "storage/store_backend.h"
 
-enum { MAGIC_BYTES = 8, HASHED_HEAD_BYTES = JOURNAL_TRANSACTION_HEAD_BYTES - DIGEST_BYTES };
+enum {
+    MAGIC_BYTES = 8,
+    HASHED_HEAD_BYTES = JOURNAL_TRANSACTION_HEAD_BYTES - DIGEST_BYTES,
+    COPY_BYTES = 12,
+};
 static const char head_magic[] = "MYELINJ1", transaction_magic[] = "MYELINJT";
 
 /* ------------------------------------------------------------------ changes */
@@ -18,26 +22,54 @@ result journal_add(struct bytes *body, enum journal_kind kind, const char *key, 
     return bytes_append(body, value);
 }
 
-static bool take_change(struct view *body, struct journal_change *change) {
+result journal_add_copy(struct bytes *body, const char *key, uint64_t at, size_t len) {
+    uint8_t place[COPY_BYTES];
+    store_be64(place, at);
+    store_be32(place + 8, (uint32_t)len);
+    return journal_add(body, JOURNAL_COPY, key, view_of(place, sizeof place));
+}
+
+/* What a copy's 12 bytes name lies in an earlier transaction: in what was read and is whole. */
+static bool follow_copy(struct journal_source *source, struct journal_change *change) {
+    if (change->value.len != COPY_BYTES)
+        return false;
+    uint64_t at = load_be64(change->value.data), len = load_be32(change->value.data + 8);
+    if (source == NULL) {
+        change->value = view_of("", 0);
+        return true;
+    }
+    if (at < JOURNAL_START || at > source->before.len || len > source->before.len - at ||
+        len > source->before.len - source->copied)
+        return false;
+    source->copied += len;
+    change->kind = JOURNAL_SET;
+    change->value = view_of(source->before.data + at, (size_t)len);
+    return true;
+}
+
+static bool take_change(struct view *body, struct journal_source *source,
+                        struct journal_change *change) {
     struct view head, key, length;
-    if (!view_take(body, 2, &head) || head.data[0] < JOURNAL_SET ||
-        head.data[0] > JOURNAL_DROP_ALL || !view_take(body, head.data[1], &key) ||
-        memchr(key.data, 0, key.len) != NULL || !view_take(body, 4, &length) ||
-        !view_take(body, load_be32(length.data), &change->value))
+    if (!view_take(body, 2, &head) || head.data[0] < JOURNAL_SET || head.data[0] > JOURNAL_COPY ||
+        !view_take(body, head.data[1], &key) || memchr(key.data, 0, key.len) != NULL ||
+        !view_take(body, 4, &length) || !view_take(body, load_be32(length.data), &change->value))
         return false;
     change->kind = (enum journal_kind)head.data[0];
     memcpy(change->key, key.data, key.len);
     change->key[key.len] = '\0';
-    return store_key_is_valid(change->key) &&
-           (change->kind == JOURNAL_SET || change->value.len == 0);
+    if (!store_key_is_valid(change->key))
+        return false;
+    if (change->kind == JOURNAL_COPY)
+        return follow_copy(source, change);
+    return change->kind == JOURNAL_SET || change->value.len == 0;
 }
 
-result journal_visit(struct view body,
+result journal_visit(struct view body, struct journal_source *source,
                      result (*visit)(void *context, const struct journal_change *change),
                      void *context) {
     struct journal_change change;
     while (body.len > 0) {
-        if (!take_change(&body, &change))
+        if (!take_change(&body, source, &change))
             return FAIL(INTEGRITY, "the journal has a change that does not parse");
         if (visit != NULL)
             TRY(visit(context, &change));
@@ -148,6 +180,7 @@ static result walk(struct view file, const struct journal_window *window,
                    result (*visit)(void *context, const struct journal_change *change),
                    void *context, uint64_t *out_end) {
     struct journal_transaction transaction;
+    struct journal_source source = {0};
     uint8_t last[DIGEST_BYTES] = {0};
     *out_end = JOURNAL_START;
     for (uint64_t sequence = 0; *out_end < file.len; sequence++) {
@@ -155,7 +188,8 @@ static result walk(struct view file, const struct journal_window *window,
             transaction.sequence != sequence || memcmp(transaction.before, last, sizeof last) != 0)
             break;
         memcpy(last, transaction.hash, sizeof last);
-        TRY(journal_visit(transaction.body, visit, context));
+        source.before = view_of(file.data, (size_t)*out_end);
+        TRY(journal_visit(transaction.body, &source, visit, context));
         *out_end += journal_transaction_bytes(transaction.body.len);
     }
     return OK;

@@ -29,8 +29,15 @@ struct journal_transaction {
     struct view body;
 };
 
-/* Every change of a transaction's body; `visit` may be NULL. INTEGRITY where it does not parse. */
-MUST_CHECK result journal_visit(struct view body,
+/* What copies are taken from. All of them together are no longer than what they are taken from. */
+struct journal_source {
+    struct view before; /* the file up to the transaction, whole */
+    uint64_t copied;    /* in all so far */
+};
+
+/* Every change of a transaction's body; `visit` may be NULL. Without a source copies are visited as
+ * what they are, without a value. INTEGRITY where it does not parse. */
+MUST_CHECK result journal_visit(struct view body, struct journal_source *source,
                                 result (*visit)(void *context, const struct journal_change *change),
                                 void *context);
 

@@ -232,7 +232,7 @@ static result check_newer_by(struct storage *storage, const struct image_id *ima
     return removal_check_newer(storage, image, &owner, ms);
 }
 
-/* For other servers, which will want to know by whose key a removal verifies. */
+/* For other servers, which will want to know by whose key a removal verifies. As durable as it. */
 static result keep_certificate(struct storage *storage, const struct remover *remover) {
     struct place place = place_of_user(remover->name);
     struct image_owner known;
@@ -243,7 +243,7 @@ static result keep_certificate(struct storage *storage, const struct remover *re
         return got;
     const struct storage_caller owner = {
         .name = remover->name, .identity = remover->identity, .certificate = remover->certificate};
-    return image_owner_put(storage->store, place.key, &owner);
+    return image_owner_replace(storage->store, place.key, &owner);
 }
 
 static result open_removal(const struct remover *remover, const struct image_id *image,

@@ -19,21 +19,8 @@
 #define SPARE "spare"
 
 enum {
-    WRITE_BYTES = 256 << 10,    /* small parts are gathered up to this */
-    DIRECT_BYTES = 48 << 10,    /* from this on a part is written where it lies */
-    WRITE_BACK_BYTES = 8 << 20, /* how often the kernel is asked to start writing back */
     SPARE_BYTES = 256 << 10,
     FSYNC_FILES_MAX = 8, /* below a prefix with more files one syncfs is faster */
-};
-
-struct file_writer {
-    struct store_writer base;
-    int fd;
-    uint64_t written;
-    uint64_t written_back;
-    size_t buffered;
-    char key[STORE_KEY_BYTES];
-    uint8_t buffer[WRITE_BYTES];
 };
 
 static int root_of(struct store *store) {
@@ -80,27 +67,58 @@ result file_make_parents(struct store *store, const char *key) {
     return OK;
 }
 
-/* Opens for writing, making the folders above where they are missing. */
-static result open_new(struct store *store, const char *key, int *out_fd) {
-    const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
-    int fd = openat(root_of(store), key, flags, STORE_FILE_MODE);
-    if (fd < 0 && errno == ENOENT) {
-        TRY(file_make_parents(store, key));
-        fd = openat(root_of(store), key, flags, STORE_FILE_MODE);
-    }
+/* Opens for writing, making the folders above where they are missing. -1, with errno. */
+static result open_making(struct store *store, const char *key, int flags, int *out_fd) {
+    flags |= O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+    *out_fd = openat(root_of(store), key, flags, STORE_FILE_MODE);
+    if (*out_fd >= 0 || errno != ENOENT)
+        return OK;
+    TRY(file_make_parents(store, key));
+    *out_fd = openat(root_of(store), key, flags, STORE_FILE_MODE);
+    return OK;
+}
+
+result file_open_new(struct store *store, const char *key, int *out_fd) {
+    int fd = -1;
+    file_unhold(store, key);
+    TRY(open_making(store, key, O_TRUNC, &fd));
     if (fd < 0)
         return file_write_error("writing", key);
     *out_fd = fd;
     return OK;
 }
 
-result file_put(struct store *store, const char *key, struct view value) {
-    AUTO_FD int fd = -1;
-    TRY(open_new(store, key, &fd));
+/* All of it, or no file. */
+static result write_whole(struct store *store, const char *key, int fd, struct view value) {
     result written = file_write_all(fd, value, key);
     if (written != OK)
         unlinkat(root_of(store), key, 0);
     return written;
+}
+
+result file_write(struct store *store, const char *key, struct view value) {
+    AUTO_FD int fd = -1;
+    TRY(file_open_new(store, key, &fd));
+    return write_whole(store, key, fd, value);
+}
+
+result file_write_first(struct store *store, const char *key, struct view value, bool *out_there) {
+    AUTO_FD int fd = -1;
+    TRY(open_making(store, key, O_EXCL, &fd));
+    *out_there = fd < 0 && errno == EEXIST;
+    if (*out_there)
+        return OK;
+    return fd < 0 ? file_write_error("writing", key) : write_whole(store, key, fd, value);
+}
+
+static result file_put(struct store *store, const char *key, struct view value) {
+    AUTO_BYTES struct bytes copy = {0};
+    bool held = false;
+    if (file_may_hold(store, key, value.len)) {
+        TRY(bytes_append(&copy, value));
+        TRY(file_hold(store, key, &copy, &held));
+    }
+    return held ? OK : file_write(store, key, value);
 }
 
 /* Holds some blocks of the disk against the day when it is full. Best effort: it is there when it
@@ -121,82 +139,14 @@ bool file_give_spare(struct store *store) {
 
 static result file_get(struct store *store, const char *key, size_t limit,
                        struct bytes *out_value) {
+    AUTO_HELD struct held_value *held = held_get(file_of(store)->held, key);
     char path[PATH_MAX];
+    if (held != NULL)
+        return held->bytes.len <= limit ? bytes_append(out_value, bytes_view(&held->bytes))
+                                        : FAIL(INTEGRITY, "%s is longer than it can be", key);
     TRY(file_path_of(store, key, path));
     result got = file_read(path, limit, out_value);
     return got == INVALID ? FAIL(INTEGRITY, "%s is longer than it can be", key) : got;
-}
-
-/* ------------------------------------------------------------------ writers */
-
-static result file_writer_open(struct store *store, const char *key,
-                               struct store_writer **out_writer) {
-    struct file_writer *writer = malloc(sizeof *writer);
-    if (writer == NULL)
-        return FAIL(NO_MEMORY, "no memory for a writer");
-    writer->base.store = store;
-    writer->written = writer->written_back = 0;
-    writer->buffered = 0;
-    memcpy(writer->key, key, strlen(key) + 1);
-    result opened = open_new(store, key, &writer->fd);
-    if (opened != OK) {
-        free(writer);
-        return opened;
-    }
-    *out_writer = &writer->base;
-    return OK;
-}
-
-static result write_out(struct file_writer *writer, struct view part) {
-    TRY(file_write_all(writer->fd, part, writer->key));
-    writer->written += part.len;
-    if (writer->written - writer->written_back >= WRITE_BACK_BYTES) {
-        /* A hint: where the file system has no such call, the sync at the end does it all. */
-        (void)sync_file_range(writer->fd, (off_t)writer->written_back,
-                              (off_t)(writer->written - writer->written_back),
-                              SYNC_FILE_RANGE_WRITE);
-        writer->written_back = writer->written;
-    }
-    return OK;
-}
-
-static result flush(struct file_writer *writer) {
-    size_t len = writer->buffered;
-    writer->buffered = 0;
-    return len == 0 ? OK : write_out(writer, view_of(writer->buffer, len));
-}
-
-static result file_writer_append(struct store_writer *base, struct view part) {
-    struct file_writer *writer = (struct file_writer *)base;
-    if (writer->buffered == 0 && part.len >= DIRECT_BYTES)
-        return write_out(writer, part);
-    while (part.len > 0) {
-        size_t room = sizeof writer->buffer - writer->buffered;
-        struct view head = {part.data, part.len < room ? part.len : room};
-        memcpy(writer->buffer + writer->buffered, head.data, head.len);
-        writer->buffered += head.len;
-        part.data += head.len;
-        part.len -= head.len;
-        if (writer->buffered == sizeof writer->buffer)
-            TRY(flush(writer));
-    }
-    return OK;
-}
-
-static result file_writer_close(struct store_writer *base) {
-    struct file_writer *writer = (struct file_writer *)base;
-    result flushed = flush(writer);
-    if (close(writer->fd) != 0 && flushed == OK)
-        flushed = file_write_error("writing", writer->key);
-    free(writer);
-    return flushed;
-}
-
-static void file_writer_abandon(struct store_writer *base) {
-    struct file_writer *writer = (struct file_writer *)base;
-    close(writer->fd);
-    unlinkat(root_of(base->store), writer->key, 0);
-    free(writer);
 }
 
 /* ------------------------------------------------------------------ reading */
@@ -215,7 +165,12 @@ static result open_old(struct store *store, const char *key, int *out_fd, uint64
 }
 
 static result file_size(struct store *store, const char *key, uint64_t *out_bytes) {
+    AUTO_HELD struct held_value *held = held_get(file_of(store)->held, key);
     struct stat status;
+    if (held != NULL) {
+        *out_bytes = held->bytes.len;
+        return OK;
+    }
     if (fstatat(root_of(store), key, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return file_read_error("reading", key);
     if (!S_ISREG(status.st_mode))
@@ -228,7 +183,9 @@ static result file_open_range(struct store *store, const char *key, uint64_t off
                               uint64_t length, int *out_fd, uint64_t *out_offset) {
     AUTO_FD int fd = -1;
     uint64_t bytes = 0;
-    TRY(open_old(store, key, &fd, &bytes));
+    TRY(file_open_held(store, key, &fd, &bytes));
+    if (fd < 0)
+        TRY(open_old(store, key, &fd, &bytes));
     if (offset > bytes || length > bytes - offset)
         return FAIL(INTEGRITY, "%s is short: %llu bytes", key, (unsigned long long)bytes);
     *out_offset = offset;
@@ -241,12 +198,7 @@ static int compare_names(const void *a, const void *b) {
     return strcmp(a, b);
 }
 
-struct name_list {
-    struct store_names names;
-    size_t capacity;
-};
-
-static result add_name(struct name_list *list, const char *name, size_t len) {
+result file_add_name(struct name_list *list, const char *name, size_t len) {
     if (list->names.count == list->capacity) {
         size_t capacity = list->capacity == 0 ? 64 : 2 * list->capacity;
         char(*grown)[STORE_NAME_BYTES] =
@@ -274,15 +226,15 @@ static result collect_names(DIR *folder, const char *prefix, const char *suffix,
         if (entry->d_name[0] == '.' || len <= suffix_len || len >= STORE_NAME_BYTES ||
             memcmp(entry->d_name + len - suffix_len, suffix, suffix_len) != 0)
             continue;
-        TRY(add_name(list, entry->d_name, len - suffix_len));
+        TRY(file_add_name(list, entry->d_name, len - suffix_len));
         if (strcmp(list->names.names[list->names.count - 1], after) <= 0)
             list->names.count--;
     }
 }
 
-result file_list(struct store *store, const char *prefix, const char *suffix, const char *after,
-                 struct store_names *out_names) {
-    *out_names = (struct store_names){0};
+/* In any order. */
+static result list_files(struct store *store, const char *prefix, const char *suffix,
+                         const char *after, struct name_list *list) {
     int fd = openat(root_of(store), prefix, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return errno == ENOENT ? OK : FAIL(IO, "listing %s: %s", prefix, strerror(errno));
@@ -291,15 +243,37 @@ result file_list(struct store *store, const char *prefix, const char *suffix, co
         close(fd);
         return FAIL(IO, "listing %s: %s", prefix, strerror(errno));
     }
-    struct name_list list = {0};
-    result listed = collect_names(folder, prefix, suffix, after, &list);
+    result listed = collect_names(folder, prefix, suffix, after, list);
     closedir(folder);
+    return listed;
+}
+
+/* A value may be in its file and be held. */
+static void sort_names(struct store_names *names) {
+    size_t count = 0;
+    if (names->count > 0)
+        qsort(names->names, names->count, sizeof *names->names, compare_names);
+    for (size_t i = 0; i < names->count; i++) {
+        if (count > 0 && strcmp(names->names[count - 1], names->names[i]) == 0)
+            continue;
+        memmove(names->names[count++], names->names[i], sizeof *names->names);
+    }
+    names->count = count;
+}
+
+/* What is held first: it may be in its file a moment later, and in both is no harm. */
+static result file_list(struct store *store, const char *prefix, const char *suffix,
+                        const char *after, struct store_names *out_names) {
+    struct name_list list = {0};
+    *out_names = (struct store_names){0};
+    result listed = file_list_held(store, prefix, suffix, after, &list);
+    if (listed == OK)
+        listed = list_files(store, prefix, suffix, after, &list);
     if (listed != OK) {
         store_names_free(&list.names);
         return listed;
     }
-    if (list.names.count > 0)
-        qsort(list.names.names, list.names.count, sizeof *list.names.names, compare_names);
+    sort_names(&list.names);
     *out_names = list.names;
     return OK;
 }
@@ -330,19 +304,25 @@ result file_move(struct store *store, const char *from, const char *to, unsigned
     return OK;
 }
 
-static result file_publish(struct store *store, const char *from, const char *to) {
+/* Files alone are moved, and the journal has no word on them. */
+static result move_files(struct store *store, const char *from, const char *to, unsigned flags) {
+    TRY(file_spill(store, from));
+    TRY(file_spill(store, to));
     TRY(file_settle(store, from));
     TRY(file_settle(store, to));
-    return file_move(store, from, to, 0);
+    return file_move(store, from, to, flags);
+}
+
+static result file_publish(struct store *store, const char *from, const char *to) {
+    return move_files(store, from, to, 0);
 }
 
 static result file_publish_all(struct store *store, const char *from, const char *to) {
-    TRY(file_settle(store, from));
-    TRY(file_settle(store, to));
-    return file_move(store, from, to, RENAME_NOREPLACE);
+    return move_files(store, from, to, RENAME_NOREPLACE);
 }
 
 static result file_delete(struct store *store, const char *key) {
+    file_unhold(store, key);
     if (unlinkat(root_of(store), key, 0) != 0 && errno != ENOENT)
         return file_write_error("removing", key);
     return file_note_removal(store, JOURNAL_DROP, key);
@@ -350,6 +330,7 @@ static result file_delete(struct store *store, const char *key) {
 
 static result file_delete_all(struct store *store, const char *prefix) {
     char path[PATH_MAX];
+    file_unhold(store, prefix);
     TRY(file_path_of(store, prefix, path));
     TRY(file_remove_tree(path));
     spare_make(file_of(store));
@@ -378,6 +359,7 @@ static result sync_file(struct store *store, const char *prefix, const char *nam
 
 result file_sync_names(struct store *store, const char *prefix) {
     char parent[STORE_KEY_BYTES];
+    TRY(file_spill(store, prefix));
     file_parent_of(prefix, parent);
     TRY(sync_folder(store, prefix));
     return sync_folder(store, parent);
@@ -392,6 +374,7 @@ static bool is_concerned(struct store *store, const char *prefix) {
  * it, perhaps something older, that ends too. */
 result file_sync(struct store *store, const char *prefix) {
     AUTO_NAMES struct store_names names = {0};
+    TRY(file_spill(store, prefix));
     if (is_concerned(store, prefix))
         return file_settle(store, prefix);
     TRY(file_list(store, prefix, "", "", &names));
@@ -410,8 +393,10 @@ result file_sync(struct store *store, const char *prefix) {
 static void file_close(struct store *store) {
     struct file_store *file = file_of(store);
     file_journal_close(file);
+    held_free(file->held);
     file_close_at(&file->root);
     file_close_at(&file->lock);
+    pthread_mutex_destroy(&file->spilling);
     pthread_rwlock_destroy(&file->window);
     free(file);
 }
@@ -486,7 +471,10 @@ result store_file_open(const char *folder, struct store **out_store) {
     file->base.methods = &file_methods;
     file->root = file->lock = -1;
     start_lock(&file->window);
-    result opened = open_folder(file, folder);
+    pthread_mutex_init(&file->spilling, NULL);
+    result opened = held_create(&file->held);
+    if (opened == OK)
+        opened = open_folder(file, folder);
     if (opened != OK) {
         file_close(&file->base);
         return opened;

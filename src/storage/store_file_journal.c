@@ -3,10 +3,11 @@
  * files, which nobody waits for.
  *
  * Why this is right. A window begins when everything in the files is on the disk (syncfs), and a
- * change is made in the files before its window can end (the lock `window`). So after a crash the
- * disk holds the files as the window found them, and of what was done since any part, or none; and
- * the journal says what every key that was made durable since then has. Doing that again, in
- * order, is right whatever part there was.
+ * change is made in the files before its window can end (the lock `window`; values that are held
+ * and that the window says are written then). So after a crash the disk holds the files as the
+ * window found them, and of what was done since any part, or none; and the journal says what every
+ * key that was made durable since then has. Doing that again, in order, is right whatever part
+ * there was.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,9 +35,12 @@ static result end_window(struct file_store *file) {
     return journal_start_window(file->journal);
 }
 
-static result new_window(struct file_store *file) {
+/* Where the files lack what is held, the window goes on: the journal has it. */
+result file_new_window(struct file_store *file) {
     pthread_rwlock_wrlock(&file->window);
-    result ended = end_window(file);
+    result ended = file_spill_said(file);
+    if (ended == OK)
+        ended = end_window(file);
     pthread_rwlock_unlock(&file->window);
     return ended;
 }
@@ -44,11 +48,10 @@ static result new_window(struct file_store *file) {
 result file_settle(struct store *store, const char *key) {
     struct file_store *file = file_of(store);
     bool concerned = file->journal != NULL && journal_concerns(file->journal, key);
-    return concerned ? new_window(file) : OK;
+    return concerned ? file_new_window(file) : OK;
 }
 
-/* On success the window's lock is held for reading, until leave(). */
-static result enter(struct file_store *file, struct view body, struct journal_mark *out_mark) {
+result file_enter(struct file_store *file, struct view body, struct journal_mark *out_mark) {
     for (;;) {
         bool full = false;
         pthread_rwlock_rdlock(&file->window);
@@ -57,20 +60,20 @@ static result enter(struct file_store *file, struct view body, struct journal_ma
             return OK;
         pthread_rwlock_unlock(&file->window);
         TRY(appended);
-        TRY(new_window(file));
+        TRY(file_new_window(file));
     }
 }
 
-static void leave(struct file_store *file) {
+void file_leave(struct file_store *file) {
     pthread_rwlock_unlock(&file->window);
 }
 
-static result enter_durably(struct file_store *file, struct view body) {
-    struct journal_mark mark;
-    TRY(enter(file, body, &mark));
-    result flushed = journal_flush(file->journal, mark);
+result file_enter_durably(struct file_store *file, struct view body,
+                          struct journal_mark *out_mark) {
+    TRY(file_enter(file, body, out_mark));
+    result flushed = journal_flush(file->journal, *out_mark);
     if (flushed != OK)
-        leave(file);
+        file_leave(file);
     return flushed;
 }
 
@@ -81,8 +84,8 @@ result file_note_removal(struct store *store, enum journal_kind kind, const char
     if (file->journal == NULL || !journal_concerns(file->journal, key))
         return OK;
     TRY(journal_add(&body, kind, key, view_of("", 0)));
-    TRY(enter(file, bytes_view(&body), &mark));
-    leave(file);
+    TRY(file_enter(file, bytes_view(&body), &mark));
+    file_leave(file);
     return OK;
 }
 
@@ -124,19 +127,27 @@ static result rename_fresh(struct store *store, const char *fresh, const char *k
     return failed;
 }
 
-/* Makes `body`, where it has room for it, durable; and `key`, of which it says the value, so. */
-static result set_durably(struct store *store, struct view body, const char *key,
-                          struct view value) {
-    struct file_store *file = file_of(store);
+result file_overwrite_whole(struct store *store, const char *key, struct view value) {
     char fresh[STORE_KEY_BYTES];
     TRY(write_fresh(store, key, value, fresh));
-    result durable = enter_durably(file, body);
+    return rename_fresh(store, fresh, key);
+}
+
+/* The value is in a file before it counts, so that no room can lack for it then. */
+result file_set_durably(struct store *store, struct view body, const char *key, struct view value) {
+    struct file_store *file = file_of(store);
+    char fresh[STORE_KEY_BYTES];
+    struct journal_mark mark;
+    TRY(write_fresh(store, key, value, fresh));
+    result durable = file_enter_durably(file, body, &mark);
     if (durable != OK) {
         unlinkat(file->root, fresh, 0);
         return durable;
     }
     result renamed = rename_fresh(store, fresh, key);
-    leave(file);
+    if (renamed == OK)
+        file_unhold(store, key);
+    file_leave(file);
     return renamed;
 }
 
@@ -152,6 +163,7 @@ static result replace_at_once(struct store *store, const char *key, struct view 
 
 /* Too long for the journal, or there is none. */
 static result replace_in_place(struct store *store, const char *key, struct view value) {
+    TRY(file_spill(store, key));
     TRY(file_settle(store, key));
     result replaced = replace_at_once(store, key, value);
     if (replaced != IO || !file_give_spare(store))
@@ -159,186 +171,16 @@ static result replace_in_place(struct store *store, const char *key, struct view
     return replace_at_once(store, key, value);
 }
 
-static bool is_small(const struct file_store *file, size_t bytes) {
+bool file_is_small(const struct file_store *file, size_t bytes) {
     return file->journal != NULL && bytes + 2 * STORE_KEY_BYTES <= JOURNAL_BODY_MAX;
 }
 
 result file_replace(struct store *store, const char *key, struct view value) {
     AUTO_BYTES struct bytes body = {0};
-    if (!is_small(file_of(store), value.len))
+    if (!file_is_small(file_of(store), value.len))
         return replace_in_place(store, key, value);
     TRY(journal_add(&body, JOURNAL_SET, key, value));
-    return set_durably(store, bytes_view(&body), key, value);
-}
-
-/* ------------------------------------------------------------------ what lies in files already */
-
-/* Adds the value of `from` as that of `key`. `out_small` unset, and nothing added, where the body
- * would grow too long; NOT_FOUND. */
-static result add_file(struct store *store, const char *from, const char *key, struct bytes *body,
-                       bool *out_small) {
-    AUTO_BYTES struct bytes value = {0};
-    struct file_store *file = file_of(store);
-    char path[PATH_MAX];
-    struct stat status;
-    if (fstatat(file->root, from, &status, AT_SYMLINK_NOFOLLOW) != 0)
-        return file_read_error("reading", from);
-    *out_small = status.st_size >= 0 && is_small(file, body->len) &&
-                 (uintmax_t)status.st_size <= JOURNAL_BODY_MAX &&
-                 is_small(file, body->len + (size_t)status.st_size);
-    if (!*out_small)
-        return OK;
-    TRY(file_path_of(store, from, path));
-    TRY(file_read(path, JOURNAL_BODY_MAX, &value));
-    return journal_add(body, JOURNAL_SET, key, bytes_view(&value));
-}
-
-static result add_prefix(struct store *store, const char *prefix, struct bytes *body,
-                         bool *out_small) {
-    AUTO_NAMES struct store_names names = {0};
-    TRY(file_list(store, prefix, "", "", &names));
-    *out_small = true;
-    for (size_t i = 0; *out_small && i < names.count; i++) {
-        char key[STORE_KEY_BYTES + STORE_NAME_BYTES];
-        int length = snprintf(key, sizeof key, "%s/%s", prefix, names.names[i]);
-        if (length >= STORE_KEY_BYTES || !store_key_is_valid(key))
-            return FAIL(IO, "syncing %s: it holds what is not a value", prefix);
-        result added = add_file(store, key, key, body, out_small);
-        TRY(added == NOT_FOUND ? FAIL(IO, "syncing %s: %s is gone", prefix, key) : added);
-    }
-    return OK;
-}
-
-result file_seal(struct store *store, const char *prefix, const char *key, struct view value) {
-    AUTO_BYTES struct bytes body = {0};
-    struct file_store *file = file_of(store);
-    bool small = is_small(file, value.len);
-    if (small)
-        TRY(add_prefix(store, prefix, &body, &small));
-    if (!small || !is_small(file, body.len + value.len)) {
-        TRY(file_sync(store, prefix));
-        return file_replace(store, key, value);
-    }
-    TRY(journal_add(&body, JOURNAL_SET, key, value));
-    return set_durably(store, bytes_view(&body), key, value);
-}
-
-/* ------------------------------------------------------------------ many steps as one */
-
-struct steps {
-    const struct store_step *list;
-    size_t count;
-};
-
-/* The step that gives a key the value which is moved on; or NULL: it has one. */
-static const struct store_step *find_set(const struct steps *steps, const char *key) {
-    for (size_t i = 0; i < steps->count; i++)
-        if (steps->list[i].kind == STORE_SET && strcmp(steps->list[i].key, key) == 0)
-            return &steps->list[i];
-    return NULL;
-}
-
-static result add_value(struct store *store, const char *key, struct view value, struct bytes *body,
-                        bool *out_small) {
-    *out_small = is_small(file_of(store), body->len + value.len);
-    return *out_small ? journal_add(body, JOURNAL_SET, key, value) : OK;
-}
-
-static result add_move(struct store *store, const struct steps *steps,
-                       const struct store_step *step, struct bytes *body, bool *out_small) {
-    const struct store_step *set = find_set(steps, step->key);
-    result added = set != NULL ? add_value(store, step->to, set->value, body, out_small)
-                               : add_file(store, step->key, step->to, body, out_small);
-    if (added == NOT_FOUND)
-        return OK;
-    TRY(added);
-    return *out_small ? journal_add(body, JOURNAL_DROP, step->key, view_of("", 0)) : OK;
-}
-
-static result add_step(struct store *store, const struct steps *steps,
-                       const struct store_step *step, struct bytes *body, bool *out_small) {
-    if (step->kind == STORE_SET)
-        return add_value(store, step->key, step->value, body, out_small);
-    if (step->kind == STORE_MOVE)
-        return add_move(store, steps, step, body, out_small);
-    *out_small = is_small(file_of(store), body->len);
-    return *out_small ? journal_add(body, JOURNAL_DROP_ALL, step->key, view_of("", 0)) : OK;
-}
-
-/* What is set comes first, as it does in the files. */
-static result add_steps(struct store *store, const struct steps *steps, struct bytes *body,
-                        bool *out_small) {
-    *out_small = file_of(store)->journal != NULL;
-    for (int set = 1; set >= 0; set--)
-        for (size_t i = 0; *out_small && i < steps->count; i++)
-            if ((steps->list[i].kind == STORE_SET) == (set == 1))
-                TRY(add_step(store, steps, &steps->list[i], body, out_small));
-    return OK;
-}
-
-static result do_sets(struct store *store, const struct steps *steps) {
-    for (size_t i = 0; i < steps->count; i++)
-        if (steps->list[i].kind == STORE_SET)
-            TRY(file_put(store, steps->list[i].key, steps->list[i].value));
-    return OK;
-}
-
-static void undo_sets(struct store *store, const struct steps *steps) {
-    for (size_t i = 0; i < steps->count; i++)
-        if (steps->list[i].kind == STORE_SET)
-            unlinkat(file_of(store)->root, steps->list[i].key, 0);
-}
-
-static result do_step(struct store *store, const struct store_step *step) {
-    char path[PATH_MAX];
-    if (step->kind == STORE_SET)
-        return OK;
-    if (step->kind == STORE_MOVE) {
-        result moved = file_move(store, step->key, step->to, 0);
-        return moved == NOT_FOUND ? OK : moved;
-    }
-    TRY(file_path_of(store, step->key, path));
-    if (file_remove_tree(path) != OK) /* it stands in nobody's way: a start removes it */
-        log_event(LOG_WARNING, "store", "left behind: %s", error_text());
-    return OK;
-}
-
-static result do_steps(struct store *store, const struct steps *steps) {
-    for (size_t i = 0; i < steps->count; i++) {
-        result done = do_step(store, &steps->list[i]);
-        if (done == IO && file_give_spare(store))
-            done = do_step(store, &steps->list[i]);
-        TRY(done);
-    }
-    return OK;
-}
-
-/* The values are in the files before they count, so that no room can lack for them then. */
-static result set_and_enter(struct store *store, const struct steps *steps, struct view body) {
-    result entered = do_sets(store, steps);
-    if (entered == IO && file_give_spare(store))
-        entered = do_sets(store, steps);
-    if (entered == OK)
-        entered = enter_durably(file_of(store), body);
-    if (entered != OK)
-        undo_sets(store, steps);
-    return entered;
-}
-
-result file_change(struct store *store, const struct store_step *list, size_t count,
-                   enum store_extent *out_extent) {
-    const struct steps steps = {list, count};
-    AUTO_BYTES struct bytes body = {0};
-    bool small;
-    *out_extent = STORE_NOTHING;
-    TRY(add_steps(store, &steps, &body, &small));
-    if (!small)
-        return OK;
-    TRY(set_and_enter(store, &steps, bytes_view(&body)));
-    result done = do_steps(store, &steps);
-    leave(file_of(store));
-    *out_extent = done == OK ? STORE_DONE : STORE_DECIDED;
-    return done;
+    return file_set_durably(store, bytes_view(&body), key, value);
 }
 
 /* ------------------------------------------------------------------ the start and the end */
@@ -351,12 +193,10 @@ struct replay {
 static result do_again(void *context, const struct journal_change *change) {
     struct replay *replay = context;
     struct store *store = replay->store;
-    char path[PATH_MAX], fresh[STORE_KEY_BYTES];
+    char path[PATH_MAX];
     replay->changes++;
-    if (change->kind == JOURNAL_SET) {
-        TRY(write_fresh(store, change->key, change->value, fresh));
-        return rename_fresh(store, fresh, change->key);
-    }
+    if (change->kind == JOURNAL_SET)
+        return file_overwrite_whole(store, change->key, change->value);
     TRY(file_path_of(store, change->key, path));
     if (change->kind == JOURNAL_DROP_ALL)
         return file_remove_tree(path);
@@ -407,7 +247,9 @@ result file_journal_open(struct file_store *file) {
 void file_journal_close(struct file_store *file) {
     if (file->journal == NULL)
         return;
-    if (new_window(file) == OK)
+    if (file_spill(&file->base, "") != OK) /* what is said of it comes back */
+        log_event(LOG_WARNING, "unwritten", "%s", error_text());
+    if (file_new_window(file) == OK)
         unlinkat(file->root, STORE_JOURNAL, 0);
     else
         log_event(LOG_WARNING, "store", "the next start does what the journal says: %s",

@@ -67,7 +67,7 @@ def enrich(world):
     put = Put("put", [4000])
     world.under_fault(put)
     calls = world.report()[0]
-    prepared = next(c[0] for c in calls if c[1] == "rename" and c[-1].endswith("/prepared"))
+    prepared = next(c[0] for c in calls if c[1] == "sync" and c[-1].endswith("/journal"))
     world.under_fault(put, "--at", prepared, "--do", "kill-after")
     world.start_all()
     assert Revoke(STORAGE).run(world).code == DONE

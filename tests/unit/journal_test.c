@@ -381,6 +381,62 @@ static void test_heads_bear_one_damage(void **state) {
     assert_int_equal(changes, 1);
 }
 
+/* ------------------------------------------------------------------ copies */
+
+/* A journal of two transactions, of which the second is `copies`. */
+static void make_copies(struct view copies, struct bytes *out_file) {
+    const struct journal_window window = {.number = 1};
+    AUTO_BYTES struct bytes first = {0};
+    uint64_t offsets[2];
+    assert_int_equal(bytes_reserve(out_file, JOURNAL_START), OK);
+    memset(out_file->data, 0, JOURNAL_START);
+    out_file->len = JOURNAL_START;
+    journal_head_offsets(&window, offsets);
+    journal_head_encode(&window, out_file->data + offsets[0]);
+    assert_int_equal(journal_add(&first, JOURNAL_SET, "k", view_of_string("value")), OK);
+    struct journal_transaction set = {.body = bytes_view(&first)};
+    assert_int_equal(journal_transaction_encode(&window, &set, out_file), OK);
+    struct journal_transaction copy = {.sequence = 1, .body = copies};
+    memcpy(copy.before, set.hash, sizeof set.hash);
+    assert_int_equal(journal_transaction_encode(&window, &copy, out_file), OK);
+}
+
+static result join_values(void *context, const struct journal_change *change) {
+    assert_int_equal(change->kind, JOURNAL_SET);
+    return bytes_append(context, change->value);
+}
+
+static void test_copies_are_of_what_was_said_before(void **state) {
+    enum { AT = JOURNAL_START + JOURNAL_TRANSACTION_HEAD_BYTES + 2 + 1 + 4 };
+    static const struct {
+        uint64_t at;
+        size_t len;
+        unsigned times;
+        const char *joined; /* NULL: refused */
+    } cases[] = {
+        {AT, 5, 1, "valuevalue"},
+        {AT + 1, 3, 2, "valuealualu"},
+        {AT, 0, 1, "value"},
+        {JOURNAL_START + JOURNAL_BLOCK - 1, 2, 1, NULL}, /* the transaction itself */
+        {JOURNAL_START + JOURNAL_BLOCK, 1, 1, NULL},
+        {JOURNAL_START - 1, 1, 1, NULL}, /* a head */
+        {UINT64_MAX, 2, 1, NULL},
+        {0, 1, 1, NULL},
+        {JOURNAL_START, JOURNAL_BLOCK, 6, NULL}, /* more than there is */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        AUTO_BYTES struct bytes body = {0}, file = {0}, joined = {0};
+        for (unsigned n = 0; n < cases[i].times; n++)
+            assert_int_equal(journal_add_copy(&body, "c", cases[i].at, cases[i].len), OK);
+        make_copies(bytes_view(&body), &file);
+        result parsed = journal_parse(bytes_view(&file), join_values, &joined);
+        assert_int_equal(parsed, cases[i].joined == NULL ? INTEGRITY : OK);
+        assert_true(
+            view_equal(bytes_view(&joined), view_of_string(parsed == OK ? cases[i].joined : "")));
+    }
+}
+
 /* ------------------------------------------------------------------ disks that fail */
 
 static void test_a_full_disk_refuses(void **state) {
@@ -471,6 +527,7 @@ int main(void) {
         TEST(test_a_torn_end_is_the_end),
         TEST(test_damage_is_no_torn_end),
         TEST(test_heads_bear_one_damage),
+        TEST(test_copies_are_of_what_was_said_before),
         TEST(test_a_full_disk_refuses),
         TEST(test_a_flush_that_fails_refuses),
         TEST(test_a_dead_disk_refuses_all),
