@@ -30,7 +30,7 @@
 #include "flow/put_window.h"
 #include "seal/seal.h"
 
-enum { PUT_PATH_BYTES = 320, PUT_HEX = 2 * FORMAT_ID_BYTES + 1 };
+enum { PUT_HEX = 2 * FORMAT_ID_BYTES + 1 };
 
 struct put_object {
     const struct put_file *file;
@@ -177,10 +177,15 @@ MUST_CHECK result put_receipt_check(const struct put_batch *batch, unsigned slot
                                     const struct put_object *object, uint64_t symbol_bytes,
                                     struct view answer);
 
-/* The question of put_batch_publish that takes the place of begin, uploads and prepare: puts
- * PreparePut, packed, with the objects' slices. */
-MUST_CHECK result put_whole_ask(struct put_batch *batch, unsigned slot, struct http_client *client,
-                                struct view prepare);
+/* The request of put_batch_publish that takes the place of begin, uploads and prepare: PreparePut,
+ * packed, with the objects' slices. */
+MUST_CHECK result put_whole_request(const struct put_batch *batch, unsigned slot,
+                                    struct view prepare, struct put_request *out_request);
+/* Of its answer: put_receipt_check for each object. */
+MUST_CHECK result put_whole_check(const struct put_batch *batch, unsigned slot, struct view wire);
+/* The same question to a server that does not know such requests, step by step. */
+MUST_CHECK result put_whole_by_steps(struct put_batch *batch, unsigned slot,
+                                     struct http_client *client, struct view prepare);
 void put_whole_free(struct put_batch *batch);
 
 /* ".../puts/{put}" with a suffix. */

@@ -4,9 +4,9 @@
 #include <stdatomic.h>
 
 #include "base/secret.h"
+#include "flow/open.h"
 #include "flow/put.h"
 #include "format/format.h"
-#include "flow/open.h"
 
 /* One block of secret memory for all copies. */
 struct shared_key {

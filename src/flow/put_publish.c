@@ -167,17 +167,40 @@ static result ask_prepare(void *context, unsigned slot, struct http_client *clie
 }
 
 /* Begin, uploads and prepare at once. */
-static result ask_whole(void *context, unsigned slot, struct http_client *client) {
+static result make_whole(void *context, unsigned slot, struct http_client *client,
+                         struct put_request *out_request) {
+    const struct publishing *publishing = context;
+    AUTO_BYTES struct bytes prepare = {0};
+    TRY(pack_prepare(publishing, slot, &prepare));
+    http_client_set_answer_timeout(client, prepare_limit_ms(publishing->batch));
+    return put_whole_request(publishing->batch, slot, bytes_view(&prepare), out_request);
+}
+
+static result take_whole(void *context, unsigned slot, struct http_client *client, result sent,
+                         struct view answer) {
+    struct publishing *publishing = context;
+    http_client_set_answer_timeout(client, 0);
+    TRY(sent);
+    TRY(put_whole_check(publishing->batch, slot, answer));
+    note_prepared(publishing);
+    return OK;
+}
+
+static result ask_by_steps(void *context, unsigned slot, struct http_client *client) {
     struct publishing *publishing = context;
     AUTO_BYTES struct bytes prepare = {0};
     TRY(pack_prepare(publishing, slot, &prepare));
     http_client_set_answer_timeout(client, prepare_limit_ms(publishing->batch));
-    result prepared = put_whole_ask(publishing->batch, slot, client, bytes_view(&prepare));
+    result prepared = put_whole_by_steps(publishing->batch, slot, client, bytes_view(&prepare));
     http_client_set_answer_timeout(client, 0);
     if (prepared == OK)
         note_prepared(publishing);
     return prepared;
 }
+
+/* Not found is an image that the put does not create, or the request itself, at a server of a
+ * version without it. */
+static const struct put_request_kind WHOLE = {make_whole, take_whole, ask_by_steps};
 
 /* The put that a refusal names: "... put <id> is prepared". */
 static bool rival_of(const struct put_answer *answer, uint8_t out_put[FORMAT_ID_BYTES]) {
@@ -274,7 +297,7 @@ static result ask_all(struct publishing *publishing) {
                              publishing->answers);
     patience.grace_ms = WHOLE_GRACE_MS;
     batch->was_sent = true;
-    TRY(put_slots_ask(batch->slots, NULL, ask_whole, publishing, patience, publishing->answers));
+    TRY(put_slots_request(batch->slots, NULL, &WHOLE, publishing, patience, publishing->answers));
     TRY(session_check_cancel(batch->session));
     return check_begun(publishing);
 }
@@ -301,13 +324,22 @@ static result prepare(struct publishing *publishing, uint64_t started_ms) {
 
 /* ------------------------------------------------------------------ commit and abort */
 
-static result ask_commit(void *context, unsigned slot, struct http_client *client) {
-    (void)slot;
-    struct publishing *publishing = context;
-    char path[PUT_PATH_BYTES];
-    put_batch_path(publishing->batch, "/commit", path);
-    return http_call(client, "POST", path, bytes_view(&publishing->commit), PROTOBUF, 0, NULL);
+static result make_commit(void *context, unsigned slot, struct http_client *client,
+                          struct put_request *out_request) {
+    (void)slot, (void)client;
+    const struct publishing *publishing = context;
+    put_batch_path(publishing->batch, "/commit", out_request->path);
+    out_request->body = bytes_view(&publishing->commit);
+    return OK;
 }
+
+static result take_commit(void *context, unsigned slot, struct http_client *client, result sent,
+                          struct view answer) {
+    (void)context, (void)slot, (void)client, (void)answer;
+    return sent;
+}
+
+static const struct put_request_kind COMMIT = {make_commit, take_commit, NULL};
 
 /* So many know the commit that readers, who ask k at least, meet one of them, as far as a put can
  * have it. */
@@ -338,7 +370,7 @@ static result spread_commit(struct publishing *publishing, uint64_t started_ms) 
     do {
         unsigned ok = put_answers_ok(batch->slots, publishing->answers);
         struct put_patience patience = {needed - ok, COMMIT_GRACE_MS, COMMIT_LIMIT_MS};
-        asked = put_slots_ask(batch->slots, lacks, ask_commit, publishing, patience, fresh);
+        asked = put_slots_request(batch->slots, lacks, &COMMIT, publishing, patience, fresh);
         keep_answers(publishing, fresh);
         is_open = false;
         for (unsigned i = 0; i < n; i++)

@@ -8,6 +8,8 @@
 #include "flow/failure.h"
 #include "flow/session.h"
 
+enum { PUT_PATH_BYTES = 320 };
+
 struct put_slot {
     const char *name;           /* the server's; borrowed */
     unsigned server;            /* of the session's storage servers, where it has a client */
@@ -69,6 +71,29 @@ struct put_patience {
 MUST_CHECK result put_slots_ask(struct put_slots *slots, const bool is_asked[],
                                 put_question question, void *context, struct put_patience patience,
                                 struct put_answer answers[]);
+
+/* A question that is one POST of a message. The client is the slot's. */
+struct put_request {
+    char path[PUT_PATH_BYTES];
+    struct view body; /* borrowed for all of the round; or, where it is not empty, ... */
+    struct bytes own; /* ... this, which is freed when the answer is there */
+    size_t answer_limit;
+};
+
+struct put_request_kind {
+    result (*make)(void *context, unsigned slot, struct http_client *client,
+                   struct put_request *out_request);
+    /* `sent` is http_call's result; gives what the slot's answer is to be. */
+    result (*take)(void *context, unsigned slot, struct http_client *client, result sent,
+                   struct view answer);
+    /* NULL, or asked on a thread of its own where `take` gives NOT_FOUND. */
+    put_question otherwise;
+};
+
+/* The same without a thread for each: all `make` and `take` are on the caller's. */
+MUST_CHECK result put_slots_request(struct put_slots *slots, const bool is_asked[],
+                                    const struct put_request_kind *kind, void *context,
+                                    struct put_patience patience, struct put_answer answers[]);
 
 /* How many of the answers are OK. */
 unsigned put_answers_ok(const struct put_slots *slots, const struct put_answer answers[]);

@@ -80,7 +80,7 @@ static result pack_whole(const struct put_batch *batch, unsigned slot, struct vi
     return format_pack(&message, out_wire);
 }
 
-static result check_answer(const struct put_batch *batch, unsigned slot, struct view wire) {
+result put_whole_check(const struct put_batch *batch, unsigned slot, struct view wire) {
     const char *name = batch->slots->slot[slot].name;
     AUTO_FORMAT Myelin__WholeAnswer *answer = NULL;
     result parsed = format_parse_whole_answer(wire, &answer);
@@ -95,17 +95,14 @@ static result check_answer(const struct put_batch *batch, unsigned slot, struct 
     return OK;
 }
 
-static result ask_at_once(struct put_batch *batch, unsigned slot, struct http_client *client,
-                          struct view prepare) {
-    char suffix[64], path[PUT_PATH_BYTES];
-    AUTO_BYTES struct bytes wire = {0}, answer = {0};
+result put_whole_request(const struct put_batch *batch, unsigned slot, struct view prepare,
+                         struct put_request *out_request) {
+    char suffix[64];
     snprintf(suffix, sizeof suffix, "/whole?slot=%u&slice=%zu", slot,
              put_object_slice_bytes(batch, &batch->objects[0]));
-    put_batch_path(batch, suffix, path);
-    TRY(pack_whole(batch, slot, prepare, &wire));
-    TRY(http_call(client, "POST", path, bytes_view(&wire), PROTOBUF, FORMAT_LIMIT_WHOLE_ANSWER,
-                  &answer));
-    return check_answer(batch, slot, bytes_view(&answer));
+    put_batch_path(batch, suffix, out_request->path);
+    out_request->answer_limit = FORMAT_LIMIT_WHOLE_ANSWER;
+    return pack_whole(batch, slot, prepare, &out_request->own);
 }
 
 /* ------------------------------------------------------------------ step by step */
@@ -121,8 +118,8 @@ static result upload_one(struct put_batch *batch, unsigned slot, struct http_cli
                              bytes_view(&receipt));
 }
 
-static result ask_by_steps(struct put_batch *batch, unsigned slot, struct http_client *client,
-                           struct view prepare) {
+result put_whole_by_steps(struct put_batch *batch, unsigned slot, struct http_client *client,
+                          struct view prepare) {
     char path[PUT_PATH_BYTES];
     AUTO_BYTES struct bytes begin = {0};
     TRY(put_batch_pack_begin(batch, &begin));
@@ -132,12 +129,4 @@ static result ask_by_steps(struct put_batch *batch, unsigned slot, struct http_c
         TRY(upload_one(batch, slot, client, i));
     put_batch_path(batch, "/prepare", path);
     return http_call(client, "POST", path, prepare, PROTOBUF, 0, NULL);
-}
-
-/* Not found is an image that the put does not create, or the request itself, at a server of a
- * version without it. */
-result put_whole_ask(struct put_batch *batch, unsigned slot, struct http_client *client,
-                     struct view prepare) {
-    result asked = ask_at_once(batch, slot, client, prepare);
-    return asked == NOT_FOUND ? ask_by_steps(batch, slot, client, prepare) : asked;
 }

@@ -74,7 +74,7 @@ static result client_fill(struct http_client *client, const struct http_client_o
     if (client->connect_to == NULL || client->easy == NULL || client->multi == NULL)
         return FAIL(NO_MEMORY, "no memory for a client of %s", options->name);
     curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, 1L);
-    return OK;
+    return client_watch_start(client);
 }
 
 result http_client_new(const struct http_client_options *options, struct http_client **out_client) {

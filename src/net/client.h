@@ -74,6 +74,33 @@ MUST_CHECK result http_call(struct http_client *client, const char *method, cons
                             struct view body, const char *content_type, size_t answer_limit,
                             struct bytes *out_answer);
 
+/*
+ * The same without waiting, so that one thread asks many servers at once:
+ *
+ *     http_call_start   the request leaves as far as the connection takes it
+ *     http_calls_wait   moves all that are given on, again and again
+ *     http_call_end     once http_call_is_done; what http_call gives
+ *
+ * The client is in use from the first to the last, by this thread alone; no other call may run on
+ * it. `method`, `body` and `content_type` are borrowed until then.
+ */
+struct http_started;
+
+/* NO_MEMORY. What else goes wrong http_call_end says. */
+MUST_CHECK result http_call_start(struct http_client *client, const char *method, const char *path,
+                                  struct view body, const char *content_type, size_t answer_limit,
+                                  struct http_started **out_call);
+bool http_call_is_done(const struct http_started *call);
+
+enum { HTTP_CALLS_MAX = 256 };
+
+/* Returns once something has moved, or after `timeout_ms`; what is done already is passed over.
+ * At most HTTP_CALLS_MAX. */
+void http_calls_wait(struct http_started *const calls[], size_t count, unsigned timeout_ms);
+
+/* Frees it. One that is not done is given up: TIMEOUT. */
+MUST_CHECK result http_call_end(struct http_started *call, struct bytes *out_answer);
+
 /* Puts up to `capacity` bytes at `out`; *out_len of 0 ends the body. May block. What it fails with
  * ends the call. */
 typedef result (*http_pull)(void *context, uint8_t *out, size_t capacity, size_t *out_len);

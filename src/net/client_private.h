@@ -1,7 +1,7 @@
 /*
  * What the client's own files share: client.c (setting up, the calls), transfer_options.c
- * and transfer.c (one request as libcurl runs it, its clock), client_error.c (what went wrong, in
- * words).
+ * and transfer.c (one request as libcurl runs it, its clock), calls.c (many on one thread),
+ * client_error.c (what went wrong, in words).
  */
 #ifndef MYELIN_NET_CLIENT_PRIVATE_H
 #define MYELIN_NET_CLIENT_PRIVATE_H
@@ -14,6 +14,9 @@
 #include "net/client.h"
 
 enum { CLIENT_TEXT_MAX = 400, CLIENT_LABEL_MAX = 400, CLIENT_URL_MAX = 2400 };
+
+/* Of one client at a time: two attempts to connect, and the resolver's. */
+enum { CLIENT_SOCKETS_MAX = 8 };
 
 struct client_shape {
     bool is_set;
@@ -35,6 +38,14 @@ struct http_client {
     CURL *easy;
     struct client_shape shape; /* of the request that `easy` was last set up for */
     CURLM *multi;
+    struct client_watch {
+        struct client_socket {
+            curl_socket_t fd;
+            short events; /* poll's */
+        } socket[CLIENT_SOCKETS_MAX];
+        unsigned count;
+        int64_t timer_ms; /* when libcurl wants to be called; -1: not */
+    } watch;              /* what libcurl waits for while calls.c drives it */
     atomic_bool is_cancelled;
     struct http_traffic traffic;
     atomic_uint_fast64_t system_version;
@@ -81,8 +92,28 @@ struct transfer {
 MUST_CHECK result transfer_run(struct transfer *transfer);
 void transfer_free(struct transfer *transfer);
 
+/* The parts of that, for calls.c. Begins an attempt: set up and with libcurl. */
+MUST_CHECK result transfer_begin(struct transfer *transfer);
+/* True where anything moved since the last look. A server's "100 Continue" moves nothing. */
+bool transfer_note_progress(struct transfer *transfer);
+/* TIMEOUT where it was cancelled or is over a bound of time. */
+MUST_CHECK result transfer_check_time(struct transfer *transfer);
+/* The longest that may pass until the next look at the time. */
+int transfer_wait_ms(const struct transfer *transfer);
+/* libcurl's last word, once it has none running. */
+CURLcode transfer_final_code(CURLM *multi);
+/* Ends the attempt, and says what it came to. */
+MUST_CHECK result transfer_end(struct transfer *transfer, CURLcode code);
+/* After an attempt: when a server that is busy wants to be asked again; 0: it is not. */
+int64_t transfer_busy_ms(const struct transfer *transfer, result outcome);
+/* For the next attempt. */
+void transfer_start_anew(struct transfer *transfer);
+
 /* Gives libcurl the request: transfer_options.c. INVALID, NO_MEMORY, INTERNAL. */
 MUST_CHECK result transfer_set_up(struct transfer *transfer);
+
+/* Has libcurl say what it waits for. */
+MUST_CHECK result client_watch_start(struct http_client *client);
 
 /* libcurl's callbacks; the last argument is the transfer unless another type stands here. */
 int transfer_on_connected(void *transfer, char *a, char *b, int c, int d);

@@ -71,7 +71,7 @@ static bool is_dripping(const struct transfer *transfer) {
 }
 
 /* True where anything moved since the last look. A server's "100 Continue" moves nothing. */
-static bool note_progress(struct transfer *transfer) {
+bool transfer_note_progress(struct transfer *transfer) {
     CURL *easy = transfer->client->easy;
     curl_off_t sent = 0;
     curl_off_t received = 0;
@@ -268,7 +268,7 @@ size_t transfer_on_body(char *data, size_t size, size_t count, void *context) {
 
 /* ---- Running ---- */
 
-static CURLcode final_code(CURLM *multi) {
+CURLcode transfer_final_code(CURLM *multi) {
     int left = 0;
     CURLcode code = CURLE_OK;
     for (CURLMsg *message = curl_multi_info_read(multi, &left); message != NULL;
@@ -278,7 +278,7 @@ static CURLcode final_code(CURLM *multi) {
     return code;
 }
 
-static result check_time(struct transfer *transfer) {
+result transfer_check_time(struct transfer *transfer) {
     if (atomic_load(&transfer->client->is_cancelled))
         return cancelled(transfer);
     if (transfer_ms(transfer) - transfer->progress_ms > limit_ms(transfer))
@@ -288,7 +288,7 @@ static result check_time(struct transfer *transfer) {
     return OK;
 }
 
-static int wait_ms(const struct transfer *transfer) {
+int transfer_wait_ms(const struct transfer *transfer) {
     int64_t left = limit_ms(transfer) - (transfer_ms(transfer) - transfer->progress_ms) + 1;
     return left < 0 ? 0 : left < POLL_MS ? (int)left : POLL_MS;
 }
@@ -298,16 +298,16 @@ static CURLcode drive(struct transfer *transfer) {
     CURLM *multi = transfer->client->multi;
     int running = 1;
     while (curl_multi_perform(multi, &running) == CURLM_OK && running > 0) {
-        bool has_moved = note_progress(transfer);
-        result code = check_time(transfer);
+        bool has_moved = transfer_note_progress(transfer);
+        result code = transfer_check_time(transfer);
         if (code != OK) {
             transfer_fail(transfer, code);
             return CURLE_OPERATION_TIMEDOUT;
         }
         if (!has_moved)
-            curl_multi_poll(multi, NULL, 0, wait_ms(transfer), NULL);
+            curl_multi_poll(multi, NULL, 0, transfer_wait_ms(transfer), NULL);
     }
-    return running > 0 ? CURLE_OUT_OF_MEMORY : final_code(multi);
+    return running > 0 ? CURLE_OUT_OF_MEMORY : transfer_final_code(multi);
 }
 
 static result server_result(struct transfer *transfer) {
@@ -321,7 +321,7 @@ static result server_result(struct transfer *transfer) {
                 transfer->refusal_len > 0 ? transfer->refusal : result_name(code));
 }
 
-static result run_once(struct transfer *transfer) {
+result transfer_begin(struct transfer *transfer) {
     struct http_client *client = transfer->client;
     TRY(transfer_set_up(transfer));
     transfer->progress_ms = transfer_ms(transfer);
@@ -329,7 +329,11 @@ static result run_once(struct transfer *transfer) {
         return cancelled(transfer);
     if (curl_multi_add_handle(client->multi, client->easy) != CURLM_OK)
         return FAIL(INTERNAL, "%s: libcurl takes no request", client->label);
-    CURLcode code = drive(transfer);
+    return OK;
+}
+
+result transfer_end(struct transfer *transfer, CURLcode code) {
+    struct http_client *client = transfer->client;
     result outcome = OK;
     if (transfer->failure != OK)
         outcome = error_set(transfer->failure, "%s", transfer->failure_text);
@@ -341,8 +345,12 @@ static result run_once(struct transfer *transfer) {
     return outcome;
 }
 
-/* A 503 that says when to come again, to a request that can be sent again; 0: it is none. */
-static int64_t busy_ms(const struct transfer *transfer, result outcome) {
+static result run_once(struct transfer *transfer) {
+    TRY(transfer_begin(transfer));
+    return transfer_end(transfer, drive(transfer));
+}
+
+int64_t transfer_busy_ms(const struct transfer *transfer, result outcome) {
     curl_off_t seconds = 0;
     long status = 0;
     CURL *easy = transfer->client->easy;
@@ -353,7 +361,7 @@ static int64_t busy_ms(const struct transfer *transfer, result outcome) {
     return status == 503 && seconds > 0 && seconds <= RETRY_S_MAX ? (int64_t)seconds * 1000 : 0;
 }
 
-static void start_anew(struct transfer *transfer) {
+void transfer_start_anew(struct transfer *transfer) {
     transfer_free(transfer);
     *transfer = (struct transfer){
         .client = transfer->client,
@@ -380,11 +388,11 @@ result transfer_run(struct transfer *transfer) {
     int64_t end = now_ms() + transfer->client->busy_timeout_ms;
     for (;;) {
         result outcome = run_once(transfer);
-        int64_t wait = busy_ms(transfer, outcome);
+        int64_t wait = transfer_busy_ms(transfer, outcome);
         if (wait == 0 || now_ms() + wait > end)
             return outcome;
         sleep_unless_cancelled(transfer->client, wait);
-        start_anew(transfer);
+        transfer_start_anew(transfer);
     }
 }
 

@@ -24,11 +24,11 @@ static void bodies_of_calls_go_round(void **state) {
     pattern_fill(0, body, sizeof body);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         AUTO_BYTES struct bytes answer = {0};
-        assert_ok(http_call(client, "POST", "/v1/echo", view_of(body, sizes[i]), "text/plain",
-                            ANSWER_LIMIT, &answer));
+        assert_ok(call(client, "POST", "/v1/echo", view_of(body, sizes[i]), "text/plain",
+                       ANSWER_LIMIT, &answer));
         assert_true(view_equal(bytes_view(&answer), view_of(body, sizes[i])));
     }
-    assert_ok(http_call(client, "DELETE", "/v1/who/bob", view_of(NULL, 0), NULL, 0, NULL));
+    assert_ok(call(client, "DELETE", "/v1/who/bob", view_of(NULL, 0), NULL, 0, NULL));
 }
 
 static void connection_is_kept(void **state) {
@@ -67,9 +67,8 @@ static void errors_carry_the_servers_words(void **state) {
     assert_text("method is not served");
     assert_int_equal(get(client, "/v1/sleep?ms=x", NULL), INVALID);
     assert_text("query parameter ms: 'x' is not a number");
-    assert_int_equal(
-        http_call(client, "DELETE", "/v1/who/bob", view_of("x", 1), "text/plain", 0, NULL),
-        PROTOCOL);
+    assert_int_equal(call(client, "DELETE", "/v1/who/bob", view_of("x", 1), "text/plain", 0, NULL),
+                     PROTOCOL);
     assert_text("body of over 0 bytes");
 }
 
@@ -78,26 +77,86 @@ static void lengths_are_bounded_on_both_sides(void **state) {
     (void)state;
     AUTO_HTTP_CLIENT struct http_client *client = test_client();
     AUTO_BYTES struct bytes answer = {0};
-    assert_int_equal(http_call(client, "POST", "/v1/echo", view_of(body, sizeof body), "text/plain",
-                               ANSWER_LIMIT, &answer),
+    assert_int_equal(call(client, "POST", "/v1/echo", view_of(body, sizeof body), "text/plain",
+                          ANSWER_LIMIT, &answer),
                      PROTOCOL);
     assert_text("storage-1: a body of over 100000 bytes");
     assert_int_equal(
-        http_call(client, "GET", "/v1/pattern?bytes=1001", view_of(NULL, 0), NULL, 1000, &answer),
+        call(client, "GET", "/v1/pattern?bytes=1001", view_of(NULL, 0), NULL, 1000, &answer),
         PROTOCOL);
     assert_text("an answer of over 1000 bytes");
     assert_int_equal(answer.len, 0);
-    assert_ok(
-        http_call(client, "GET", "/v1/pattern?bytes=1000", view_of(NULL, 0), NULL, 1000, &answer));
+    assert_ok(call(client, "GET", "/v1/pattern?bytes=1000", view_of(NULL, 0), NULL, 1000, &answer));
     assert_int_equal(answer.len, 1000);
+}
+
+enum { TOGETHER = 12 };
+
+/* Each sleeps for its time, all at once; some of them fail, each with its own words. */
+static void many_calls_share_a_thread(void **state) {
+    struct http_client *client[TOGETHER];
+    struct http_started *started[TOGETHER];
+    static uint8_t body[TEST_BODY_LIMIT];
+    (void)state;
+    pattern_fill(0, body, sizeof body);
+    for (unsigned i = 0; i < TOGETHER; i++)
+        client[i] = test_client();
+    for (unsigned round = 0; round < 2; round++) { /* on new connections, and on kept ones */
+        int64_t began = now_ms();
+        for (unsigned i = 0; i < TOGETHER; i++) {
+            const char *path = i % 3 == 0   ? "/v1/sleep?ms=400"
+                               : i % 3 == 1 ? "/v1/echo"
+                                            : "/v1/conflict";
+            assert_ok(http_call_start(client[i], i % 3 == 1 ? "POST" : "GET", path,
+                                      view_of(body, i % 3 == 1 ? sizeof body : 0), "text/plain",
+                                      ANSWER_LIMIT, &started[i]));
+        }
+        unsigned done = 0;
+        while (done < TOGETHER) {
+            http_calls_wait(started, TOGETHER, 50);
+            done = 0;
+            for (unsigned i = 0; i < TOGETHER; i++)
+                done += http_call_is_done(started[i]);
+        }
+        for (unsigned i = 0; i < TOGETHER; i++) {
+            AUTO_BYTES struct bytes answer = {0};
+            result ended = http_call_end(started[i], &answer);
+            assert_int_equal(ended, i % 3 == 2 ? CONFLICT : OK);
+            if (i % 3 == 0)
+                assert_answer(&answer, "slept");
+            else if (i % 3 == 1)
+                assert_true(view_equal(bytes_view(&answer), view_of(body, sizeof body)));
+            else
+                assert_text("storage-1: put 7 is prepared");
+        }
+        assert_true(now_ms() - began < 1500); /* one after the other: 1600 */
+    }
+    for (unsigned i = 0; i < TOGETHER; i++)
+        http_client_free(client[i]);
+}
+
+/* Given up at once, and the client is as good as before. */
+static void a_started_call_can_be_given_up(void **state) {
+    struct http_started *started = NULL;
+    (void)state;
+    AUTO_HTTP_CLIENT struct http_client *client = test_client();
+    assert_ok(get(client, "/v1/who/x", NULL));
+    assert_ok(http_call_start(client, "GET", "/v1/sleep?ms=3000", view_of(NULL, 0), NULL,
+                              ANSWER_LIMIT, &started));
+    http_calls_wait(&started, 1, 50);
+    int64_t began = now_ms();
+    assert_false(http_call_is_done(started));
+    assert_int_equal(http_call_end(started, NULL), TIMEOUT);
+    assert_text("given up");
+    assert_ok(get(client, "/v1/who/x", NULL));
+    assert_true(now_ms() - began < 1000);
 }
 
 static void head_has_no_body(void **state) {
     (void)state;
     AUTO_HTTP_CLIENT struct http_client *client = test_client();
     AUTO_BYTES struct bytes answer = {0};
-    assert_ok(
-        http_call(client, "HEAD", "/v1/pattern?bytes=5000", view_of(NULL, 0), NULL, 10, &answer));
+    assert_ok(call(client, "HEAD", "/v1/pattern?bytes=5000", view_of(NULL, 0), NULL, 10, &answer));
     assert_int_equal(answer.len, 0);
     assert_ok(get(client, "/v1/who/x", &answer));
 }
@@ -142,13 +201,15 @@ static void bad_options_are_invalid(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(handler_sees_peer_path_and_query),
-        cmocka_unit_test(bodies_of_calls_go_round),
-        cmocka_unit_test(connection_is_kept),
-        cmocka_unit_test(errors_carry_the_servers_words),
-        cmocka_unit_test(lengths_are_bounded_on_both_sides),
-        cmocka_unit_test(head_has_no_body),
-        cmocka_unit_test(ipv6_addresses_work),
+        BOTH_WAYS(handler_sees_peer_path_and_query),
+        BOTH_WAYS(bodies_of_calls_go_round),
+        BOTH_WAYS(connection_is_kept),
+        BOTH_WAYS(errors_carry_the_servers_words),
+        BOTH_WAYS(lengths_are_bounded_on_both_sides),
+        cmocka_unit_test(many_calls_share_a_thread),
+        cmocka_unit_test(a_started_call_can_be_given_up),
+        BOTH_WAYS(head_has_no_body),
+        BOTH_WAYS(ipv6_addresses_work),
         cmocka_unit_test(bad_options_are_invalid),
     };
     return cmocka_run_group_tests(tests, fixture_set_up, fixture_tear_down);

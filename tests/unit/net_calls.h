@@ -21,8 +21,41 @@ static inline void assert_text(const char *words) {
             fail_msg("%s: %s", result_name(code_), error_text());                                  \
     } while (0)
 
+/* Whether calls go by http_call_start, beside others, and not by http_call: they are to be the
+ * same.
+ */
+static bool are_apart;
+
+static inline result call(struct http_client *client, const char *method, const char *path,
+                          struct view body, const char *content_type, size_t answer_limit,
+                          struct bytes *out_answer) {
+    struct http_started *started = NULL;
+    if (!are_apart)
+        return http_call(client, method, path, body, content_type, answer_limit, out_answer);
+    TRY(http_call_start(client, method, path, body, content_type, answer_limit, &started));
+    while (!http_call_is_done(started))
+        http_calls_wait(&started, 1, 50);
+    return http_call_end(started, out_answer);
+}
+
+static inline int go_apart(void **state) {
+    (void)state;
+    are_apart = true;
+    return 0;
+}
+
+static inline int go_together(void **state) {
+    (void)state;
+    are_apart = false;
+    return 0;
+}
+
+/* A test of calls, once in each way. */
+#define BOTH_WAYS(test)                                                                            \
+    cmocka_unit_test(test), cmocka_unit_test_setup_teardown(test, go_apart, go_together)
+
 static inline result get(struct http_client *client, const char *path, struct bytes *out) {
-    return http_call(client, "GET", path, view_of(NULL, 0), NULL, ANSWER_LIMIT, out);
+    return call(client, "GET", path, view_of(NULL, 0), NULL, ANSWER_LIMIT, out);
 }
 
 static inline void assert_answer(const struct bytes *answer, const char *text) {

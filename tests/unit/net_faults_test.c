@@ -69,7 +69,7 @@ static void a_dripping_answer_is_cut(void **state) {
     AUTO_BYTES struct bytes answer = {0};
     struct sink sink = {0};
     int64_t started = now_ms();
-    assert_int_equal(http_call(client, "GET", "/v1/drip", view_of(NULL, 0), NULL, 100, &answer),
+    assert_int_equal(call(client, "GET", "/v1/drip", view_of(NULL, 0), NULL, 100, &answer),
                      TIMEOUT);
     assert_text("its answer comes too slowly");
     assert_int_equal(http_download(client, "/v1/drip", 0, 100, push_pattern, &sink), TIMEOUT);
@@ -208,16 +208,16 @@ static void client_finds_a_restarted_server(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hung_server_costs_the_connect_timeout),
-        cmocka_unit_test(absent_server_is_said_to_refuse),
-        cmocka_unit_test(slow_answer_costs_the_answer_timeout),
-        cmocka_unit_test(a_dripping_answer_is_cut),
+        BOTH_WAYS(hung_server_costs_the_connect_timeout),
+        BOTH_WAYS(absent_server_is_said_to_refuse),
+        BOTH_WAYS(slow_answer_costs_the_answer_timeout),
+        BOTH_WAYS(a_dripping_answer_is_cut),
         cmocka_unit_test(handler_may_take_longer_than_the_idle_timeout),
-        cmocka_unit_test(cancel_ends_a_running_call),
+        BOTH_WAYS(cancel_ends_a_running_call),
         cmocka_unit_test(cancel_ends_a_running_upload),
         cmocka_unit_test(server_that_stops_cuts_uploads_and_abandons),
         cmocka_unit_test(stop_lets_requests_end),
-        cmocka_unit_test(client_finds_a_restarted_server),
+        BOTH_WAYS(client_finds_a_restarted_server),
     };
     return cmocka_run_group_tests(tests, fixture_set_up, fixture_tear_down);
 }

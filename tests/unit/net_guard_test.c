@@ -260,6 +260,10 @@ static void costly_requests_wait_for_their_turn(void **state) {
     assert_true(now_ms() - started >= THREADS / 2 * 200);
 }
 
+static int stop_apart(void **state) {
+    are_apart = false;
+    return stop_guarded(state);
+}
 #define GUARDED(name) cmocka_unit_test_teardown(name, stop_guarded)
 
 /* ---- Addresses ---- */
@@ -337,6 +341,7 @@ int main(void) {
         GUARDED(an_answer_has_its_rate),
         GUARDED(a_user_spends_his_tokens),
         GUARDED(a_busy_server_is_asked_again),
+        cmocka_unit_test_setup_teardown(a_busy_server_is_asked_again, go_apart, stop_apart),
         GUARDED(costly_requests_wait_for_their_turn),
     };
     return cmocka_run_group_tests(tests, fixture_set_up, fixture_tear_down);
