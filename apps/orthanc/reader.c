@@ -7,34 +7,17 @@
 #include <time.h>
 
 #include "map_state.h"
+#include "reader_cache.h"
 
-enum { BUCKETS = 4096, AHEAD_OBJECTS = 256, TRIES = 3, RETRY_MS = 400 };
+enum { AHEAD_OBJECTS = 256, TRIES = 3, RETRY_MS = 400 };
 #define AHEAD_BYTES ((uint64_t)64 << 20)
-
-enum slot_state { SLOT_COMING, SLOT_THERE, SLOT_FAILED };
-
-/* An object in the cache, or on its way. */
-struct slot {
-    char uuid[RECORD_UUID_BYTES + 1];
-    enum slot_state state;
-    unsigned waiting; /* threads that look at it */
-    bool is_dropped;
-    struct bytes data;
-    result code;
-    char text[ERROR_TEXT_BYTES];
-    struct slot *hash_next;
-    struct slot *newer, *older; /* of those that are there, by arrival */
-};
 
 struct reader {
     struct images *images;
     struct map *map;
-    uint64_t limit;
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* of what follows */
     pthread_cond_t change;
-    struct slot *slots[BUCKETS];
-    struct slot *oldest, *newest;
-    uint64_t bytes;   /* there, and expected */
+    struct cache cache;
     unsigned fetches; /* under way */
 };
 
@@ -45,6 +28,8 @@ struct fetch {
     size_t count;
     struct record *records;
     const char **names;
+    struct slab *slab;
+    size_t *offsets; /* of their parts of the slab */
 };
 
 result reader_new(struct images *images, struct map *map, uint64_t cache_bytes,
@@ -54,109 +39,18 @@ result reader_new(struct images *images, struct map *map, uint64_t cache_bytes,
         return FAIL(NO_MEMORY, "no memory to read with");
     reader->images = images;
     reader->map = map;
-    reader->limit = cache_bytes;
+    reader->cache.limit = cache_bytes;
     pthread_mutex_init(&reader->lock, NULL);
     pthread_cond_init(&reader->change, NULL);
     *out_reader = reader;
     return OK;
 }
 
-/* ------------------------------------------------------------------ the cache, with the lock held
- */
-
-static struct slot **bucket_of(struct reader *reader, const char *uuid) {
-    uint32_t hash = 0;
-    for (const char *c = uuid; *c != '\0'; c++)
-        hash = hash * 31 + (uint8_t)*c;
-    return &reader->slots[hash % BUCKETS];
-}
-
-static struct slot *find(struct reader *reader, const char *uuid) {
-    struct slot *slot = *bucket_of(reader, uuid);
-    while (slot != NULL && strcmp(slot->uuid, uuid) != 0)
-        slot = slot->hash_next;
-    return slot;
-}
-
-static struct slot *make(struct reader *reader, const char *uuid) {
-    struct slot *slot = calloc(1, sizeof *slot);
-    if (slot == NULL)
-        return NULL;
-    snprintf(slot->uuid, sizeof slot->uuid, "%s", uuid);
-    slot->hash_next = *bucket_of(reader, uuid);
-    *bucket_of(reader, uuid) = slot;
-    return slot;
-}
-
-static void unlink_age(struct reader *reader, struct slot *slot) {
-    if (slot->older != NULL)
-        slot->older->newer = slot->newer;
-    else if (reader->oldest == slot)
-        reader->oldest = slot->newer;
-    if (slot->newer != NULL)
-        slot->newer->older = slot->older;
-    else if (reader->newest == slot)
-        reader->newest = slot->older;
-    slot->older = slot->newer = NULL;
-}
-
-static void slot_free(struct slot *slot) {
-    bytes_free(&slot->data);
-    free(slot);
-}
-
-/* Gone from the table, and freed when nobody looks at it any more; what is on its way goes when it
- * arrives. */
-static void drop(struct reader *reader, struct slot *slot) {
-    if (slot->state == SLOT_COMING) {
-        slot->is_dropped = true;
-        return;
-    }
-    struct slot **link = bucket_of(reader, slot->uuid);
-    while (*link != NULL && *link != slot)
-        link = &(*link)->hash_next;
-    if (*link == slot)
-        *link = slot->hash_next;
-    if (slot->state == SLOT_THERE) {
-        unlink_age(reader, slot);
-        reader->bytes -= slot->data.len;
-    }
-    slot->is_dropped = true;
-    if (slot->waiting == 0)
-        slot_free(slot);
-}
-
-/* The end of a look. */
-static void leave(struct slot *slot) {
-    slot->waiting--;
-    if (slot->waiting == 0 && slot->is_dropped && slot->state != SLOT_COMING)
-        slot_free(slot);
-}
-
-static void make_room(struct reader *reader) {
-    while (reader->bytes > reader->limit && reader->oldest != NULL)
-        drop(reader, reader->oldest);
-}
-
-static void arrive(struct reader *reader, struct slot *slot) {
-    slot->state = SLOT_THERE;
-    slot->older = reader->newest;
-    if (reader->newest != NULL)
-        reader->newest->newer = slot;
-    else
-        reader->oldest = slot;
-    reader->newest = slot;
-    reader->bytes += slot->data.len;
-    if (slot->is_dropped) /* while it was on its way */
-        drop(reader, slot);
-    make_room(reader);
-}
-
 void reader_drop(struct reader *reader, const char *uuid) {
     pthread_mutex_lock(&reader->lock);
-    struct slot *slot = find(reader, uuid);
+    struct slot *slot = cache_find(&reader->cache, uuid);
     if (slot != NULL)
-        drop(reader, slot);
+        cache_drop(&reader->cache, slot);
     pthread_mutex_unlock(&reader->lock);
 }
 
@@ -165,6 +59,7 @@ void reader_drop(struct reader *reader, const char *uuid) {
 static void fetch_free(struct fetch *fetch) {
     free(fetch->records);
     free(fetch->names);
+    free(fetch->offsets);
     free(fetch);
 }
 
@@ -175,21 +70,25 @@ static result check_size(const struct record *record, size_t size) {
     return OK;
 }
 
+/* The slot that waits for this fetch to bring it; with the lock held. */
+static struct slot *find_coming(struct fetch *fetch, size_t index) {
+    struct slot *slot = cache_find(&fetch->reader->cache, fetch->records[index].uuid);
+    bool is_own = slot != NULL && slot->state == SLOT_COMING && slot->fetch == fetch;
+    return is_own ? slot : NULL;
+}
+
+/* Nobody looks at the part of the slab before it has arrived. */
 static int take_object(void *context, size_t index, const void *data, size_t size) {
     struct fetch *fetch = context;
     struct reader *reader = fetch->reader;
-    AUTO_BYTES struct bytes copy = {0};
-    if (check_size(&fetch->records[index], size) != OK ||
-        bytes_append(&copy, view_of(data, size)) != OK)
+    if (check_size(&fetch->records[index], size) != OK)
         return (int)OK; /* that one alone is missing then, and is asked for again */
+    uint8_t *part = slab_part(fetch->slab, fetch->offsets[index]);
+    memcpy(part, data, size);
     pthread_mutex_lock(&reader->lock);
-    struct slot *slot = find(reader, fetch->records[index].uuid);
-    if (slot != NULL && slot->state == SLOT_COMING) {
-        slot->data = copy;
-        copy = (struct bytes){0};
-        slot->waiting++; /* so that making room leaves it to those who wait */
-        arrive(reader, slot);
-        leave(slot);
+    struct slot *slot = find_coming(fetch, index);
+    if (slot != NULL) {
+        cache_arrive(&reader->cache, slot, fetch->slab, part, size);
         pthread_cond_broadcast(&reader->change);
     }
     pthread_mutex_unlock(&reader->lock);
@@ -201,14 +100,12 @@ static void end_fetch(struct fetch *fetch, result code) {
     struct reader *reader = fetch->reader;
     pthread_mutex_lock(&reader->lock);
     for (size_t i = 0; i < fetch->count; i++) {
-        struct slot *slot = find(reader, fetch->records[i].uuid);
-        if (slot == NULL || slot->state != SLOT_COMING)
-            continue;
-        slot->state = SLOT_FAILED;
-        slot->code = code == OK ? FAIL(INTEGRITY, "the object is not what was stored") : code;
-        snprintf(slot->text, sizeof slot->text, "%s", error_text());
-        drop(reader, slot);
+        struct slot *slot = find_coming(fetch, i);
+        if (slot != NULL)
+            cache_fail(&reader->cache, slot,
+                       code == OK ? FAIL(INTEGRITY, "the object is not what was stored") : code);
     }
+    slab_close(fetch->slab);
     reader->fetches--;
     pthread_cond_broadcast(&reader->change);
     pthread_mutex_unlock(&reader->lock);
@@ -227,15 +124,16 @@ static void *run_fetch(void *argument) {
 
 /* With the lock held: what is neither there nor coming is claimed by this fetch. */
 static void claim(struct fetch *fetch, const struct record *record) {
-    if (find(fetch->reader, record->uuid) != NULL || make(fetch->reader, record->uuid) == NULL)
+    struct cache *cache = &fetch->reader->cache;
+    if (cache_find(cache, record->uuid) != NULL || cache_make(cache, record->uuid, fetch) == NULL)
         return;
     fetch->records[fetch->count++] = *record;
 }
 
 static void claim_following(struct fetch *fetch, const struct record *record,
                             char (*uuids)[RECORD_UUID_BYTES + 1], size_t count) {
-    uint64_t budget =
-        fetch->reader->limit / 2 < AHEAD_BYTES ? fetch->reader->limit / 2 : AHEAD_BYTES;
+    uint64_t half = fetch->reader->cache.limit / 2;
+    uint64_t budget = half < AHEAD_BYTES ? half : AHEAD_BYTES;
     uint64_t bytes = record->size;
     for (size_t i = 0; i < count; i++) {
         struct record next;
@@ -257,12 +155,33 @@ static result new_fetch(struct reader *reader, const struct record *record,
     snprintf(fetch->image, sizeof fetch->image, "%s", record->image);
     fetch->records = calloc(AHEAD_OBJECTS + 1, sizeof *fetch->records);
     fetch->names = calloc(AHEAD_OBJECTS + 1, sizeof(char *));
-    if (fetch->records == NULL || fetch->names == NULL) {
+    fetch->offsets = calloc(AHEAD_OBJECTS + 1, sizeof *fetch->offsets);
+    if (fetch->records == NULL || fetch->names == NULL || fetch->offsets == NULL) {
         fetch_free(fetch);
         return FAIL(NO_MEMORY, "no memory to read with");
     }
     *out_fetch = fetch;
     return OK;
+}
+
+static result make_slab(struct fetch *fetch) {
+    size_t size = 0;
+    for (size_t i = 0; i < fetch->count; i++) {
+        fetch->names[i] = fetch->records[i].name;
+        fetch->offsets[i] = size;
+        size += slab_room((size_t)fetch->records[i].size);
+    }
+    return slab_new(size, &fetch->slab);
+}
+
+static bool start_thread(struct fetch *fetch) {
+    pthread_t thread;
+    pthread_attr_t detached;
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    bool is_started = pthread_create(&thread, &detached, run_fetch, fetch) == 0;
+    pthread_attr_destroy(&detached);
+    return is_started;
 }
 
 /* With the lock held. */
@@ -275,23 +194,15 @@ static result start_fetch(struct reader *reader, const struct record *record) {
         claim_following(fetch, record, uuids,
                         map_following(reader->map, record->uuid, AHEAD_OBJECTS, uuids));
     free(uuids);
-    for (size_t i = 0; i < fetch->count; i++)
-        fetch->names[i] = fetch->records[i].name;
-    pthread_t thread;
-    pthread_attr_t detached;
-    pthread_attr_init(&detached);
-    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
     reader->fetches++;
-    bool is_started = fetch->count > 0 && pthread_create(&thread, &detached, run_fetch, fetch) == 0;
-    pthread_attr_destroy(&detached);
-    if (is_started)
+    if (fetch->count > 0 && make_slab(fetch) == OK && start_thread(fetch))
         return OK;
-    (void)FAIL(NO_MEMORY, "no thread to read with");
+    (void)FAIL(NO_MEMORY, "no memory or thread to read with");
     pthread_mutex_unlock(&reader->lock);
     end_fetch(fetch, NO_MEMORY);
     fetch_free(fetch);
     pthread_mutex_lock(&reader->lock);
-    return FAIL(NO_MEMORY, "no thread to read with");
+    return FAIL(NO_MEMORY, "no memory or thread to read with");
 }
 
 /* ------------------------------------------------------------------ reading */
@@ -299,16 +210,16 @@ static result start_fetch(struct reader *reader, const struct record *record) {
 static result look(const struct slot *slot, struct bytes *out_data) {
     if (slot->state == SLOT_FAILED)
         return FAIL(slot->code, "%s", slot->text);
-    return bytes_append(out_data, bytes_view(&slot->data));
+    return bytes_append(out_data, view_of(slot->data, slot->len));
 }
 
 static result get_cached(struct reader *reader, const struct record *record,
                          struct bytes *out_data) {
     pthread_mutex_lock(&reader->lock);
-    struct slot *slot = find(reader, record->uuid);
+    struct slot *slot = cache_find(&reader->cache, record->uuid);
     result got = slot != NULL ? OK : start_fetch(reader, record);
     if (slot == NULL)
-        slot = find(reader, record->uuid);
+        slot = cache_find(&reader->cache, record->uuid);
     if (got == OK && slot == NULL)
         got = FAIL(NO_MEMORY, "no memory to read with");
     if (got == OK) {
@@ -316,7 +227,7 @@ static result get_cached(struct reader *reader, const struct record *record,
         while (slot->state == SLOT_COMING)
             pthread_cond_wait(&reader->change, &reader->lock);
         got = look(slot, out_data);
-        leave(slot);
+        cache_leave(slot);
     }
     pthread_mutex_unlock(&reader->lock);
     return got;
@@ -325,7 +236,7 @@ static result get_cached(struct reader *reader, const struct record *record,
 bool reader_use(struct reader *reader, const char *uuid,
                 void (*use)(void *context, struct view data), void *context) {
     pthread_mutex_lock(&reader->lock);
-    struct slot *slot = find(reader, uuid);
+    struct slot *slot = cache_find(&reader->cache, uuid);
     if (slot != NULL) {
         slot->waiting++; /* keeps it while it is used */
         while (slot->state == SLOT_COMING)
@@ -334,11 +245,11 @@ bool reader_use(struct reader *reader, const char *uuid,
     bool is_there = slot != NULL && slot->state == SLOT_THERE;
     if (is_there) {
         pthread_mutex_unlock(&reader->lock);
-        use(context, bytes_view(&slot->data));
+        use(context, view_of(slot->data, slot->len));
         pthread_mutex_lock(&reader->lock);
     }
     if (slot != NULL)
-        leave(slot);
+        cache_leave(slot);
     pthread_mutex_unlock(&reader->lock);
     return is_there;
 }
@@ -373,7 +284,7 @@ static bool may_pass(result code) {
 }
 
 result reader_get(struct reader *reader, const struct record *record, struct bytes *out_data) {
-    bool is_small = record->size <= reader->limit / 2;
+    bool is_small = record->size <= reader->cache.limit / 2;
     result got =
         is_small ? get_cached(reader, record, out_data) : get_single(reader, record, out_data);
     for (unsigned try = 1; try < TRIES && may_pass(got); try++) {
@@ -390,9 +301,7 @@ void reader_free(struct reader *reader) {
     pthread_mutex_lock(&reader->lock);
     while (reader->fetches > 0)
         pthread_cond_wait(&reader->change, &reader->lock);
-    for (size_t i = 0; i < BUCKETS; i++)
-        while (reader->slots[i] != NULL)
-            drop(reader, reader->slots[i]);
+    cache_drop_all(&reader->cache);
     pthread_mutex_unlock(&reader->lock);
     pthread_cond_destroy(&reader->change);
     pthread_mutex_destroy(&reader->lock);

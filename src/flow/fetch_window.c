@@ -3,13 +3,18 @@
 
 #include "flow/fetch_window_private.h"
 
-enum { ENTRIES_MIN = 4, ENTRIES_MAX = 64, ALIGNMENT = 64, REST_MS = 50 };
+enum { ENTRIES_MIN = 4, ENTRIES_MAX = 32, ALIGNMENT = 64, REST_MS = 50 };
 
 /* What gives less than this stands still; pauses of so long are none. */
 enum { ALIVE_BYTES_PER_S = 2 << 10, ALIVE_MS = 500 };
 
+/* A whole segment's; most objects are less than one. */
+static size_t longest_slice(const struct fetch_object *object) {
+    return format_slice_len(&object->layout, 0);
+}
+
 static size_t lane_stride(const struct fetch_object *object) {
-    return ((size_t)object->layout.slice_len + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return (longest_slice(object) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
 static void object_close(struct open_object *object) {
@@ -59,7 +64,7 @@ static struct needs needs_of(const struct fetch_window_options *options) {
     for (size_t i = 0; i < options->object_count; i++) {
         const struct fetch_object *object = &options->objects[i];
         size_t slices = object->k * lane_stride(object);
-        size_t plain = (size_t)object->k * object->layout.slice_len;
+        size_t plain = object->k * longest_slice(object);
         needs.slices = slices > needs.slices ? slices : needs.slices;
         needs.plain = plain > needs.plain ? plain : needs.plain;
         needs.k = object->k > needs.k ? object->k : needs.k;

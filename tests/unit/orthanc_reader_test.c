@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <pthread.h>
@@ -16,7 +17,14 @@
 #include "base/secret.h"
 #include "reader.h"
 
-enum { OBJECTS = 200, SIZE = 20000, CACHE_BYTES = 60 * SIZE, THREADS = 8, ROUNDS = 400 };
+enum {
+    OBJECTS = 200,
+    SIZE = 20000,
+    CACHE_BYTES = 60 * SIZE,
+    THREADS = 8,
+    ROUNDS = 400,
+    LEFT_OUT_AT = 10
+};
 
 static char folder[64];
 static const uint8_t key[32] = {7};
@@ -24,6 +32,8 @@ static atomic_uint fetches, fetched;
 static atomic_int
     to_leave_out; /* so many objects do not come with others, and come when asked for */
 static atomic_bool is_away;
+/* The first fetch waits in its midst, where it leaves an object out; the others at their start. */
+static atomic_bool first_leaves_out, first_waits, others_wait;
 
 static uint8_t pattern(const char *name, size_t at) {
     return (uint8_t)(strtoul(name + 24, NULL, 16) * 7 + at);
@@ -36,16 +46,27 @@ static bool is_object(const char *name, struct view data) {
     return data.len == SIZE;
 }
 
+static void wait_while(const atomic_bool *waits) {
+    while (*waits)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
 result images_read(struct images *images, const char *owner, const char *image,
                    const char *const names[], size_t count, myelin_blob_take take, void *context) {
     (void)images, (void)owner, (void)image;
     if (atomic_load(&is_away))
         return FAIL(QUORUM, "too few servers");
-    atomic_fetch_add(&fetches, 1);
+    bool is_first = atomic_fetch_add(&fetches, 1) == 0;
+    if (!is_first)
+        wait_while(&others_wait);
     uint8_t *data = malloc(SIZE);
     for (size_t i = 0; i < count; i++) {
         if (count > 1 && i > 0 && atomic_fetch_sub(&to_leave_out, 1) > 0)
             continue;
+        if (is_first && i == LEFT_OUT_AT && first_leaves_out) {
+            wait_while(&first_waits);
+            continue;
+        }
         for (size_t at = 0; at < SIZE; at++)
             data[at] = pattern(names[i], at);
         atomic_fetch_add(&fetched, 1);
@@ -93,12 +114,14 @@ static int fresh(void **state) {
     fetches = fetched = 0;
     to_leave_out = 0;
     is_away = false;
+    first_leaves_out = first_waits = others_wait = false;
     *state = &world;
     return reader_new(NULL, world.map, CACHE_BYTES, &world.reader) != OK;
 }
 
 static int sweep(void **state) {
     struct world *world = *state;
+    first_waits = others_wait = false; /* also where a test failed */
     reader_free(world->reader);
     map_close(world->map);
     return (int)file_remove_tree(folder);
@@ -158,6 +181,38 @@ static void what_does_not_come_is_asked_for_again(void **state) {
     assert_int_equal(world->wrong, 0);
 }
 
+struct getting {
+    struct world *world;
+    unsigned number;
+    result got;
+};
+
+static void *run_get(void *argument) {
+    struct getting *getting = argument;
+    getting->got = get(getting->world, getting->number);
+    return NULL;
+}
+
+/* What one fetch could not bring may be on its way by another one. */
+static void the_end_of_one_fetch_is_not_that_of_another(void **state) {
+    struct world *world = *state;
+    struct getting getting = {.world = world, .number = 3};
+    pthread_t thread;
+    first_leaves_out = first_waits = others_wait = true;
+    assert_int_equal(get(world, 0), OK);
+    assert_true(use(world, 3));
+    reader_drop(world->reader, attachment(3).uuid);
+    assert_int_equal(pthread_create(&thread, NULL, run_get, &getting), 0);
+    while (fetches < 2)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    first_waits = false;
+    assert_false(use(world, LEFT_OUT_AT)); /* so it has ended */
+    others_wait = false;
+    pthread_join(thread, NULL);
+    assert_int_equal(getting.got, OK);
+    assert_int_equal(fetches, 2);
+}
+
 struct thread {
     struct world *world;
     unsigned seed;
@@ -204,6 +259,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(what_was_fetched_ahead_is_there),
         TEST(what_does_not_come_is_asked_for_again),
+        TEST(the_end_of_one_fetch_is_not_that_of_another),
         TEST(many_threads_read_fill_and_drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
