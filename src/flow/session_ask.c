@@ -40,7 +40,8 @@ struct asked {
     struct session_answer *answer;
     unsigned server;
     pthread_t thread;
-    bool started, done, was_slow;
+    bool has_thread; /* of its own */
+    bool done, was_slow;
     struct http_client *client; /* while the question runs */
 };
 
@@ -161,6 +162,14 @@ static void leave_out(struct asked *asked) {
     pthread_mutex_unlock(&asked->round->lock);
 }
 
+/* On a thread that the session keeps, where it has an idle one. */
+static bool start_one(struct asked *asked) {
+    if (session_run(asked->round->session, ask_thread, asked))
+        return true;
+    asked->has_thread = pthread_create(&asked->thread, NULL, ask_thread, asked) == 0;
+    return asked->has_thread;
+}
+
 static void start_round(struct round *round, struct asked asked[],
                         struct session_answer answers[]) {
     for (unsigned i = 0; i < round->count; i++) {
@@ -176,8 +185,7 @@ static void start_round(struct round *round, struct asked asked[],
         pthread_mutex_lock(&round->lock);
         round->slow += asked[i].was_slow;
         pthread_mutex_unlock(&round->lock);
-        asked[i].started = pthread_create(&asked[i].thread, NULL, ask_thread, &asked[i]) == 0;
-        if (asked[i].started)
+        if (start_one(&asked[i]))
             continue;
         answer_fail(&asked[i], NO_MEMORY, "no thread to ask it on");
         pthread_mutex_lock(&round->lock);
@@ -195,9 +203,11 @@ static void end_round(struct round *round, struct asked asked[], unsigned enough
     for (unsigned i = 0; i < round->count; i++)
         if (!asked[i].done && asked[i].client != NULL)
             http_client_cancel(asked[i].client);
+    while (round->ended < round->count)
+        pthread_cond_wait(&round->changed, &round->lock);
     pthread_mutex_unlock(&round->lock);
     for (unsigned i = 0; i < round->count; i++)
-        if (asked[i].started)
+        if (asked[i].has_thread)
             pthread_join(asked[i].thread, NULL);
 }
 
