@@ -5,11 +5,11 @@
 
 #include "base/secret.h"
 #include "flow/heads.h"
+#include "flow/open_seen.h"
 #include "flow/slot_holders.h"
 #include "format/hash.h"
 #include "format/layout.h"
 #include "format/statement.h"
-#include "format/symbol.h"
 
 void open_answers_free(struct open_answers *answers) {
     for (unsigned i = 0; answers->of != NULL && i < answers->servers; i++) {
@@ -30,6 +30,7 @@ struct asking {
     uint8_t image_id[DIGEST_BYTES];
     struct slot_holders holders;
     struct bytes request;
+    struct open_seen *seen;
     struct open_answer *of;
 };
 
@@ -51,13 +52,22 @@ static result check_forward(const struct session *session, const struct asking *
     return OK;
 }
 
+/* An encoding stands for one point, and tau is checked already. */
+static result parse_beta(const struct image *image, const Myelin__OpenAnswer *wire,
+                         struct open_answer *answer) {
+    if (!view_equal(format_view(wire->beta), view_of(image->tau_bytes, FORMAT_TAU_BYTES)))
+        return g2_parse("answer: beta", format_view(wire->beta), &answer->beta);
+    answer->beta = image->tau;
+    return OK;
+}
+
 static result check_head(const struct session *session, const struct asking *asking,
                          unsigned server, const Myelin__OpenAnswer *wire,
                          struct open_answer *answer) {
     if (wire->index != server + 1)
         return FAIL(PROTOCOL, "it answers as key server %u", wire->index);
     answer->b = wire->b;
-    TRY(g2_parse("answer: beta", format_view(wire->beta), &answer->beta));
+    TRY(parse_beta(asking->image, wire, answer));
     if (wire->b != (asking->image->is_own ? 0 : 1))
         return FAIL(PROTOCOL, "b = %u for %s image", wire->b,
                     asking->image->is_own ? "the user's own" : "another's");
@@ -82,13 +92,13 @@ static bool is_vouched(const struct session *session, const struct asking *askin
                                    &statement, format_view(served->signature)) == OK;
 }
 
-static result parse_value(const struct image *image, const struct open_answer *answer,
+static result parse_value(const struct asking *asking, const struct open_answer *answer,
                           const Myelin__Symbol *symbol, unsigned slot,
                           struct codeword_symbol *out_value) {
     if (symbol->slot != slot)
         return FAIL(PROTOCOL, "slot %u, not %u", symbol->slot, slot);
     AUTO_SYMBOL struct codeword_symbol value = {0};
-    TRY(format_symbol_open(symbol, image->envelope->k, &value));
+    TRY(open_seen_parse(asking->seen, symbol, asking->image->envelope->k, &value));
     if (value.value.b != answer->b || !g2_equal(&value.value.beta, &answer->beta))
         return FAIL(PROTOCOL, "its b and beta are not the answer's");
     *out_value = value;
@@ -112,8 +122,7 @@ static result parse_symbol(const struct session *session, const struct asking *a
     symbol->server = (unsigned)server;
     symbol->slot = (unsigned)slot;
     symbol->is_vouched = is_vouched(session, asking, wire, served, symbol->server);
-    result parsed =
-        parse_value(asking->image, answer, served->symbol, symbol->slot, &symbol->value);
+    result parsed = parse_value(asking, answer, served->symbol, symbol->slot, &symbol->value);
     if (parsed == NO_MEMORY)
         return parsed;
     symbol->is_formed = parsed == OK;
@@ -181,10 +190,13 @@ static result ask_round(struct session *session, const struct open_question *que
     all.answers = calloc(session->m, sizeof *all.answers);
     if (all.of == NULL || all.answers == NULL)
         return FAIL(NO_MEMORY, "out of memory");
+    __attribute__((cleanup(open_seen_free))) struct open_seen seen;
+    open_seen_init(&seen);
     struct asking asking = {.image = image,
                             .owner_identity = image->is_own ? session->signing->public_key
                                                             : image->owner->identity,
                             .request = request,
+                            .seen = &seen,
                             .of = all.of};
     format_image_id(image->tau_bytes, asking.image_id);
     slot_holders_find(session, image->tau_bytes, image->envelope->servers,
