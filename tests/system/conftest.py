@@ -29,6 +29,32 @@ def shared(tmp_path_factory):
     cluster.end()
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Six servers, an image of two objects, forwarded to bob; (cluster, contents). Nobody runs."""
+    c = Cluster(tmp_path_factory.mktemp("saved"))
+    files = [c.make("large.bin", 5 << 20), c.make("small.bin", 1234)]
+    try:
+        c.up().enroll("alice", "bob")
+        c.put("alice", "scan", *files)
+        c.must("forward", "scan", "--to", "bob", user="alice")
+    finally:
+        c.end()
+    c.save("loaded")
+    return c, {f.name: f.read_bytes() for f in files}
+
+
+@pytest.fixture
+def loaded(saved):
+    """The same for every test, whatever the one before has made of it; all run."""
+    c, want = saved
+    c.load("loaded")
+    try:
+        yield c.up(), want
+    finally:
+        c.end()
+
+
 @pytest.fixture
 def small_disk():
     """Mounts small file systems; a full disk is then a real one."""

@@ -15,7 +15,7 @@ CONTENT = {"one.bin": 200_000}
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
     """alice has an image of her own and one from bob; bob has hers too. Nobody runs."""
-    cluster = Cluster(tmp_path_factory.mktemp("filled"))
+    cluster = Cluster(tmp_path_factory.mktemp("filled"), storage=3, k=2)  # shares are the key servers' matter
     try:
         cluster.up().enroll("alice", "bob")
         cluster.put("alice", "hers", cluster.make("one.bin", CONTENT["one.bin"]))

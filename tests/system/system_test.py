@@ -19,13 +19,27 @@ SLOTS, K, STORAGE = 4, 2, 5
 SETTLE_S = 180  # seconds on a machine that has nothing else to do
 
 
-@pytest.fixture
-def cluster(tmp_path):
-    """Five storage servers, four slots an image, any two are enough."""
-    c = Cluster(tmp_path / "cluster", storage=STORAGE, k=K, key=3, threshold=2)
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Five storage servers, four slots an image, any two are enough. Nobody runs."""
+    c = Cluster(tmp_path_factory.mktemp("saved"), storage=STORAGE, k=K, key=3, threshold=2)
     c.shape += ["--slots", str(SLOTS)]
-    yield c.up().enroll("alice", "bob")
-    c.end()
+    try:
+        c.up().enroll("alice", "bob")
+    finally:
+        c.end()
+    c.save("new")
+    return c
+
+
+@pytest.fixture
+def cluster(saved):
+    """The same for every test, whatever the one before has made of it; all run."""
+    saved.load("new")
+    try:
+        yield saved.up()
+    finally:
+        saved.end()
 
 
 def start_again(c):
