@@ -33,20 +33,26 @@ static inline void run_free(struct run *run) {
 }
 #define AUTO_RUN __attribute__((cleanup(run_free))) struct run
 
+/* `request` as `peer` sends it to key server i + 1. */
+static inline result ask_begin(const struct tls_peer *peer, unsigned i,
+                               const Myelin__CareRequest *request, Myelin__CareState **out_state) {
+    AUTO_BYTES struct bytes wire = {0};
+    AUTO_BYTES struct bytes answer = {0};
+    assert_int_equal(format_pack(request, &wire), OK);
+    TRY(service_care_begin(&fleet.service[i], peer, bytes_view(&wire), &answer));
+    return format_parse_care_state(bytes_view(&answer), out_state);
+}
+
 static inline result begin_among(const struct tls_peer *peer, unsigned i, uint64_t ballot,
                                  uint32_t lost, uint32_t dealers[], size_t dealer_count,
                                  Myelin__CareState **out_state) {
-    AUTO_BYTES struct bytes wire = {0};
-    AUTO_BYTES struct bytes answer = {0};
     Myelin__CareRequest request = MYELIN__CARE_REQUEST__INIT;
     request.user = world.alice.name;
     request.ballot = ballot;
     request.lost = lost;
     request.dealers = dealers;
     request.n_dealers = dealer_count;
-    assert_int_equal(format_pack(&request, &wire), OK);
-    TRY(service_care_begin(&fleet.service[i], peer, bytes_view(&wire), &answer));
-    return format_parse_care_state(bytes_view(&answer), out_state);
+    return ask_begin(peer, i, &request, out_state);
 }
 
 /* All but the lost one deal. */
@@ -103,24 +109,36 @@ static inline void make_generation(struct run *run) {
         share_dealing_free(&dealings[i]);
 }
 
-static inline void pack_offer(struct run *run, struct bytes *out) {
+/* `from`: of whom the dealers have their shares; NULL where all have. */
+static inline void pack_offer_from(struct run *run, Myelin__CareBase *from, struct bytes *out) {
     Myelin__CareOffer offer = MYELIN__CARE_OFFER__INIT;
     offer.user = world.alice.name;
     offer.ballot = run->ballot;
     offer.generation = field(run->generation, DIGEST_BYTES);
     offer.n_dealing = run->count;
     offer.dealing = run->dealings;
+    offer.from = from;
     assert_int_equal(format_pack(&offer, out), OK);
+}
+
+static inline void pack_offer(struct run *run, struct bytes *out) {
+    pack_offer_from(run, NULL, out);
+}
+
+/* What is packed in `wire`, offered by `peer`. */
+static inline result ask_accept(struct run *run, const struct tls_peer *peer, unsigned i,
+                                const struct bytes *wire) {
+    AUTO_BYTES struct bytes answer = {0};
+    TRY(service_care_accept(&fleet.service[i], peer, bytes_view(wire), &answer));
+    format_free(run->acceptance[i]);
+    run->acceptance[i] = NULL;
+    return format_parse_signed(bytes_view(&answer), &run->acceptance[i]);
 }
 
 static inline result accept_at(struct run *run, unsigned i) {
     AUTO_BYTES struct bytes wire = {0};
-    AUTO_BYTES struct bytes answer = {0};
     pack_offer(run, &wire);
-    TRY(service_care_accept(&fleet.service[i], &world.alice.peer, bytes_view(&wire), &answer));
-    format_free(run->acceptance[i]);
-    run->acceptance[i] = NULL;
-    return format_parse_signed(bytes_view(&answer), &run->acceptance[i]);
+    return ask_accept(run, &world.alice.peer, i, &wire);
 }
 
 static inline result finish_with(struct run *run, unsigned i, Myelin__Signed *words[],
@@ -146,11 +164,10 @@ static inline result finish_at(struct run *run, unsigned i) {
 
 /* ------------------------------------------------------------------ what must hold */
 
-/* How many servers can use a share of this generation; and whether t of them open alice's. */
-static inline unsigned usable(const uint8_t generation[DIGEST_BYTES]) {
-    struct partial partials[M];
+/* Of each server that can use a share of this generation; how many. */
+static inline unsigned partials_of(const uint8_t generation[DIGEST_BYTES],
+                                   struct partial partials[M]) {
     unsigned count = 0;
-    struct g2 d, expected;
     for (unsigned i = 0; i < M; i++) {
         AUTO_SHARE struct share_record record = {0};
         struct share_choice choice;
@@ -159,6 +176,14 @@ static inline unsigned usable(const uint8_t generation[DIGEST_BYTES]) {
                                &choice) == OK)
             assert_int_equal(share_dec(record.share, 0, &world.tau, &partials[count++]), OK);
     }
+    return count;
+}
+
+/* How many servers can use a share of this generation; and whether t of them open alice's. */
+static inline unsigned usable(const uint8_t generation[DIGEST_BYTES]) {
+    struct partial partials[M];
+    unsigned count = partials_of(generation, partials);
+    struct g2 d, expected;
     if (count < T)
         return count;
     g2_exp(&world.tau, &world.alice.secret.a1, &expected);

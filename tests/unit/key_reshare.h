@@ -34,16 +34,12 @@ static inline struct holders set_of(const char *digits) {
 static inline result begin_reshare_at(const struct tls_peer *peer, unsigned i, uint64_t ballot,
                                       unsigned t, const struct holders *among,
                                       Myelin__CareState **out_state) {
-    AUTO_BYTES struct bytes wire = {0};
-    AUTO_BYTES struct bytes answer = {0};
     Myelin__CareRequest request = MYELIN__CARE_REQUEST__INIT;
     request.user = world.alice.name;
     request.ballot = ballot;
     request.t = t;
     request.holders = format_bytes(holders_view(among));
-    assert_int_equal(format_pack(&request, &wire), OK);
-    TRY(service_care_begin(&fleet.service[i], peer, bytes_view(&wire), &answer));
-    return format_parse_care_state(bytes_view(&answer), out_state);
+    return ask_begin(peer, i, &request, out_state);
 }
 
 /* The first that hold shares deal, as many as are needed. */
@@ -109,26 +105,11 @@ static inline Myelin__CareBase base_of(const Myelin__CareState *state) {
     return from;
 }
 
-static inline void pack_reshare(struct resharing *r, Myelin__CareBase *from, struct bytes *out) {
-    Myelin__CareOffer offer = MYELIN__CARE_OFFER__INIT;
-    offer.user = world.alice.name;
-    offer.ballot = r->run.ballot;
-    offer.generation = field(r->run.generation, DIGEST_BYTES);
-    offer.n_dealing = r->run.count;
-    offer.dealing = r->run.dealings;
-    offer.from = from;
-    assert_int_equal(format_pack(&offer, out), OK);
-}
-
 static inline result accept_from(struct resharing *r, const struct tls_peer *peer, unsigned i,
                                  Myelin__CareBase *from) {
     AUTO_BYTES struct bytes wire = {0};
-    AUTO_BYTES struct bytes answer = {0};
-    pack_reshare(r, from, &wire);
-    TRY(service_care_accept(&fleet.service[i], peer, bytes_view(&wire), &answer));
-    format_free(r->run.acceptance[i]);
-    r->run.acceptance[i] = NULL;
-    return format_parse_signed(bytes_view(&answer), &r->run.acceptance[i]);
+    pack_offer_from(&r->run, from, &wire);
+    return ask_accept(&r->run, peer, i, &wire);
 }
 
 static inline result accept_reshare(struct resharing *r, unsigned i) {
@@ -141,7 +122,7 @@ static inline result check_reshare(struct resharing *r, const struct tls_peer *p
     AUTO_BYTES struct bytes wire = {0};
     AUTO_BYTES struct bytes answer = {0};
     Myelin__CareBase from = base_of(r->run.state[r->base]);
-    pack_reshare(r, &from, &wire);
+    pack_offer_from(&r->run, &from, &wire);
     TRY(service_care_check(&fleet.service[i], peer, bytes_view(&wire), &answer));
     return format_parse_care_complaint(bytes_view(&answer), out_complaint);
 }
@@ -165,17 +146,9 @@ static inline void reshare(uint64_t ballot, unsigned t, const char *among) {
  * t - 1 do not. */
 static inline unsigned able(const uint8_t generation[DIGEST_BYTES], unsigned t) {
     struct partial partials[M];
-    unsigned count = 0;
+    unsigned count = partials_of(generation, partials);
     struct g2 d, expected;
     g2_exp(&world.tau, &world.alice.secret.a1, &expected);
-    for (unsigned i = 0; i < M; i++) {
-        AUTO_SHARE struct share_record record = {0};
-        struct share_choice choice;
-        if (share_store_get(fleet.service[i].shares, "alice", &record) == OK &&
-            share_store_choose(fleet.service[i].shares, view_of(generation, DIGEST_BYTES), &record,
-                               &choice) == OK)
-            assert_int_equal(share_dec(record.share, 0, &world.tau, &partials[count++]), OK);
-    }
     for (unsigned first = 0; first + t <= count; first++) {
         assert_int_equal(combine_partials(partials + first, t, t, &d), OK);
         assert_true(g2_equal(&d, &expected));
