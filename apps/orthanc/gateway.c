@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
+
 enum { LINE_BYTES = 1024 };
 #define LINE_START "Myelin: "
 
@@ -39,17 +41,15 @@ void gateway_warn(const struct gateway *gateway, const char *format, ...) {
 
 void gateway_notice(struct gateway *gateway, const char *format, ...) {
     char line[LINE_BYTES];
-    struct timespec now;
     va_list arguments;
     va_start(arguments, format);
     make_line(line, format, arguments);
     va_end(arguments);
     OrthancPluginLogWarning(gateway->orthanc, line);
-    clock_gettime(CLOCK_REALTIME, &now);
     struct gateway_notices *notices = &gateway->notices;
     pthread_mutex_lock(&notices->lock);
     struct gateway_notice *notice = &notices->lines[notices->count++ % GATEWAY_NOTICES];
-    notice->time_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    notice->time_ms = clock_date_ms();
     snprintf(notice->text, sizeof notice->text, "%.*s", GATEWAY_NOTICE_BYTES - 1,
              line + strlen(LINE_START));
     pthread_mutex_unlock(&notices->lock);

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 #include "orthanc_rest.h"
 #include "verdict.h"
@@ -121,9 +121,7 @@ static void verify_all(struct verifying *verifying) {
 }
 
 static json_int_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (json_int_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (json_int_t)clock_date_ms();
 }
 
 static void conclude(struct verifying *verifying) {

@@ -1,5 +1,5 @@
 /*
- * The monotonic clock, for time limits; never a date.
+ * The monotonic clock, for time limits and never a date; and the date, which may step, either way.
  */
 #ifndef MYELIN_BASE_CLOCK_H
 #define MYELIN_BASE_CLOCK_H
@@ -18,6 +18,13 @@ static inline uint64_t clock_ns(void) {
 
 static inline uint64_t clock_ms(void) {
     return clock_ns() / 1000000;
+}
+
+/* Since 1970, UTC. */
+static inline uint64_t clock_date_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* Waits for `change` until `at_ns`; may wake early. The lock is held. False where it is late:

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "flow/inbox.h"
 #include "flow/slot_holders.h"
 #include "scheme/token.h"
@@ -236,7 +237,7 @@ result image_load(struct session *session, const char *id, struct image *image) 
 }
 
 void image_date(struct image *image) {
-    image->signing_ms = session_now_ms();
+    image->signing_ms = clock_date_ms();
     if (image->signing_ms <= image->removed_ms)
         image->signing_ms = image->removed_ms + 1;
     if (image->envelope != NULL && image->signing_ms <= image->envelope->created_ms)

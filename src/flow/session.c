@@ -211,9 +211,3 @@ result session_check_cancel(const struct session *session) {
         return FAIL(INTERNAL, "interrupted");
     return OK;
 }
-
-uint64_t session_now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}

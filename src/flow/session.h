@@ -229,7 +229,4 @@ MUST_CHECK result session_find_user_anew(struct session *session, const char *na
  * directory, or where it cannot say, all with the system's t. */
 void session_own_holders(struct session *session, unsigned *out_t, struct holders *out_holders);
 
-/* Milliseconds since 1970. */
-uint64_t session_now_ms(void);
-
 #endif

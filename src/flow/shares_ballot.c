@@ -1,8 +1,8 @@
 /* Ballots, and the two steps by which a new generation comes: docs/PROTOCOL.md, "Share care". */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 #include "flow/shares_run.h"
 
@@ -13,7 +13,7 @@ enum { BALLOT_RANDOM_BITS = FORMAT_BALLOT_RANDOM_BITS, TRIES = 6 };
 /* Later than any before, and nobody else's. */
 static uint64_t ballot_after(uint64_t seen) {
     uint32_t random;
-    uint64_t now = session_now_ms() << BALLOT_RANDOM_BITS;
+    uint64_t now = clock_date_ms() << BALLOT_RANDOM_BITS;
     secret_random(&random, sizeof random);
     uint64_t least =
         seen - seen % (UINT64_C(1) << BALLOT_RANDOM_BITS) + (UINT64_C(1) << BALLOT_RANDOM_BITS);

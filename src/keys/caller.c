@@ -2,16 +2,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "format/hash.h"
-
-uint64_t caller_clock_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 result caller_check_member(const struct key_service *service, const struct tls_peer *peer) {
     if (strcmp(peer->system, service->description->id) != 0)
@@ -94,7 +88,7 @@ static result record_access(const struct key_service *service, const struct tls_
     snprintf(text.recipient, sizeof text.recipient, "%s", access->recipient);
     snprintf(text.action, sizeof text.action, "%s", access->action);
     snprintf(text.outcome, sizeof text.outcome, "%s", result_name(outcome));
-    body.time_ms = caller_clock_ms();
+    body.time_ms = clock_date_ms();
     body.user = text.user;
     body.owner = text.owner;
     body.recipient = text.recipient;

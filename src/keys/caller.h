@@ -6,9 +6,6 @@
 
 #include "keys/service.h"
 
-/* Milliseconds since 1970. */
-uint64_t caller_clock_ms(void);
-
 /* DENIED unless the certificate is of this system. */
 MUST_CHECK result caller_check_member(const struct key_service *service,
                                       const struct tls_peer *peer);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 #include "system/user.h"
 
@@ -171,7 +172,7 @@ result care_check_ballot(const struct care_base *base, uint64_t ballot, bool giv
     const uint64_t moment = UINT64_C(1) << FORMAT_BALLOT_RANDOM_BITS;
     const Myelin__ShareFile *own = base->record.file;
     uint64_t promised = own != NULL ? own->promised : 0;
-    uint64_t latest_ms = caller_clock_ms() + (given_away ? 2 : 1) * (uint64_t)DAY_MS;
+    uint64_t latest_ms = clock_date_ms() + (given_away ? 2 : 1) * (uint64_t)DAY_MS;
     if (ballot / moment <= latest_ms || ballot <= promised ||
         (promised > 0 && ballot - promised < 2 * moment))
         return OK;

@@ -1,6 +1,7 @@
 /* A user's share comes in, and what everybody may know of him goes out. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 #include "keys/caller.h"
 #include "system/user.h"
@@ -52,7 +53,7 @@ static result enroll_parsed(struct key_service *service, const struct tls_peer *
     TRY(keygen_verify(&public_key, view_of_string(peer->name), format_view(enroll->proof)));
     TRY(check_share(service, enroll, &public_key));
     return share_store_put(service->shares, enroll, peer->certificate,
-                           certificate_is_renewed(service, peer, &public_key), caller_clock_ms());
+                           certificate_is_renewed(service, peer, &public_key), clock_date_ms());
 }
 
 /* Only what is refused goes to the access log here: a share counts once it is active. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "keys/caller.h"
 
 static result sign(const struct key_service *service, const struct chain_head *at,
@@ -14,7 +15,7 @@ static result sign(const struct key_service *service, const struct chain_head *a
     head.server = system->key[service->index - 1]->name;
     head.sequence = at->sequence;
     head.hash = format_bytes(view_of(at->hash, sizeof at->hash));
-    head.time_ms = caller_clock_ms();
+    head.time_ms = clock_date_ms();
     return format_sign(service->signing, &head, out_head);
 }
 

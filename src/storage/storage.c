@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "storage/deletion.h"
 #include "storage/image.h"
@@ -15,12 +16,6 @@
 #include "storage/removal.h"
 #include "storage/slots.h"
 #include "storage/upgrade.h"
-
-static uint64_t wall_clock_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static uint64_t steady_clock_ms(void) {
     struct timespec now;
@@ -222,7 +217,7 @@ result storage_open(struct store *store, const struct storage_options *options,
     storage->key = options->key;
     storage->reserve_bytes = options->reserve_bytes;
     storage->description = options->description;
-    storage->now_ms = options->now_ms != NULL ? options->now_ms : wall_clock_ms;
+    storage->now_ms = options->now_ms != NULL ? options->now_ms : clock_date_ms;
     storage->steady_ms = options->steady_ms != NULL ? options->steady_ms : steady_clock_ms;
     storage->started_ms = storage->steady_ms();
     TRY(recover(storage));

@@ -2,7 +2,8 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 enum { ACTIVE, DRAINING };
 
@@ -269,9 +270,7 @@ result change_settle(struct change *change) {
 
 result change_sign(struct change *change, const struct ca *ca, struct description *out_next) {
     AUTO_DESCRIPTION struct description next = {0};
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    change->system.created_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    change->system.created_ms = clock_date_ms();
     TRY(description_create(ca, &change->system, &next));
     TRY(description_check_next(change->before, &next));
     *out_next = next;

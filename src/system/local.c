@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/secret.h"
 #include "scheme/setup.h"
@@ -95,12 +95,6 @@ static result make_member(const char *dir, const struct ca *ca, enum tls_role ro
 
 /* ------------------------------------------------------------------ the whole */
 
-static uint64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static result describe(const char *dir, const struct ca *ca, const struct local_shape *shape,
                        Myelin__Server *servers[]) {
     AUTO_DESCRIPTION struct description description = {0};
@@ -116,7 +110,7 @@ static result describe(const char *dir, const struct ca *ca, const struct local_
     system.storage = servers;
     system.n_key = shape->key;
     system.key = servers + shape->storage;
-    system.created_ms = now_ms();
+    system.created_ms = clock_date_ms();
     TRY(description_create(ca, &system, &description));
     return description_write(&description, dir);
 }

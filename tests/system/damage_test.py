@@ -8,6 +8,19 @@ import pytest
 from cluster import INTEGRITY, NOT_FOUND, OTHER, TOO_FEW, flip, truncate
 
 
+@pytest.fixture
+def loaded(saved):
+    """As for other modules; but no server mends what a test damages, as each would a second after its start."""
+    c, want = saved
+    c.load("loaded")
+    for j in range(1, 7):
+        (c.store(f"storage-{j}") / "scrub.pause").touch()
+    try:
+        yield c.up(), want
+    finally:
+        c.end()
+
+
 def symbol_of(c, server):
     """The file that holds the server's slices of the large object."""
     return c.files(server)[0]

@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "flow/open.h"
 #include "flow/put_envelope.h"
@@ -100,7 +101,7 @@ static result sign_head(struct key_server *self, Myelin__Signed **out_head) {
     head.server = world.description.system->key[signer]->name;
     head.sequence = self->lie == OLD_HEAD ? 1 : 1 + atomic_fetch_add(&self->entries, 1);
     head.hash = format_bytes(view_of(hash, sizeof hash));
-    head.time_ms = session_now_ms();
+    head.time_ms = clock_date_ms();
     return format_sign(world.keys[signer].identity.key, &head, out_head);
 }
 

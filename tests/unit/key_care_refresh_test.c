@@ -1,5 +1,6 @@
 /* Refreshing shares between five key servers: every step, what liars do to it, and a restart after
  * each step. */
+#include "base/clock.h"
 #include "key_care.h"
 
 /* After every durable step of every server, with a restart: t servers open with the old shares or
@@ -127,7 +128,7 @@ static void test_ballots_are_bound_to_time(void **state) {
     AUTO_FORMAT Myelin__CareState *none = NULL;
     const uint64_t moment = UINT64_C(1) << FORMAT_BALLOT_RANDOM_BITS;
     const uint64_t day = UINT64_C(24) * 60 * 60 * 1000 * moment;
-    uint64_t now = caller_clock_ms() * moment;
+    uint64_t now = clock_date_ms() * moment;
     struct tls_peer manager = world.mallory.peer;
     manager.role = TLS_ROLE_MANAGER;
     (void)state;
