@@ -132,6 +132,13 @@ int myelin_revoke(struct myelin_session *session, const char *id, const char *re
 /* Removes an image from all storage servers. NOT_FOUND, QUORUM. */
 int myelin_remove(struct myelin_session *session, const char *id);
 
+/* Deletes objects of an own image, which stays, from all storage servers, by their names, which
+ * nothing in the image can have again. Names that it has no object of are passed over; those that
+ * were deleted before are told to servers that missed it. NOT_FOUND where there is no such image;
+ * QUORUM where too few servers could be told: to be called again. */
+int myelin_delete(struct myelin_session *session, const char *id, const char *const names[],
+                  size_t count);
+
 /* ------------------------------------------------------------------ listing */
 
 struct myelin_image {

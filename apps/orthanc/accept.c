@@ -342,6 +342,37 @@ result accept_own(struct gateway *gateway, struct accept_totals *out_totals) {
     return OK;
 }
 
+static int compare_listed(const void *a, const void *b) {
+    return strcmp(((const struct listed *)a)->name, ((const struct listed *)b)->name);
+}
+
+static bool is_listed(const struct import *import, const char *name) {
+    char copy[RECORD_NAME_MAX + 1];
+    snprintf(copy, sizeof copy, "%s", name);
+    const struct listed key = {.name = copy};
+    return import->count > 0 &&
+           bsearch(&key, import->objects, import->count, sizeof key, compare_listed) != NULL;
+}
+
+result accept_compare(struct gateway *gateway, const char *owner, const char *image,
+                      uint64_t *out_undone) {
+    const struct accept_request request = {.owner = owner, .image = image};
+    AUTO_IMPORT struct import import = {.gateway = gateway, .request = &request};
+    *out_undone = 0;
+    TRY(images_list(gateway->images, owner, image, take_listed, &import));
+    TRY(import.failed);
+    if (import.count > 1)
+        qsort(import.objects, import.count, sizeof *import.objects, compare_listed);
+    TRY(map_attachments(gateway->map, owner, image, &import.known, &import.known_count));
+    for (size_t i = 0; i < import.known_count; i++) {
+        if (is_listed(&import, import.known[i].name))
+            continue;
+        TRY(orthanc_delete_instance(gateway, import.known[i].sop));
+        (*out_undone)++;
+    }
+    return OK;
+}
+
 result accept_undo(struct gateway *gateway, const char *owner, const char *image) {
     struct record *records = NULL;
     size_t count = 0;

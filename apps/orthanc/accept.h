@@ -31,6 +31,11 @@ struct accept_totals {
 };
 MUST_CHECK result accept_own(struct gateway *gateway, struct accept_totals *out_totals);
 
+/* Takes those instances of a forwarded image out of Orthanc's index that its owner deleted, and
+ * says how many, also where it fails. Errors of images_list. */
+MUST_CHECK result accept_compare(struct gateway *gateway, const char *owner, const char *image,
+                                 uint64_t *out_undone);
+
 /* Takes an image that was revoked, or removed by its owner, out of Orthanc's index. */
 MUST_CHECK result accept_undo(struct gateway *gateway, const char *owner, const char *image);
 

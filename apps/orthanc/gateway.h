@@ -27,7 +27,8 @@
 
 /* Counted since the start, for /myelin/status. */
 struct gateway_counts {
-    atomic_uint_least64_t stored, read, read_failures, integrity_failures, removed_images;
+    atomic_uint_least64_t stored, read, read_failures, integrity_failures, removed_images,
+        deleted_objects;
 };
 
 /* What people should know of and did not ask for, such as a revocation; the newest ones are kept

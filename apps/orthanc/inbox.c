@@ -10,7 +10,10 @@
 struct accepted {
     char owner[RECORD_OWNER_MAX + 1];
     char id[RECORD_IMAGE_MAX + 1];
+    uint64_t living;
     bool is_forwarded;
+    bool has_lost; /* the servers list fewer objects than Orthanc has instances of it ... */
+    bool is_empty; /* ... namely none */
 };
 
 struct check {
@@ -32,7 +35,7 @@ static void add_image(void *context, const struct map_image_info *info) {
         check->capacity = capacity;
     }
     struct accepted *image = &check->images[check->count++];
-    *image = (struct accepted){0};
+    *image = (struct accepted){.living = info->living};
     snprintf(image->owner, sizeof image->owner, "%s", info->owner);
     snprintf(image->id, sizeof image->id, "%s", info->id);
 }
@@ -41,8 +44,11 @@ static void mark_forwarded(void *context, const struct myelin_image *image) {
     struct check *check = context;
     for (size_t i = 0; i < check->count; i++)
         if (strcmp(check->images[i].owner, image->owner) == 0 &&
-            strcmp(check->images[i].id, image->id) == 0)
+            strcmp(check->images[i].id, image->id) == 0) {
             check->images[i].is_forwarded = true;
+            check->images[i].has_lost = image->objects < check->images[i].living;
+            check->images[i].is_empty = image->objects == 0;
+        }
 }
 
 static void count_well(void *context, const struct myelin_server *server) {
@@ -82,6 +88,36 @@ static result undo_gone(struct gateway *gateway, struct check *check) {
     return OK;
 }
 
+/* An image of which nothing is left is listed as not found. */
+static result undo_objects(struct gateway *gateway, const struct accepted *image,
+                           uint64_t *out_undone) {
+    result compared = accept_compare(gateway, image->owner, image->id, out_undone);
+    if (compared != NOT_FOUND || !image->is_empty)
+        return compared;
+    TRY(accept_undo(gateway, image->owner, image->id));
+    *out_undone = image->living;
+    return OK;
+}
+
+/* What fails for one image is said, and tried again with the next look. */
+static void undo_deleted(struct gateway *gateway, const struct check *check) {
+    for (size_t i = 0; i < check->count; i++) {
+        const struct accepted *image = &check->images[i];
+        uint64_t undone = 0;
+        if (!image->has_lost)
+            continue;
+        result compared = undo_objects(gateway, image, &undone);
+        if (compared != OK)
+            gateway_warn(gateway, "what %s deleted of a study could not be looked at: %s",
+                         image->owner, error_text());
+        if (undone > 0)
+            gateway_notice(gateway,
+                           "%s deleted %llu instances of study %s: they are not among yours any "
+                           "more",
+                           image->owner, (unsigned long long)undone, image->id);
+    }
+}
+
 static result run(struct gateway *gateway, struct check *check) {
     map_images(gateway->map, NULL, add_image, check);
     if (!check->has_memory)
@@ -89,6 +125,7 @@ static result run(struct gateway *gateway, struct check *check) {
     if (check->count == 0)
         return OK;
     TRY(gateway_result(myelin_inbox(gateway->session, mark_forwarded, check)));
+    undo_deleted(gateway, check);
     return undo_gone(gateway, check);
 }
 

@@ -1,6 +1,7 @@
 /*
  * The inbox, looked at now and then: a study that was accepted and is no longer forwarded leaves
- * Orthanc's index, with a notice, before anybody meets it as broken images.
+ * Orthanc's index, with a notice, before anybody meets it as broken images; so do instances of it
+ * that their owner deleted.
  */
 #ifndef ORTHANC_INBOX_H
 #define ORTHANC_INBOX_H

@@ -15,6 +15,7 @@ enum {
     TIDY_MS = 10000,
     REMOVAL_AGE_MS = 3000,    /* an instance that is replaced leaves its image empty for a moment */
     REMOVAL_RETRY_MS = 30000, /* when the servers could not be told */
+    DELETIONS_MAX = 256,      /* objects at a time */
     FORWARD_MS = 1000,
     FORWARD_RETRY_MS = 15000,
 };
@@ -27,36 +28,70 @@ struct keeper {
     size_t left_count;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool is_stopping, has_orthanc;                      /* under the lock */
-    uint64_t tidy_ms, removal_ms, inbox_ms, forward_ms; /* when next */
+    bool is_stopping, has_orthanc;                                   /* under the lock */
+    uint64_t tidy_ms, removal_ms, deletion_ms, inbox_ms, forward_ms; /* when next */
 };
 
 /* ------------------------------------------------------------------ removals */
 
 /* The image may hold what others put into it by other means: that is not the gateway's to remove.
- */
-struct strangers {
-    uint64_t count;
+ * Of its own objects the first ones are named, in case that they have to go one by one. */
+struct listed {
+    uint64_t strangers;
+    char *names[DELETIONS_MAX];
+    size_t count;
 };
 
-static void count_stranger(void *context, const struct myelin_blob_listed *blob) {
-    struct strangers *strangers = context;
-    strangers->count += !record_is_uuid(blob->name);
+static void listed_free(struct listed *listed) {
+    for (size_t i = 0; i < listed->count; i++)
+        free(listed->names[i]);
 }
 
-static result remove_image(struct gateway *gateway, const char *id) {
-    struct strangers strangers = {0};
-    images_forget(gateway->images, "", id);
-    result listed = images_list(gateway->images, "", id, count_stranger, &strangers);
-    if (listed == NOT_FOUND)
-        return OK;
-    TRY(listed);
-    if (strangers.count > 0) {
+static void take_listed(void *context, const struct myelin_blob_listed *blob) {
+    struct listed *listed = context;
+    if (!record_is_uuid(blob->name)) {
+        listed->strangers++;
+        return;
+    }
+    if (listed->count < DELETIONS_MAX)
+        listed->names[listed->count] = strdup(blob->name);
+    listed->count += listed->count < DELETIONS_MAX && listed->names[listed->count] != NULL;
+}
+
+/* Of an image that is gone there is nothing to delete; names that it does not have are passed over.
+ */
+static result delete_objects(struct gateway *gateway, const char *id, char *const names[],
+                             size_t count) {
+    const char *borrowed[DELETIONS_MAX];
+    for (size_t i = 0; i < count; i++)
+        borrowed[i] = names[i];
+    result deleted = gateway_result(myelin_delete(gateway->session, id, borrowed, count));
+    gateway->counts.deleted_objects += deleted == OK ? count : 0;
+    return deleted == NOT_FOUND ? OK : deleted;
+}
+
+/* OK, with `out_is_done` unset, where more of its objects are left than go at once. */
+static result delete_beside_strangers(struct gateway *gateway, const char *id,
+                                      const struct listed *listed, bool *out_is_done) {
+    *out_is_done = listed->count < DELETIONS_MAX;
+    if (listed->count > 0)
+        TRY(delete_objects(gateway, id, listed->names, listed->count));
+    if (*out_is_done)
         gateway_warn(gateway,
                      "an image is empty but for %llu objects that Orthanc did not store: it stays",
-                     (unsigned long long)strangers.count);
-        return OK;
-    }
+                     (unsigned long long)listed->strangers);
+    return OK;
+}
+
+static result remove_image(struct gateway *gateway, const char *id, bool *out_is_done) {
+    __attribute__((cleanup(listed_free))) struct listed listed = {0};
+    *out_is_done = true;
+    images_forget(gateway->images, "", id);
+    result found = images_list(gateway->images, "", id, take_listed, &listed);
+    if (found != OK && found != NOT_FOUND)
+        return found;
+    if (listed.strangers > 0)
+        return delete_beside_strangers(gateway, id, &listed, out_is_done);
     result removed = gateway_result(myelin_remove(gateway->session, id));
     images_forget(gateway->images, "", id);
     gateway->counts.removed_images += removed == OK;
@@ -68,14 +103,38 @@ static void remove_empty(struct keeper *keeper) {
     struct map_image_info info;
     if (clock_ms() < keeper->removal_ms || !map_next_removal(gateway->map, REMOVAL_AGE_MS, &info))
         return;
-    result removed = remove_image(gateway, info.id);
+    bool is_done;
+    result removed = remove_image(gateway, info.id, &is_done);
     if (removed != OK) {
         gateway_warn(gateway, "an image without instances could not be removed yet: %s",
                      error_text());
         keeper->removal_ms = clock_ms() + REMOVAL_RETRY_MS;
     }
-    if (map_removed(gateway->map, info.id, removed == OK) != OK)
+    if (map_removed(gateway->map, info.id, removed == OK && is_done) != OK)
         gateway_error(gateway, "the map: %s", error_text());
+}
+
+/* ------------------------------------------------------------------ deletions */
+
+static void delete_dead(struct keeper *keeper) {
+    struct gateway *gateway = keeper->gateway;
+    struct map_image_info info;
+    char *names[DELETIONS_MAX];
+    if (clock_ms() < keeper->deletion_ms)
+        return;
+    size_t count = map_next_deletions(gateway->map, REMOVAL_AGE_MS, DELETIONS_MAX, &info, names);
+    if (count == 0)
+        return;
+    result deleted = delete_objects(gateway, info.id, names, count);
+    if (deleted != OK) {
+        gateway_warn(gateway, "%zu objects of an image could not be deleted yet: %s", count,
+                     error_text());
+        keeper->deletion_ms = clock_ms() + REMOVAL_RETRY_MS;
+    }
+    if (map_deleted(gateway->map, info.id, names, count, deleted == OK) != OK)
+        gateway_error(gateway, "the map: %s", error_text());
+    for (size_t i = 0; i < count; i++)
+        free(names[i]);
 }
 
 /* ------------------------------------------------------------------ after a crash */
@@ -153,6 +212,7 @@ static void step(struct keeper *keeper) {
     if (has_orthanc(keeper) && keeper->left != NULL)
         reconcile(keeper);
     remove_empty(keeper);
+    delete_dead(keeper);
     if (has_orthanc(keeper) && now_ms >= keeper->inbox_ms) {
         if (inbox_check(gateway) != OK)
             gateway_warn(gateway, "the inbox could not be looked at: %s", error_text());

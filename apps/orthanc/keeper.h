@@ -1,8 +1,8 @@
 /*
  * The keeper: what is done in the background, a little at a time. Images without living objects are
- * removed from the storage servers; what a crash left between the servers, the map and Orthanc's
- * index is put right; open images are let go of; the inbox is looked at for revocations, and
- * forwards that are due are made.
+ * removed from the storage servers, dead objects of others deleted; what a crash left between the
+ * servers, the map and Orthanc's index is put right; open images are let go of; the inbox is looked
+ * at for revocations, and forwards that are due are made.
  */
 #ifndef ORTHANC_KEEPER_H
 #define ORTHANC_KEEPER_H

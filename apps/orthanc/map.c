@@ -27,7 +27,14 @@ static result write_image(struct journal *journal, const struct map_image *image
     record = (struct record){.op = RECORD_DEAD, .size = image->dead};
     snprintf(record.owner, sizeof record.owner, "%s", image->owner);
     snprintf(record.image, sizeof record.image, "%s", image->id);
-    return journal_append(journal, &record);
+    TRY(journal_append(journal, &record));
+    record.op = RECORD_DELETE;
+    record.size = 0;
+    for (const struct map_corpse *corpse = image->corpses; corpse != NULL; corpse = corpse->next) {
+        snprintf(record.name, sizeof record.name, "%s", corpse->name);
+        TRY(journal_append(journal, &record));
+    }
+    return OK;
 }
 
 static void due_record(const struct map_due *due, enum record_op op, struct record *out_record) {
@@ -54,7 +61,7 @@ static result write_all(void *context, struct journal *journal) {
 
 /* With the lock held. What it cannot do now it can do later. */
 static void tidy(struct map *map) {
-    uint64_t needed = map->entry_count + map->image_count;
+    uint64_t needed = map->entry_count + map->image_count + map->corpse_count;
     if (journal_records(map->journal) < 3 * needed + HISTORY_MIN)
         return;
     if (journal_rewrite(map->journal, write_all, map) != OK)
@@ -69,7 +76,7 @@ static result replay(void *context, const struct record *record) {
 }
 
 /* The record on disk, then what it does. With the lock held. */
-static result write_and_apply(struct map *map, const struct record *record) {
+result map_write(struct map *map, const struct record *record) {
     TRY(journal_append(map->journal, record));
     TRY(map_apply(map, record));
     tidy(map);
@@ -127,12 +134,13 @@ void map_begin_sync(struct map *map) {
 
 static result add(struct map *map, const struct record *record) {
     struct map_image *image;
+    bool refers = strcmp(record->name, record->uuid) != 0; /* to what may be being deleted */
     while ((image = map_image_find(map, record->owner, record->image)) != NULL &&
-           image->is_removing)
+           (image->is_removing || (refers && image->is_deleting)))
         pthread_cond_wait(&map->removal_ended, &map->lock);
     if (map_entry_find(map, record->uuid) != NULL)
         return FAIL(CONFLICT, "the map has %s already", record->uuid);
-    TRY(write_and_apply(map, record));
+    TRY(map_write(map, record));
     map_entry_find(map, record->uuid)->added_ms = clock_ms();
     return OK;
 }
@@ -163,7 +171,7 @@ static result change(struct map *map, const char *uuid, enum record_op op) {
     struct record record;
     TRY(find(map, uuid, &record));
     record.op = op;
-    return write_and_apply(map, &record);
+    return map_write(map, &record);
 }
 
 result map_set(struct map *map, const char *uuid, enum record_flags flag) {
@@ -181,7 +189,9 @@ static result remove_uuid(struct map *map, const char *uuid, struct record *out_
         struct record dead = *out_record;
         dead.op = RECORD_DEAD;
         dead.size = 1;
-        TRY(write_and_apply(map, &dead));
+        TRY(map_write(map, &dead));
+        dead.op = RECORD_DELETE;
+        TRY(map_write(map, &dead));
     }
     return change(map, uuid, RECORD_REMOVE);
 }
@@ -236,6 +246,7 @@ struct map_backlog map_backlog(struct map *map) {
     pthread_mutex_lock(&map->lock);
     backlog.attachments = map->pending_count;
     backlog.bytes = map->pending_bytes;
+    backlog.deletions = map->corpse_count;
     if (map->pending_first != NULL) {
         backlog.oldest_ms = clock_ms() - map->pending_first->added_ms;
         backlog.newest_ms = clock_ms() - map->pending_last->added_ms;
@@ -298,7 +309,7 @@ static result end_one(struct map *map, const struct record *sent, bool is_stored
         return OK;
     struct record record = *sent;
     record.op = RECORD_STORED;
-    return write_and_apply(map, &record);
+    return map_write(map, &record);
 }
 
 result map_sent(struct map *map, const struct record records[], size_t count, bool is_stored) {
@@ -320,8 +331,10 @@ bool map_is_sending(struct map *map, const char *owner, const char *image) {
 /* ------------------------------------------------------------------ images */
 
 static void show_image(const struct map_image *image, struct map_image_info *out_info) {
-    *out_info = (struct map_image_info){
-        .living = image->living, .dead = image->dead, .pending = image->pending};
+    *out_info = (struct map_image_info){.living = image->living,
+                                        .dead = image->dead,
+                                        .pending = image->pending,
+                                        .deletions = image->corpse_count};
     snprintf(out_info->owner, sizeof out_info->owner, "%s", image->owner);
     snprintf(out_info->id, sizeof out_info->id, "%s", image->id);
 }
@@ -423,7 +436,7 @@ result map_removed(struct map *map, const char *id, bool is_removed) {
         image->is_removing = false;
         image->idle_since_ms = clock_ms();
         if (is_removed)
-            done = write_and_apply(map, &record);
+            done = map_write(map, &record);
     }
     pthread_cond_broadcast(&map->removal_ended);
     pthread_mutex_unlock(&map->lock);
@@ -437,7 +450,7 @@ static result forward(struct map *map, enum record_op op, const char *image, con
     snprintf(record.image, sizeof record.image, "%s", image);
     snprintf(record.name, sizeof record.name, "%s", user);
     pthread_mutex_lock(&map->lock);
-    result done = write_and_apply(map, &record);
+    result done = map_write(map, &record);
     pthread_mutex_unlock(&map->lock);
     return done;
 }

@@ -4,10 +4,11 @@
  *
  *     added -> stored (enough servers have it) -> indexed (Orthanc's index refers to it)
  *
- * An object that no uuid stands for any more is dead: servers keep it until the image has no other,
- * and then the whole image is removed. The map counts, so that duplicates and deletions neither
- * leak nor lose: map_next_removal names an own image without living objects and keeps anyone from
- * adding to it until map_removed.
+ * An object that no uuid stands for any more is dead. Of an image with living ones it is to be
+ * deleted from the servers, by its name, which the map keeps until map_deleted; an image with none
+ * is removed whole. The map counts, so that duplicates and deletions neither leak nor lose:
+ * map_next_removal names an own image without living objects and keeps anyone from adding to it
+ * until map_removed.
  *
  * Threads: everything from many threads, but for map_open and map_close.
  */
@@ -64,6 +65,7 @@ bool map_has_indexed(struct map *map, const char *sop, const char *but_uuid);
 struct map_backlog {
     uint64_t attachments, bytes;
     uint64_t oldest_ms, newest_ms; /* ages; 0: none */
+    uint64_t deletions;            /* objects that are to be deleted from the servers */
 };
 struct map_backlog map_backlog(struct map *map);
 
@@ -89,6 +91,7 @@ struct map_image_info {
     char owner[RECORD_OWNER_MAX + 1];
     char id[RECORD_IMAGE_MAX + 1];
     uint64_t living, dead, pending;
+    uint64_t deletions; /* of the dead ones: to be deleted */
 };
 
 /* False where the map knows no such image. */
@@ -107,6 +110,16 @@ MUST_CHECK result map_unconfirmed(struct map *map, struct record **out_records, 
 
 /* An own image that has had nothing but dead objects for `age_ms`; false where there is none. */
 bool map_next_removal(struct map *map, uint64_t age_ms, struct map_image_info *out_info);
+/* Objects of one own image that has living ones too, in which nothing died for `age_ms` and of
+ * which nothing is on its way to the servers: dead ones that are to be deleted. Up to `count`
+ * names, each the caller's to free. Until map_deleted nobody gets them again, or refers to them
+ * anew. 0: there are none. */
+size_t map_next_deletions(struct map *map, uint64_t age_ms, size_t count,
+                          struct map_image_info *out_image, char *out_names[]);
+/* They are deleted, or (`is_deleted` false) to be tried again later. IO. */
+MUST_CHECK result map_deleted(struct map *map, const char *image, char *const names[], size_t count,
+                              bool is_deleted);
+
 /* It is removed, or (`is_removed` false) to be tried again later. IO. */
 MUST_CHECK result map_removed(struct map *map, const char *id, bool is_removed);
 

@@ -146,8 +146,63 @@ static void forget_image(struct map *map, struct map_image *image) {
 void map_image_tidy(struct map *map, struct map_image *image) {
     bool is_own = image->owner[0] == '\0';
     if (image->living == 0 && image->in_batch == 0 && (image->dead == 0 || !is_own) &&
-        !image->is_removing)
+        image->corpses == NULL && !image->is_removing && !image->is_deleting)
         forget_image(map, image);
+}
+
+/* ------------------------------------------------------------------ dead objects */
+
+static struct map_corpse *find_corpse(const struct map_image *image, const char *name) {
+    struct map_corpse *corpse = image->corpses;
+    while (corpse != NULL && strcmp(corpse->name, name) != 0)
+        corpse = corpse->next;
+    return corpse;
+}
+
+static bool is_living(const struct map_image *image, const char *name) {
+    for (const struct map_entry *entry = image->first; entry != NULL; entry = entry->next)
+        if (strcmp(entry->name == NULL ? entry->uuid : entry->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* What is named otherwise than by a uuid was not stored by Orthanc: it is not the gateway's to
+ * delete.
+ */
+static result add_corpse(struct map *map, struct map_image *image, const char *name) {
+    if (image->owner[0] != '\0' || !record_is_uuid(name) || find_corpse(image, name) != NULL)
+        return OK;
+    struct map_corpse *corpse = calloc(1, sizeof *corpse);
+    char *copy = strdup(name);
+    if (corpse == NULL || copy == NULL) {
+        free(corpse);
+        free(copy);
+        return FAIL(NO_MEMORY, "no memory for the map");
+    }
+    *corpse = (struct map_corpse){.name = copy, .next = image->corpses};
+    image->corpses = corpse;
+    image->corpse_count++;
+    map->corpse_count++;
+    return OK;
+}
+
+static void remove_corpse(struct map *map, struct map_image *image, const char *name) {
+    for (struct map_corpse **link = &image->corpses; *link != NULL; link = &(*link)->next) {
+        struct map_corpse *corpse = *link;
+        if (strcmp(corpse->name, name) != 0)
+            continue;
+        *link = corpse->next;
+        free(corpse->name);
+        free(corpse);
+        image->corpse_count--;
+        map->corpse_count--;
+        return;
+    }
+}
+
+static void forget_corpses(struct map *map, struct map_image *image) {
+    while (image->corpses != NULL)
+        remove_corpse(map, image, image->corpses->name);
 }
 
 /* ------------------------------------------------------------------ entries */
@@ -215,6 +270,8 @@ static result add(struct map *map, const struct record *record) {
         return made;
     }
     entry->image = image;
+    if (image->corpses != NULL) /* it lives again */
+        remove_corpse(map, image, record->name);
     entry->previous = image->last;
     if (image->last != NULL)
         image->last->next = entry;
@@ -251,19 +308,24 @@ static void unlink_entry(struct map *map, struct map_entry *entry) {
         image->last = entry->previous;
 }
 
-/* An object that was never sent leaves nothing behind; size 0 has no object at all. */
-static void remove_entry(struct map *map, struct map_entry *entry) {
+/* An object that was never sent leaves nothing behind; size 0 has no object at all; one that
+ * another uuid stands for too lives. */
+static result remove_entry(struct map *map, struct map_entry *entry) {
     struct map_image *image = entry->image;
-    bool is_sent = !entry->is_pending; /* or on its way: map_remove counts that */
+    const char *name = entry->name == NULL ? entry->uuid : entry->name;
+    bool is_dead =
+        !entry->is_pending && entry->size > 0; /* or on its way: map_remove counts that */
     map_unqueue(map, entry);
     unlink_entry(map, entry);
     map->entry_count--;
     image->living--;
-    image->dead += is_sent && entry->size > 0;
+    image->dead += is_dead;
     image->idle_since_ms = clock_ms();
+    result added = is_dead && !is_living(image, name) ? add_corpse(map, image, name) : OK;
     free(entry->name);
     free(entry);
     map_image_tidy(map, image);
+    return added;
 }
 
 static result set(struct map *map, const char *uuid, unsigned flag) {
@@ -311,12 +373,19 @@ static void end_due(struct map *map, const struct record *record) {
 static result apply_to_image(struct map *map, const struct record *record) {
     struct map_image *image;
     TRY(image_of(map, record->owner, record->image, &image));
+    result applied = OK;
     if (record->op == RECORD_DEAD)
         image->dead += record->size;
-    else
+    else if (record->op == RECORD_DELETE)
+        applied = add_corpse(map, image, record->name);
+    else if (record->op == RECORD_DELETED)
+        remove_corpse(map, image, record->name);
+    else {
         image->dead = 0;
+        forget_corpses(map, image);
+    }
     map_image_tidy(map, image);
-    return OK;
+    return applied;
 }
 
 result map_apply(struct map *map, const struct record *record) {
@@ -331,11 +400,12 @@ result map_apply(struct map *map, const struct record *record) {
         struct map_entry *entry = map_entry_find(map, record->uuid);
         if (entry == NULL)
             return FAIL(NOT_FOUND, "the map has no %s", record->uuid);
-        remove_entry(map, entry);
-        return OK;
+        return remove_entry(map, entry);
     }
     case RECORD_DEAD:
     case RECORD_GONE:
+    case RECORD_DELETE:
+    case RECORD_DELETED:
         return apply_to_image(map, record);
     case RECORD_FORWARD:
         return add_due(map, record);
@@ -355,6 +425,7 @@ void map_free_all(struct map *map) {
             free(entry->name);
             free(entry);
         }
+        forget_corpses(map, image);
         map->images = image->next;
         free(image->id);
         free(image);

@@ -25,6 +25,12 @@ struct map_entry {
     bool is_pending;
 };
 
+/* A dead object that the servers have. */
+struct map_corpse {
+    char *name;
+    struct map_corpse *next;
+};
+
 struct map_image {
     char owner[RECORD_OWNER_MAX + 1];
     char *id;
@@ -32,6 +38,9 @@ struct map_image {
     uint64_t living, dead, pending, in_batch;
     uint64_t idle_since_ms; /* when the last living one went */
     bool is_removing;
+    struct map_corpse *corpses;
+    uint64_t corpse_count;
+    bool is_deleting;                              /* somebody has their names */
     struct map_image *hash_next, *next, *previous; /* of all images */
 };
 
@@ -53,6 +62,7 @@ struct map {
     struct map_entry *pending_first, *pending_last;
     uint64_t pending_count, pending_bytes;
     struct map_due *due;
+    uint64_t corpse_count; /* of all images */
 };
 
 /* All with the lock held. */
@@ -64,6 +74,8 @@ void map_entry_record(const struct map_entry *entry, enum record_op op, struct r
 
 /* What a record does to the map in memory. INTEGRITY where it cannot be, NO_MEMORY. */
 MUST_CHECK result map_apply(struct map *map, const struct record *record);
+/* The record on disk, then what it does. */
+MUST_CHECK result map_write(struct map *map, const struct record *record);
 /* An image that nothing is known of any more is forgotten. */
 void map_image_tidy(struct map *map, struct map_image *image);
 /* Takes an entry out of the line of those that wait. */

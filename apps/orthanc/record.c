@@ -53,7 +53,7 @@ result record_parse(struct view text, struct record *out_record) {
     struct view head;
     struct record record = {0};
     if (!view_take(&text, 10, &head) || head.data[0] < RECORD_ADD ||
-        head.data[0] > RECORD_FORWARDED || head.data[1] > 15)
+        head.data[0] > RECORD_DELETED || head.data[1] > 15)
         return FAIL(INTEGRITY, "a map record has no known form");
     record.op = (enum record_op)head.data[0];
     record.flags = head.data[1];

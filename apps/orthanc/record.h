@@ -22,14 +22,16 @@ enum {
 };
 
 enum record_op {
-    RECORD_ADD = 1,  /* the uuid stands for this object */
-    RECORD_STORED,   /* ... which enough storage servers have */
-    RECORD_INDEXED,  /* ... and Orthanc's index refers to */
-    RECORD_REMOVE,   /* the uuid stands for nothing any more */
-    RECORD_DEAD,     /* the image holds `size` objects that no uuid stands for */
-    RECORD_GONE,     /* the image is removed from the storage servers */
-    RECORD_FORWARD,  /* the image is to be forwarded to the user `name` */
-    RECORD_FORWARDED /* ... or is, or will not be */
+    RECORD_ADD = 1,   /* the uuid stands for this object */
+    RECORD_STORED,    /* ... which enough storage servers have */
+    RECORD_INDEXED,   /* ... and Orthanc's index refers to */
+    RECORD_REMOVE,    /* the uuid stands for nothing any more */
+    RECORD_DEAD,      /* the image holds `size` objects that no uuid stands for */
+    RECORD_GONE,      /* the image is removed from the storage servers */
+    RECORD_FORWARD,   /* the image is to be forwarded to the user `name` */
+    RECORD_FORWARDED, /* ... or is, or will not be */
+    RECORD_DELETE,    /* the image's object `name` is dead, and to be deleted from the servers */
+    RECORD_DELETED    /* ... or is */
 };
 
 enum record_flags {

@@ -35,10 +35,11 @@ static json_t *show_backlog(struct gateway *gateway) {
     char trouble[ERROR_TEXT_BYTES];
     struct map_backlog backlog = map_backlog(gateway->map);
     sender_trouble(gateway->sender, trouble);
-    return json_pack("{s:I, s:I, s:I, s:I, s:o}", "Attachments", (json_int_t)backlog.attachments,
-                     "Bytes", (json_int_t)backlog.bytes, "LimitBytes",
-                     (json_int_t)gateway->config.spool_bytes, "OldestSeconds",
-                     (json_int_t)(backlog.oldest_ms / 1000), "Trouble", orthanc_json_text(trouble));
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "Attachments",
+                     (json_int_t)backlog.attachments, "Bytes", (json_int_t)backlog.bytes,
+                     "LimitBytes", (json_int_t)gateway->config.spool_bytes, "OldestSeconds",
+                     (json_int_t)(backlog.oldest_ms / 1000), "Deletions",
+                     (json_int_t)backlog.deletions, "Trouble", orthanc_json_text(trouble));
 }
 
 static json_t *show_notices(struct gateway *gateway) {
@@ -62,17 +63,18 @@ static result serve_status(struct gateway *gateway, const struct rest_request *r
     json_t *servers = json_array();
     result status = gateway_result(myelin_status(gateway->session, add_server, servers));
     bool is_well = status == OK;
-    return give(json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}",
-                          "Version", myelin_version(), "User", gateway->config.user, "WritePolicy",
-                          gateway->config.policy == CONFIG_SPOOL ? "spool" : "durable", "IsWell",
-                          is_well, "Message", orthanc_json_text(is_well ? "" : error_text()),
-                          "Servers", servers, "Spool", show_backlog(gateway), "Notices",
-                          show_notices(gateway), "Verify", verifier_show(gateway->verifier),
-                          "Stored", (json_int_t)counts->stored, "Read", (json_int_t)counts->read,
-                          "ReadFailures", (json_int_t)counts->read_failures, "IntegrityFailures",
-                          (json_int_t)counts->integrity_failures, "RemovedImages",
-                          (json_int_t)counts->removed_images),
-                out_answer);
+    return give(
+        json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I}",
+                  "Version", myelin_version(), "User", gateway->config.user, "WritePolicy",
+                  gateway->config.policy == CONFIG_SPOOL ? "spool" : "durable", "IsWell", is_well,
+                  "Message", orthanc_json_text(is_well ? "" : error_text()), "Servers", servers,
+                  "Spool", show_backlog(gateway), "Notices", show_notices(gateway), "Verify",
+                  verifier_show(gateway->verifier), "Stored", (json_int_t)counts->stored, "Read",
+                  (json_int_t)counts->read, "ReadFailures", (json_int_t)counts->read_failures,
+                  "IntegrityFailures", (json_int_t)counts->integrity_failures, "RemovedImages",
+                  (json_int_t)counts->removed_images, "DeletedObjects",
+                  (json_int_t)counts->deleted_objects),
+        out_answer);
 }
 
 static void add_name(void *context, const char *name) {

@@ -49,19 +49,20 @@ static bool is_known(const struct manifests *manifests, const uint8_t id[FORMAT_
 }
 
 static result find_objects(struct deleting *deleting, const char *id, const char *const names[],
-                           size_t count) {
+                           size_t count, enum delete_unknown unknown) {
     deleting->ids = calloc(count, sizeof *deleting->ids);
     if (deleting->ids == NULL)
         return FAIL(NO_MEMORY, "no memory for %zu objects", count);
-    for (; deleting->count < count; deleting->count++) {
-        const char *name = names[deleting->count];
+    for (size_t i = 0; i < count; i++) {
         uint8_t *object = deleting->ids[deleting->count];
-        if (!format_is_object_name(name))
-            return FAIL(INVALID, "'%.100s' is no object's name", name);
-        TRY(object_id(deleting->session, deleting->image.tau_bytes, name, object));
-        if (!is_known(&deleting->manifests, object))
+        if (!format_is_object_name(names[i]))
+            return FAIL(INVALID, "'%.100s' is no object's name", names[i]);
+        TRY(object_id(deleting->session, deleting->image.tau_bytes, names[i], object));
+        bool is_object = is_known(&deleting->manifests, object);
+        if (!is_object && unknown == DELETE_REFUSES_UNKNOWN)
             return FAIL(NOT_FOUND, "image '%.100s' has no object '%.200s': see 'myelin show'", id,
-                        name);
+                        names[i]);
+        deleting->count += is_object;
     }
     return OK;
 }
@@ -120,15 +121,15 @@ static result delete_part(struct deleting *deleting, size_t first, size_t count)
     return tell_part(deleting, &part);
 }
 
-result flow_delete(struct session *session, const char *id, const char *const names[],
-                   size_t count) {
+result flow_delete(struct session *session, const char *id, const char *const names[], size_t count,
+                   enum delete_unknown unknown) {
     __attribute__((cleanup(deleting_clean_up))) struct deleting deleting = {.session = session};
     if (count == 0)
         return FAIL(INVALID, "no object to delete");
     TRY(load(&deleting, id));
-    TRY(find_objects(&deleting, id, names, count));
-    for (size_t done = 0; done < count; done += FORMAT_DELETIONS_MAX) {
-        size_t left = count - done;
+    TRY(find_objects(&deleting, id, names, count, unknown));
+    for (size_t done = 0; done < deleting.count; done += FORMAT_DELETIONS_MAX) {
+        size_t left = deleting.count - done;
         TRY(session_check_cancel(session));
         TRY(delete_part(&deleting, done,
                         left < FORMAT_DELETIONS_MAX ? left : FORMAT_DELETIONS_MAX));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flow/delete.h"
 #include "flow/enrol.h"
 #include "flow/forward.h"
 #include "flow/get.h"
@@ -218,6 +219,12 @@ int myelin_revoke(struct myelin_session *session, const char *id, const char *re
 
 int myelin_remove(struct myelin_session *session, const char *id) {
     return library_done(session, flow_remove(session->inner, id));
+}
+
+int myelin_delete(struct myelin_session *session, const char *id, const char *const names[],
+                  size_t count) {
+    return library_done(session,
+                        flow_delete(session->inner, id, names, count, DELETE_PASSES_UNKNOWN));
 }
 
 /* ------------------------------------------------------------------ listing */

@@ -14,8 +14,20 @@ static struct place place_of_deletion(const struct image_id *image, const struct
     return place_of_object(image, object, PLACE_DELETION_SUFFIX);
 }
 
+result deletion_get(struct storage *storage, const struct image_id *image,
+                    const struct short_id *object, Myelin__Signed **out_record) {
+    return signed_get(storage->store, place_of_deletion(image, object).key, RECORD_DELETION,
+                      FORMAT_LIMIT_DELETION, out_record);
+}
+
 bool deletion_is_here(struct storage *storage, const struct image_id *image,
                       const struct short_id *object) {
+    AUTO_FORMAT Myelin__Signed *record = NULL;
+    return deletion_get(storage, image, object, &record) == OK;
+}
+
+bool deletion_was_here(struct storage *storage, const struct image_id *image,
+                       const struct short_id *object) {
     uint64_t bytes;
     return store_size(storage->store, place_of_deletion(image, object).key, &bytes) == OK;
 }
@@ -28,16 +40,27 @@ result deletion_check_none(struct storage *storage, const struct image_id *image
                : OK;
 }
 
-result deletion_get(struct storage *storage, const struct image_id *image,
-                    const struct short_id *object, Myelin__Signed **out_record) {
-    return signed_get(storage->store, place_of_deletion(image, object).key, RECORD_DELETION,
-                      FORMAT_LIMIT_DELETION, out_record);
+static result list_names(struct storage *storage, const struct image_id *image,
+                         struct store_names *out_objects) {
+    return store_list(storage->store, place_image(image).key, PLACE_DELETION_SUFFIX, "",
+                      out_objects);
 }
 
 result deletion_list(struct storage *storage, const struct image_id *image,
                      struct store_names *out_objects) {
-    return store_list(storage->store, place_image(image).key, PLACE_DELETION_SUFFIX, "",
-                      out_objects);
+    AUTO_NAMES struct store_names names = {0};
+    size_t kept = 0;
+    TRY(list_names(storage, image, &names));
+    for (size_t i = 0; i < names.count; i++) {
+        struct short_id object;
+        if (short_id_parse("an object", names.names[i], &object) == OK &&
+            deletion_is_here(storage, image, &object))
+            memmove(names.names[kept++], names.names[i], sizeof names.names[i]);
+    }
+    names.count = kept;
+    *out_objects = names;
+    names = (struct store_names){0};
+    return OK;
 }
 
 static int compare_names(const void *key, const void *entry) {
@@ -135,11 +158,13 @@ struct taking {
     struct storage *storage;
     const struct image_id *image;
     struct store_names before; /* deleted already */
-    struct store_step *steps;  /* of objects that were not */
-    struct place *keys;        /* to which the steps point */
-    struct bytes *values;      /* likewise */
-    struct short_id *objects;  /* of the steps */
+    struct place folder;       /* where records are written first, so that none is here in part */
+    struct short_id *objects;  /* that were not deleted before */
+    struct place (*keys)[2];   /* of their records: there, and here */
+    struct bytes *values;
     size_t count;
+    struct store_step *steps;
+    size_t step_count;
 };
 
 static void taking_clean_up(struct taking *t) {
@@ -153,13 +178,14 @@ static void taking_clean_up(struct taking *t) {
 }
 
 static result taking_init(struct taking *t, size_t room) {
-    t->steps = calloc(room, sizeof *t->steps);
+    t->folder = place_deleting(t->image);
+    t->steps = calloc(2 * room + 1, sizeof *t->steps);
     t->keys = calloc(room, sizeof *t->keys);
     t->values = calloc(room, sizeof *t->values);
     t->objects = calloc(room, sizeof *t->objects);
     if (t->steps == NULL || t->keys == NULL || t->values == NULL || t->objects == NULL)
         return FAIL(NO_MEMORY, "no memory for %zu deletions", room);
-    return deletion_list(t->storage, t->image, &t->before);
+    return list_names(t->storage, t->image, &t->before);
 }
 
 static bool is_among(const struct taking *t, const struct short_id *object) {
@@ -183,25 +209,39 @@ static result add_deletion(struct taking *t, const struct short_id *object,
     TRY(format_pack(record, &body));
     if (is_known)
         return record_replace(t->storage->store, place.key, RECORD_DELETION, bytes_view(&body));
-    t->keys[t->count] = place;
     t->objects[t->count] = *object;
-    struct bytes *value = &t->values[t->count++];
-    TRY(record_wrap(RECORD_DELETION, bytes_view(&body), value));
-    t->steps[t->count - 1] = (struct store_step){
-        .kind = STORE_SET, .key = t->keys[t->count - 1].key, .value = bytes_view(value)};
-    return OK;
+    t->keys[t->count][0] = place_of_deleting(t->image, object);
+    t->keys[t->count][1] = place;
+    return record_wrap(RECORD_DELETION, bytes_view(&body), &t->values[t->count++]);
+}
+
+static void plan_steps(struct taking *t) {
+    for (size_t i = 0; i < t->count; i++)
+        t->steps[t->step_count++] = (struct store_step){
+            .kind = STORE_SET, .key = t->keys[i][0].key, .value = bytes_view(&t->values[i])};
+    for (size_t i = 0; i < t->count; i++)
+        t->steps[t->step_count++] = (struct store_step){
+            .kind = STORE_MOVE, .key = t->keys[i][0].key, .to = t->keys[i][1].key};
+    t->steps[t->step_count++] = (struct store_step){.kind = STORE_DROP, .key = t->folder.key};
 }
 
 /* As one change of the store, or, where that is too large, one after the other: each is a whole by
  * itself, and who did not hear that all are durable asks again. */
 static result make_durable(struct taking *t) {
     enum store_extent extent;
+    struct store *store = t->storage->store;
     if (t->count == 0)
         return OK;
-    TRY(store_change(t->storage->store, t->steps, t->count, &extent));
-    for (size_t i = 0; extent == STORE_NOTHING && i < t->count; i++)
-        TRY(store_replace(t->storage->store, t->steps[i].key, t->steps[i].value));
-    return OK;
+    plan_steps(t);
+    result done = store_change(store, t->steps, t->step_count, &extent);
+    if (extent == STORE_DONE)
+        return done;
+    if (extent == STORE_NOTHING)
+        TRY(done);
+    for (size_t i = 0; i < t->count; i++) /* all that are missing here */
+        if (!deletion_is_here(t->storage, t->image, &t->objects[i]))
+            TRY(store_replace(store, t->keys[i][1].key, bytes_view(&t->values[i])));
+    return store_delete_all(store, t->folder.key);
 }
 
 static void count_gone(struct taking *t) {

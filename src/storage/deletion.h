@@ -22,9 +22,14 @@ MUST_CHECK result deletion_take(struct storage *storage, const struct storage_ca
 
 /* What follows is under the image's lock; for writing where it changes anything. */
 
-/* Whether the object was deleted: its record is here, readable or not. */
+/* Whether the object was deleted: its record is here, and whole. One that is damaged deletes
+ * nothing: other servers have it. */
 bool deletion_is_here(struct storage *storage, const struct image_id *image,
                       const struct short_id *object);
+
+/* Whether there is such a record, good or damaged. */
+bool deletion_was_here(struct storage *storage, const struct image_id *image,
+                       const struct short_id *object);
 
 /* CONFLICT where it was. */
 MUST_CHECK result deletion_check_none(struct storage *storage, const struct image_id *image,

@@ -71,7 +71,8 @@ static result add_lost(struct storage *storage, const struct image_id *image,
             image->hex, put_record_get(storage->store, place_of_put(image, &put).key, &record)));
         for (size_t o = 0; o < record.object_count; o++)
             if (!deletion_list_has(&listed->manifests, &record.objects[o]) &&
-                !deletion_list_has(&listed->deletions, &record.objects[o]))
+                !(deletion_list_has(&listed->deletions, &record.objects[o]) &&
+                  deletion_is_here(storage, image, &record.objects[o])))
                 unreadable_add(unreadable, &record.objects[o]);
     }
     return OK;
@@ -121,7 +122,8 @@ static result add_object(struct walk *walk, const struct short_id *object, bool 
     if (is_deleted) {
         TRY(listing_pass_over(walk->image->hex,
                               deletion_get(walk->storage, walk->image, object, &record)));
-        if (record != NULL)
+        is_deleted = record != NULL;
+        if (is_deleted)
             listing_page_add(&walk->deletions, record);
     }
     if (!is_listed)

@@ -94,7 +94,7 @@ static result publish(struct mending *m, struct mend_deletion *deletion) {
     {
         AUTO_IMAGE_LOCK struct image_lock lock = {0};
         TRY(image_lock_read(m->storage, m->image, &lock));
-        was_here = deletion_is_here(m->storage, m->image, &deletion->object);
+        was_here = deletion_was_here(m->storage, m->image, &deletion->object);
         bytes = deletion_counted_bytes(m->storage, m->image, &deletion->object);
     }
     TRY(mend_publish_signed(m, name, RECORD_DELETION, deletion->record));

@@ -162,6 +162,14 @@ struct place place_of_mending(const struct image_id *image, const char *name) {
     return place_of("mending/%s/%s", image->hex, name);
 }
 
+struct place place_deleting(const struct image_id *image) {
+    return place_of("deleting/%s", image->hex);
+}
+
+struct place place_of_deleting(const struct image_id *image, const struct short_id *object) {
+    return place_of("deleting/%s/%s", image->hex, object->hex);
+}
+
 struct place place_gone(const struct image_id *image) {
     return place_of("gone/%s", image->hex);
 }

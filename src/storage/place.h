@@ -75,6 +75,10 @@ struct place place_of_user(const char *name);
 /* An image that is on its way out: gone/IMAGE. */
 struct place place_gone(const struct image_id *image);
 
+/* Deletions that are being taken, and one of them: deleting/IMAGE/OBJECT */
+struct place place_deleting(const struct image_id *image);
+struct place place_of_deleting(const struct image_id *image, const struct short_id *object);
+
 /* What is being mended of an image, and one part of it: mending/IMAGE/NAME */
 struct place place_mending(const struct image_id *image);
 struct place place_of_mending(const struct image_id *image, const char *name);

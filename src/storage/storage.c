@@ -196,6 +196,7 @@ static result recover(struct storage *storage) {
     if (!is_current)
         TRY(bring_up_to_date(storage));
     TRY(removal_recover(storage));
+    TRY(store_delete_all(storage->store, "deleting"));
     TRY(put_recover(storage));
     memset(&storage->counters, 0, sizeof storage->counters);
     return look_at_images(storage);

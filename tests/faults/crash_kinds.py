@@ -7,7 +7,7 @@ import os
 import re
 
 
-from crash_operations import Put, Revoke
+from crash_operations import Put, RemoveObject, Revoke
 from crash_world import DONE, KEYS, STORAGE
 
 
@@ -24,6 +24,7 @@ KINDS = [
     ("coefficients", rf"system/{STORAGE}/images/../{HEX}+/coefficients", FINE),
     ("symbol", rf"system/{STORAGE}/images/../{HEX}+/symbol(\.\d+)?", FAILS),
     ("manifest", rf"system/{STORAGE}/images/../{HEX}+/{HEX}+\.manifest", FAILS),
+    ("deletion", rf"system/{STORAGE}/images/../{HEX}+/{HEX}+\.deletion", FINE),
     ("slices", rf"system/{STORAGE}/images/../{HEX}+/{HEX}+(\.\d+)?\.slices", FAILS),
     ("put", rf"system/{STORAGE}/images/../{HEX}+/{HEX}+\.put", FAILS),
     ("forward", rf"system/{STORAGE}/images/../{HEX}+/[a-z]+(\.\d+)?\.forward", FAILS),
@@ -71,6 +72,7 @@ def enrich(world):
     world.under_fault(put, "--at", prepared, "--do", "kill-after")
     world.start_all()
     assert Revoke(STORAGE).run(world).code == DONE
+    assert RemoveObject().run(world).code == DONE
     world.must("rm", "old", user="alice")
     world.stop_all()
     log = world.store(KEYS[0]) / "access.log"

@@ -76,6 +76,30 @@ class Remove(Operation):
         w.assert_whole("shown")
 
 
+class RemoveObject(Operation):
+    """One object of an image that stays: deleted for good once that was said, and its space free; the other as ever."""
+    name, target = "rm of an object", "storage-1"
+
+    def run(self, w):
+        return w.run("rm", "shown", "--object", "shown.bin", user="alice")
+
+    def slices(self, w):
+        return sum(p.stat().st_size for p in w.store(self.target).glob("images/*/*/*.slices"))
+
+    def check(self, w, acked):
+        before = w.contents("shown")
+        after = {"also.bin": before["also.bin"]}
+        full = self.slices(w)
+        got = w.get_or_not("shown")
+        either(got, after, *([] if acked else [before]))
+        either(w.get_or_not("shown", "carol", "alice"), got)
+        assert self.run(w).code == DONE
+        assert w.get_or_not("shown") == after and w.get_or_not("shown", "carol", "alice") == after
+        freed = full - self.slices(w)
+        assert freed > 7000 if got == before else freed == 0, f"{freed} bytes are free"
+        w.must("verify", user="alice")
+
+
 class Forward(Operation):
     name, target = "forward", "storage-1"
 
@@ -193,6 +217,7 @@ OPERATIONS = [
     Forward(),
     Revoke("storage-1"),
     Remove(),
+    RemoveObject(),
     Repair(),
     Enroll(),
     Open(),

@@ -55,7 +55,7 @@ class World(Cluster):
         self.images = {
             "base": [self.make("a.bin", 1_400_000), self.make("b.bin", 3000)],
             "old": [self.make("old.bin", 30_000)],
-            "shown": [self.make("shown.bin", 7000)],
+            "shown": [self.make("shown.bin", 7000), self.make("also.bin", 2500)],
         }
         self.up().enroll("alice", "bob", "carol")
         for image, files in self.images.items():

@@ -196,6 +196,139 @@ static void an_image_goes_when_its_last_object_has_gone(void **state) {
     map_close(map);
 }
 
+/* The names that are to be deleted now, as one text, in the order in which their objects died. */
+static size_t deletions(struct map *map, const char *image, bool is_deleted) {
+    struct map_image_info info;
+    char *names[8];
+    size_t count = map_next_deletions(map, 0, 8, &info, names);
+    if (count == 0)
+        return 0;
+    assert_string_equal(info.id, image);
+    assert_int_equal(map_deleted(map, image, names, count, is_deleted), OK);
+    for (size_t i = 0; i < count; i++)
+        free(names[i]);
+    return count;
+}
+
+static void reference(struct map *map, const char *image, unsigned number, unsigned to) {
+    struct record record = attachment(image, number, RECORD_IS_STORED);
+    snprintf(record.name, sizeof record.name, "%s", attachment(image, to, 0).uuid);
+    assert_int_equal(map_add(map, &record), OK);
+}
+
+static void dead_objects_of_a_living_image_are_deleted(void **state) {
+    (void)state;
+    struct map_found found;
+    struct map_image_info info;
+    char *names[8];
+    struct map *map = open_map(&found);
+    for (unsigned i = 1; i <= 4; i++)
+        add(map, "image", i, RECORD_IS_STORED);
+    assert_int_equal(deletions(map, "image", true), 0);
+    drop(map, "image", 1);
+    drop(map, "image", 2);
+    assert_int_equal(map_backlog(map).deletions, 2);
+    assert_int_equal(map_next_deletions(map, 60000, 8, &info, names), 0);
+    assert_int_equal(deletions(map, "image", false), 2);
+    map_close(map);
+
+    map = open_map(&found); /* known over a restart, and until it is said that they are deleted */
+    assert_int_equal(map_next_deletions(map, 0, 1, &info, names), 1);
+    assert_int_equal(map_next_deletions(map, 0, 8, &info, &names[1]), 0); /* somebody has them */
+    assert_string_equal(names[0], attachment("image", 2, 0).uuid);
+    assert_int_equal(map_deleted(map, "image", names, 1, true), OK);
+    free(names[0]);
+    map_close(map);
+    map = open_map(&found);
+    assert_int_equal(deletions(map, "image", true), 1);
+    assert_int_equal(deletions(map, "image", true), 0);
+    map_close(map);
+
+    map = open_map(&found);
+    assert_int_equal(map_backlog(map).deletions, 0);
+    drop(map, "image", 3);
+    drop(map, "image", 4); /* the last: then the image goes as a whole */
+    assert_int_equal(deletions(map, "image", true), 0);
+    assert_true(map_next_removal(map, 0, &info));
+    assert_int_equal(map_removed(map, "image", true), OK);
+    assert_int_equal(map_backlog(map).deletions, 0);
+    map_close(map);
+}
+
+/* An object with two uuids, one that comes back to life, one that Orthanc did not store, one of
+ * another owner's, one that was never sent: none of them is to be deleted. */
+static void what_somebody_needs_is_not_deleted(void **state) {
+    (void)state;
+    struct map_found found;
+    struct map *map = open_map(&found);
+    struct record other = attachment("image", 20, RECORD_IS_STORED), removed;
+    add(map, "image", 1, RECORD_IS_STORED);
+    add(map, "image", 2, RECORD_IS_STORED);
+    reference(map, "image", 11, 1);
+    drop(map, "image", 1);
+    assert_int_equal(deletions(map, "image", true), 0); /* 11 stands for it */
+    drop(map, "image", 11);
+    reference(map, "image", 12, 1);
+    assert_int_equal(deletions(map, "image", true), 0);
+    map_close(map);
+    map = open_map(&found);
+    assert_int_equal(deletions(map, "image", true), 0);
+    snprintf(other.name, sizeof other.name, "a file of somebody's");
+    assert_int_equal(map_add(map, &other), OK);
+    assert_int_equal(map_remove(map, other.uuid, &removed), OK);
+    add(map, "image", 3, RECORD_IS_SPOOLED);
+    drop(map, "image", 3);
+    assert_int_equal(deletions(map, "image", true), 0);
+    for (unsigned i = 21; i < 23; i++) {
+        struct record bobs = attachment("image", i, RECORD_IS_STORED);
+        snprintf(bobs.owner, sizeof bobs.owner, "bob");
+        assert_int_equal(map_add(map, &bobs), OK);
+    }
+    assert_int_equal(map_remove(map, attachment("image", 21, 0).uuid, &removed), OK);
+    assert_int_equal(deletions(map, "image", true), 0);
+    drop(map, "image", 12);
+    assert_int_equal(deletions(map, "image", true), 1);
+    map_close(map);
+}
+
+/* Removed while it was on its way: the servers may have it soon, and not before. */
+static void what_died_on_its_way_is_deleted_afterwards(void **state) {
+    (void)state;
+    struct map_found found;
+    struct record batch[2];
+    struct map *map = open_map(&found);
+    add(map, "image", 1, RECORD_IS_STORED);
+    add(map, "image", 2, RECORD_IS_SPOOLED);
+    assert_int_equal(map_next_batch(map, 2, 1000, batch), 1);
+    drop(map, "image", 2);
+    assert_int_equal(deletions(map, "image", true), 0);
+    assert_int_equal(map_sent(map, batch, 1, true), OK);
+    assert_int_equal(deletions(map, "image", false), 1);
+    map_close(map);
+    map = open_map(&found);
+    assert_int_equal(deletions(map, "image", true), 1);
+    map_close(map);
+}
+
+/* The journal is written anew now and then, and loses nothing by it. */
+static void deletions_outlive_a_rewriting(void **state) {
+    (void)state;
+    struct map_found found;
+    struct map *map = open_map(&found);
+    add(map, "image", 1, RECORD_IS_STORED);
+    add(map, "image", 2, RECORD_IS_STORED);
+    drop(map, "image", 1);
+    for (unsigned i = 10; i < 10100; i++) {
+        add(map, "other", i, RECORD_IS_SPOOLED);
+        drop(map, "other", i);
+    }
+    map_close(map);
+    map = open_map(&found);
+    assert_in_range(found.journal.records, 1, 15000);
+    assert_int_equal(deletions(map, "image", true), 1);
+    map_close(map);
+}
+
 static void a_forwarded_image_is_never_removed(void **state) {
     (void)state;
     struct map_found found;
@@ -309,6 +442,10 @@ int main(void) {
         TEST(a_torn_tail_is_cut_and_damage_is_kept_aside),
         TEST(another_key_opens_nothing),
         TEST(an_image_goes_when_its_last_object_has_gone),
+        TEST(dead_objects_of_a_living_image_are_deleted),
+        TEST(what_somebody_needs_is_not_deleted),
+        TEST(what_died_on_its_way_is_deleted_afterwards),
+        TEST(deletions_outlive_a_rewriting),
         TEST(a_forwarded_image_is_never_removed),
         TEST(a_batch_holds_one_image_and_what_is_removed_meanwhile_is_dead),
         TEST(records_are_refused_that_break_a_rule),
