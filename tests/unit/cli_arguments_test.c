@@ -74,6 +74,24 @@ static void a_lone_recipient_is_not_the_id(void **state) {
     assert_int_equal(arguments_check(&arguments, OPTION_BIT(OPTION_TO), 1, 1), INVALID);
 }
 
+static void objects_follow_their_option(void **state) {
+    (void)state;
+    static const char *const lines[] = {
+        "myelin rm scan --object a.dcm b.dcm",
+        "myelin rm --object a.dcm --object b.dcm scan",
+        "myelin --object a.dcm rm scan --object b.dcm",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        AUTO_ARGUMENTS struct arguments arguments = {0};
+        assert_int_equal(parse(lines[i], &arguments), OK);
+        assert_int_equal(arguments.word_count, 1);
+        assert_string_equal(arguments.words[0], "scan");
+        assert_int_equal(arguments.recipient_count, 2);
+        assert_string_equal(arguments.recipients[0], "a.dcm");
+        assert_string_equal(arguments.recipients[1], "b.dcm");
+    }
+}
+
 static void what_follows_two_dashes_is_a_word(void **state) {
     (void)state;
     AUTO_ARGUMENTS struct arguments arguments = {0};
@@ -161,6 +179,7 @@ int main(void) {
         cmocka_unit_test(options_stand_anywhere),
         cmocka_unit_test(recipients_follow_their_option),
         cmocka_unit_test(a_lone_recipient_is_not_the_id),
+        cmocka_unit_test(objects_follow_their_option),
         cmocka_unit_test(what_follows_two_dashes_is_a_word),
         cmocka_unit_test(wrong_options_are_named),
         cmocka_unit_test(a_command_takes_its_own_options_only),
