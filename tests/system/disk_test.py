@@ -33,8 +33,8 @@ def fill(folder):
 
 
 def test_a_full_disk_is_emptied_by_its_users(tmp_path, small_disk):
-    """Others have filled the storage servers' disk: what is there is served, rm and revoke work, and rm makes
-    room again."""
+    """Others have filled the storage servers' disk: what is there is served, rm and revoke work, and rm
+    makes room again, of an image or of an object."""
     c = Cluster(tmp_path / "c", storage=1, k=1, key=1, threshold=1)
     small_disk(c.system / "storage-1", "24m")
     try:
@@ -50,8 +50,10 @@ def test_a_full_disk_is_emptied_by_its_users(tmp_path, small_disk):
         assert not list((c.store("storage-1") / "staging").iterdir()), "a refused put leaves something"
         c.must("revoke", "image 0", "--from", "bob", user="alice")
         assert c.run("get", "image 0", "--from", "alice", "-o", tmp_path / "no", user="bob").code in (DENIED, NOT_FOUND)
-        for i in range(3):
-            c.must("rm", f"image {i}", user="alice")
+        c.must("rm", "image 0", "--object", "0.bin", user="alice")
+        c.put("alice", "more", "--compress", "none", c.make("half.bin", 500_000))  # in its place
+        for image in ("image 0", "image 1", "image 2", "more"):
+            c.must("rm", image, user="alice")
         assert (c.store("storage-1") / "spare").exists(), "no spare for the next time"
         c.put("alice", "again", "--compress", "none", paths[0])
         assert c.get("alice", "again") == {"0.bin": paths[0].read_bytes()}
@@ -99,12 +101,12 @@ def test_readings_that_fail(rich):
 # ------------------------------------------------------------------ put back from a backup
 
 def test_an_old_backup_of_some_servers(make_cluster):
-    """One storage server and one key server come back as they were long ago: what was removed and revoked since
-    stays so, what was put and forwarded since is whole, and refreshed shares do not mix with the old one."""
+    """One storage server and one key server come back as they were long ago: what was removed, deleted and revoked
+    since stays so, what was put and forwarded since is whole, and refreshed shares do not mix with the old one."""
     c = make_cluster().enroll("alice", "bob", "carol")
     old, new = c.make("old.bin", 20_000), c.make("new.bin", 30_000)
     c.put("alice", "removed", old)
-    c.put("alice", "kept", old)
+    c.put("alice", "kept", old, new)
     c.must("forward", "kept", "--to", "carol", user="alice")
     servers = ("storage-2", "key-2")
     c.down()
@@ -112,6 +114,7 @@ def test_an_old_backup_of_some_servers(make_cluster):
         shutil.copytree(c.store(server), c.folder / "backup" / server)
     c.up()
     c.must("rm", "removed", user="alice")
+    c.must("rm", "kept", "--object", "new.bin", user="alice")
     c.must("revoke", "kept", "--from", "carol", user="alice")
     c.put("alice", "since", new)
     c.must("forward", "since", "--to", "bob", user="alice")
