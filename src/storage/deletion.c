@@ -72,6 +72,13 @@ bool deletion_list_has(const struct store_names *objects, const struct short_id 
                                          sizeof *objects->names, compare_names) != NULL;
 }
 
+static result check_newer(const struct image_id *image, const Myelin__Deletion *deletion,
+                          uint64_t created_ms) {
+    return deletion->serial_ms > created_ms
+               ? OK
+               : FAIL(CONFLICT, "image %s is newer than the deletion", image->hex);
+}
+
 result deletion_open(const struct image_owner *owner, const struct image_id *image,
                      uint64_t created_ms, const Myelin__Signed *record,
                      struct short_id *out_object) {
@@ -81,8 +88,7 @@ result deletion_open(const struct image_owner *owner, const struct image_id *ima
     image_id_of_tau(format_view(deletion->tau), &of_tau);
     if (strcmp(deletion->owner, owner->name) != 0 || !image_id_equal(&of_tau, image))
         return FAIL(INVALID, "the deletion is of another image or owner");
-    if (deletion->serial_ms <= created_ms)
-        return FAIL(CONFLICT, "image %s is newer than the deletion", image->hex);
+    TRY(check_newer(image, deletion, created_ms));
     return short_id_from(format_view(deletion->object), out_object);
 }
 
@@ -251,27 +257,58 @@ static void count_gone(struct taking *t) {
                              deletion_counted_bytes(t->storage, t->image, &t->objects[i]));
 }
 
-static result open_all(struct taking *t, const struct storage_caller *caller,
-                       const Myelin__DeleteObjects *message) {
+/* By the caller's own key: he must be the owner. Without a lock, as many signatures take a while.
+ */
+static result verify_all(const struct taking *t, const struct storage_caller *caller,
+                         const Myelin__DeleteObjects *message) {
+    struct image_owner owner = {.verifies = true};
+    memcpy(owner.name, caller->name, strlen(caller->name) + 1);
+    memcpy(owner.identity, caller->identity, SIGN_PUBLIC_BYTES);
+    for (size_t i = 0; i < message->n_deletion; i++) {
+        struct short_id object;
+        TRY(deletion_open(&owner, t->image, 0, message->deletion[i], &object));
+    }
+    return OK;
+}
+
+/* Of what was verified: what is news, and of the image as it is now. */
+static result add_verified(struct taking *t, const Myelin__DeleteObjects *message,
+                           uint64_t created_ms) {
+    for (size_t i = 0; i < message->n_deletion; i++) {
+        AUTO_FORMAT Myelin__Deletion *deletion = NULL;
+        struct short_id object;
+        TRY(format_parse_deletion(format_view(message->deletion[i]->body), &deletion));
+        TRY(check_newer(t->image, deletion, created_ms));
+        TRY(short_id_from(format_view(deletion->object), &object));
+        TRY(add_deletion(t, &object, message->deletion[i]));
+    }
+    return OK;
+}
+
+static result add_all(struct taking *t, const Myelin__DeleteObjects *message) {
     AUTO_FORMAT Myelin__Envelope *envelope = NULL;
-    struct image_owner owner;
-    TRY(image_authorise(t->storage, caller, t->image, IMAGE_OWNER, &owner));
-    if (!owner.verifies)
-        memcpy(owner.identity, caller->identity, SIGN_PUBLIC_BYTES);
     result got = image_envelope(t->storage, t->image, NULL, &envelope);
     if (got != OK && got != NOT_FOUND && got != INTEGRITY) /* damaged: its owner may still */
         return got;
-    for (size_t i = 0; i < message->n_deletion; i++) {
-        struct short_id object;
-        TRY(deletion_open(&owner, t->image, envelope == NULL ? 0 : envelope->created_ms,
-                          message->deletion[i], &object));
-        TRY(add_deletion(t, &object, message->deletion[i]));
-    }
+    TRY(add_verified(t, message, envelope == NULL ? 0 : envelope->created_ms));
     if (t->before.count + t->count > FORMAT_CHECKED_MAX)
         return FAIL(INVALID, "%s: image %s has %zu deleted objects; %d are the most",
                     t->storage->server, t->image->hex, t->before.count + t->count,
                     FORMAT_CHECKED_MAX);
     return OK;
+}
+
+static result authorise(struct storage *storage, const struct storage_caller *caller,
+                        const struct image_id *image) {
+    struct image_owner owner;
+    return image_authorise(storage, caller, image, IMAGE_OWNER, &owner);
+}
+
+static result authorise_first(struct storage *storage, const struct storage_caller *caller,
+                              const struct image_id *image) {
+    AUTO_IMAGE_LOCK struct image_lock lock = {0};
+    TRY(image_lock_read(storage, image, &lock));
+    return authorise(storage, caller, image);
 }
 
 result deletion_take(struct storage *storage, const struct storage_caller *caller,
@@ -283,10 +320,13 @@ result deletion_take(struct storage *storage, const struct storage_caller *calle
     if (caller->role != STORAGE_ROLE_USER)
         return FAIL(DENIED, "only users delete objects");
     TRY(format_parse_delete_objects(body, &message));
+    TRY(authorise_first(storage, caller, image));
+    TRY(verify_all(&t, caller, message));
     image_lock_write(storage, image, &lock);
     TRY(put_finish_decided(storage, image));
+    TRY(authorise(storage, caller, image));
     TRY(taking_init(&t, message->n_deletion));
-    TRY(open_all(&t, caller, message));
+    TRY(add_all(&t, message));
     result durable = make_durable(&t);
     count_gone(&t);
     TRY(durable);
