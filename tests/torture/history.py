@@ -163,6 +163,16 @@ class History:
         image.removed_with(code)
         image.lacking |= named(answer.err)
 
+    def delete(self, lane, rng, image):
+        """Some objects, never all."""
+        names = rng.sample(sorted(image.certain), rng.randint(1, len(image.certain) - 1))
+        answer = self.run(lane, "delete", image.id, image.owner, "rm", image.id, "--object", *names)
+        failing = len(self.troubles().storage | image.lacking)
+        if answer.code != DONE and failing < self.limits.k and failing <= self.limits.n - self.limits.k:
+            raise Wrong(f"rm of objects of {image.id}: exit {answer.code}: {answer.err}")
+        image.deleted(names, answer.code)
+        image.lacking |= named(answer.err)
+
     def mend(self, lane, rng, image):
         """Verify or repair: whatever fails meanwhile, they say what they know and break nothing."""
         verb = rng.choice(["verify", "repair"])
@@ -196,11 +206,13 @@ class History:
             return self.forward(lane, rng, image)
         if chance < 0.53 and image.readers:
             return self.revoke(lane, rng, image)
-        if chance < 0.58:
+        if chance < 0.57:
             return self.remove(lane, rng, image)
-        if chance < 0.64:
+        if chance < 0.62 and len(image.certain) > 1:
+            return self.delete(lane, rng, image)
+        if chance < 0.66:
             return self.mend(lane, rng, image)
-        if chance < 0.67:
+        if chance < 0.69:
             return self.refresh(lane, USERS[lane])
         return self.get(lane, rng, rng.choice(sorted(images.values(), key=lambda i: i.id)))
 

@@ -52,6 +52,21 @@ def test_the_checker_sees_wrong_bytes(objects):
         present().check_read("alice", DONE, objects, WELL, "")
 
 
+def test_the_checker_sees_deleted_objects():
+    image = present()
+    image.put({"b": b"2"}, DONE)
+    image.deleted(["b"], TOO_FEW)
+    image.check_read("alice", DONE, {"a": b"1", "b": b"2"}, WELL, "")
+    image.check_read("alice", DONE, {"a": b"1"}, WELL, "")
+    with pytest.raises(Wrong):
+        image.check_read("alice", DONE, {"a": b"1", "b": b"3"}, WELL, "")
+    image = present()
+    image.put({"b": b"2"}, DONE)
+    image.deleted(["b"], DONE)
+    with pytest.raises(Wrong):
+        image.check_read("alice", DONE, {"a": b"1", "b": b"2"}, WELL, "")
+
+
 @pytest.mark.parametrize("code", [NOT_FOUND, DENIED, TOO_FEW, INTEGRITY])
 def test_the_checker_sees_lost_objects(code):
     with pytest.raises(Wrong):

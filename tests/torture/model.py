@@ -49,6 +49,7 @@ class Image:
         self.owner, self.id, self.limits = owner, identifier, limits
         self.certain = {}   # objects of acknowledged puts: name: bytes
         self.possible = []  # objects of each put that failed
+        self.doubtful = {}  # objects whose deletion failed: each there as it was, or not
         self.removed = None  # None, MAY where the removal failed, or MUST_NOT
         self.lacking = set()  # storage servers that missed a put or removal of it
         self.files = 0
@@ -83,9 +84,17 @@ class Image:
         else:
             raise Wrong(f"revoke {self.id} from {recipient}: exit {code}")
 
+    def deleted(self, names, code):
+        if code not in (DONE, TOO_FEW):
+            raise Wrong(f"rm of objects of {self.id}: exit {code}")
+        for name in names:
+            data = self.certain.pop(name)
+            if code != DONE:
+                self.doubtful[name] = data
+
     def removed_with(self, code):
         if code == DONE:
-            self.certain, self.possible, self.readers, self.files = {}, [], {}, 0
+            self.certain, self.possible, self.doubtful, self.readers, self.files = {}, [], {}, {}, 0
             self.removed = MUST_NOT
         elif code in (TOO_FEW,):
             self.removed = MAY
@@ -102,7 +111,7 @@ class Image:
         if user != self.owner:
             word, servers = self.readers.get(user, [MUST_NOT, 0])
             storage += max(0, limits.n - servers)
-        if word == MUST_NOT or not (self.certain or self.possible):
+        if word == MUST_NOT or not (self.certain or self.possible or self.doubtful):
             return MUST_NOT
         if self.removed is not None or not self.certain or storage > spare or keys > troubles.keys_borne:
             return MAY
@@ -122,11 +131,14 @@ class Image:
             raise Wrong(where)
 
     def check_objects(self, objects, where):
-        """The certain objects, and of each put that failed all or none."""
+        """The certain objects, of each put that failed all or none, of those that may be deleted any."""
         left = dict(objects)
         for name, data in self.certain.items():
             if left.pop(name, None) != data:
                 raise Wrong(f"{where}: {name} is wrong or missing")
+        for name, data in self.doubtful.items():
+            if left.pop(name, data) != data:
+                raise Wrong(f"{where}: {name} is wrong")
         for put in self.possible:
             there = [name for name in put if name in left]
             if there and (len(there) < len(put) or any(left[name] != put[name] for name in there)):
@@ -146,10 +158,10 @@ class Image:
     def settle(self, code, objects):
         """What the owner's get says once all servers are well is how it is from then on."""
         if code == DONE:
-            self.certain, self.possible = dict(objects), []
+            self.certain, self.possible, self.doubtful = dict(objects), [], {}
             self.removed = None
         elif code == NOT_FOUND:
-            self.certain, self.possible, self.readers = {}, [], {}
+            self.certain, self.possible, self.doubtful, self.readers = {}, [], {}, {}
             self.removed = MUST_NOT if self.removed else None
         else:
             raise Wrong(f"get {self.id} by {self.owner} with all servers well: exit {code}")
