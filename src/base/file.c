@@ -26,8 +26,14 @@ void file_close_at(int *fd) {
 
 result file_read(const char *path, size_t limit, struct bytes *out) {
     AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return io_error("reading", path);
+    return file_read_open(fd, path, limit, out);
+}
+
+result file_read_open(int fd, const char *path, size_t limit, struct bytes *out) {
     struct stat status;
-    if (fd < 0 || fstat(fd, &status) != 0)
+    if (fstat(fd, &status) != 0)
         return io_error("reading", path);
     if (!S_ISREG(status.st_mode))
         return FAIL(INVALID, "reading %s: not a regular file", path);

@@ -13,6 +13,9 @@
  * `limit` bytes or is not a regular file. The text names the path. */
 MUST_CHECK result file_read(const char *path, size_t limit, struct bytes *out);
 
+/* The same of a file that was opened at its start; `path` is for the text. */
+MUST_CHECK result file_read_open(int fd, const char *path, size_t limit, struct bytes *out);
+
 /* Replaces or makes `path`: a new file beside it is written, fsynced and renamed, then the folder
  * fsynced. Readers see the old or the new contents, never a mixture. IO. */
 MUST_CHECK result file_write_atomic(const char *path, struct view contents, mode_t mode);

@@ -41,6 +41,10 @@ void text_show(const char *text, char *out, size_t size) {
     char one[TEXT_SHOWN_MAX + 1];
     size_t used = 0;
     while (*text != '\0') {
+        if (*text >= ' ' && *text <= '~' && used + 1 < size) { /* nearly always */
+            out[used++] = *text++;
+            continue;
+        }
         size_t len = text_show_one(&text, one);
         if (used + len >= size)
             break;

@@ -243,10 +243,9 @@ static bool is_owner(const struct storage_caller *caller, const struct image_own
            (!owner->verifies || memcmp(caller->identity, owner->identity, SIGN_PUBLIC_BYTES) == 0);
 }
 
-result image_authorise(struct storage *storage, const struct storage_caller *caller,
-                       const struct image_id *image, unsigned rights,
-                       struct image_owner *out_owner) {
-    TRY(image_owner(storage, image, out_owner));
+result image_authorise_by(struct storage *storage, const struct storage_caller *caller,
+                          const struct image_id *image, unsigned rights,
+                          const struct image_owner *owner) {
     if (caller->role == STORAGE_ROLE_KEY_SERVER && (rights & IMAGE_KEY_SERVER))
         return OK;
     if (caller->role == STORAGE_ROLE_PEER &&
@@ -254,7 +253,7 @@ result image_authorise(struct storage *storage, const struct storage_caller *cal
          ((rights & IMAGE_PEER) && slots_concern(storage, image, caller->name))))
         return OK;
     if (caller->role == STORAGE_ROLE_USER) {
-        if ((rights & IMAGE_OWNER) && is_owner(caller, out_owner))
+        if ((rights & IMAGE_OWNER) && is_owner(caller, owner))
             return OK;
         bool active = false;
         if (rights & IMAGE_RECIPIENT)
@@ -264,6 +263,13 @@ result image_authorise(struct storage *storage, const struct storage_caller *cal
     }
     return FAIL(DENIED, "%s: %s may not do this with image %s", storage->server, caller->name,
                 image->hex);
+}
+
+result image_authorise(struct storage *storage, const struct storage_caller *caller,
+                       const struct image_id *image, unsigned rights,
+                       struct image_owner *out_owner) {
+    TRY(image_owner(storage, image, out_owner));
+    return image_authorise_by(storage, caller, image, rights, out_owner);
 }
 
 /* ------------------------------------------------------------------ requests */

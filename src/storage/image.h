@@ -89,7 +89,12 @@ enum image_right {
     IMAGE_SERVER = 16, /* any storage server of the system */
 };
 
-/* Whether `caller` has one of `rights`. Under the image's lock. */
+/* Whether `caller` has one of `rights`, by the image's owner as image_owner gave him. Under the
+ * image's lock. */
+MUST_CHECK result image_authorise_by(struct storage *storage, const struct storage_caller *caller,
+                                     const struct image_id *image, unsigned rights,
+                                     const struct image_owner *owner);
+/* The same, which gives the owner. */
 MUST_CHECK result image_authorise(struct storage *storage, const struct storage_caller *caller,
                                   const struct image_id *image, unsigned rights,
                                   struct image_owner *out_owner);

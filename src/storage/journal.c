@@ -21,7 +21,7 @@ struct position {
     uint8_t hash[DIGEST_BYTES]; /* of the one before */
 };
 
-enum { FOLDERS = 1 << 16 };
+enum { FOLDERS = 1 << 16, GROWN_BYTES = 64 << 10 };
 
 struct journal {
     int fd;
@@ -57,13 +57,15 @@ static result sync_file(int fd) {
 }
 
 /* Blocks that were written before are overwritten where they lie: the file system has nothing to
- * note, and a flush takes these blocks alone. */
+ * note, and a flush takes these blocks alone. The page cache keeps a file in the pieces that it was
+ * written in first, and looks at all blocks of one for each block that is written later: in pieces
+ * of megabytes that costs more than the writing. */
 static result grow(struct journal *journal, uint64_t size) {
-    AUTO_BYTES struct bytes zeros = {0};
-    size_t len = (size_t)(size - journal->size);
-    TRY(bytes_reserve(&zeros, len));
-    memset(zeros.data, 0, len);
-    TRY(write_at(journal->fd, view_of(zeros.data, len), journal->size));
+    static const uint8_t zeros[GROWN_BYTES];
+    for (uint64_t at = journal->size; at < size; at += sizeof zeros) {
+        size_t len = size - at < sizeof zeros ? (size_t)(size - at) : sizeof zeros;
+        TRY(write_at(journal->fd, view_of(zeros, len), at));
+    }
     journal->size = size;
     return OK;
 }

@@ -56,7 +56,7 @@ static result check_begin(struct storage *storage, const struct storage_caller *
     TRY(got);
     unsigned rights =
         is_known(storage, &draft->image, &draft->id) ? IMAGE_OWNER | IMAGE_RECIPIENT : IMAGE_OWNER;
-    TRY(image_authorise(storage, caller, &draft->image, rights, &owner));
+    TRY(image_authorise_by(storage, caller, &draft->image, rights, &owner));
     if (draft->creates)
         TRY(check_envelope_free(storage, &draft->image, &draft->id));
     for (size_t i = 0; i < draft->object_count; i++)

@@ -113,12 +113,10 @@ result file_write_first(struct store *store, const char *key, struct view value,
 
 static result file_put(struct store *store, const char *key, struct view value) {
     AUTO_BYTES struct bytes copy = {0};
-    bool held = false;
-    if (file_may_hold(store, key, value.len)) {
-        TRY(bytes_append(&copy, value));
-        TRY(file_hold(store, key, &copy, &held));
-    }
-    return held ? OK : file_write(store, key, value);
+    if (!file_may_hold(store, key, value.len))
+        return file_write(store, key, value);
+    TRY(bytes_append(&copy, value));
+    return file_hold(store, key, &copy);
 }
 
 /* Holds some blocks of the disk against the day when it is full. Best effort: it is there when it
@@ -137,55 +135,75 @@ bool file_give_spare(struct store *store) {
     return unlinkat(root_of(store), SPARE, 0) == 0;
 }
 
-static result file_get(struct store *store, const char *key, size_t limit,
-                       struct bytes *out_value) {
-    AUTO_HELD struct held_value *held = held_get(file_of(store)->held, key);
-    char path[PATH_MAX];
-    if (held != NULL)
-        return held->bytes.len <= limit ? bytes_append(out_value, bytes_view(&held->bytes))
-                                        : FAIL(INTEGRITY, "%s is longer than it can be", key);
-    TRY(file_path_of(store, key, path));
-    result got = file_read(path, limit, out_value);
-    return got == INVALID ? FAIL(INTEGRITY, "%s is longer than it can be", key) : got;
-}
-
 /* ------------------------------------------------------------------ reading */
 
-static result open_old(struct store *store, const char *key, int *out_fd, uint64_t *out_bytes) {
+/* What is held of a key; where nothing is, its file, opened. A file that a change makes grows in
+ * its place while the value is held: whoever found it open, and then nothing held, has all of it.
+ */
+static result find_value(struct store *store, const char *key, struct held_value **out_held,
+                         int *out_fd) {
+    struct held *held = file_of(store)->held;
+    *out_fd = -1;
+    *out_held = held_get(held, key);
+    if (*out_held != NULL)
+        return OK;
     AUTO_FD int fd = openat(root_of(store), key, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-    struct stat status;
-    if (fd < 0 || fstat(fd, &status) != 0)
+    if (fd < 0)
         return file_read_error("reading", key);
-    if (!S_ISREG(status.st_mode))
-        return FAIL(INTEGRITY, "%s is not a regular file", key);
-    *out_bytes = (uint64_t)status.st_size;
+    *out_held = held_get(held, key);
+    if (*out_held != NULL)
+        return OK;
     *out_fd = fd;
     fd = -1;
     return OK;
 }
 
-static result file_size(struct store *store, const char *key, uint64_t *out_bytes) {
-    AUTO_HELD struct held_value *held = held_get(file_of(store)->held, key);
-    struct stat status;
-    if (held != NULL) {
-        *out_bytes = held->bytes.len;
-        return OK;
-    }
-    if (fstatat(root_of(store), key, &status, AT_SYMLINK_NOFOLLOW) != 0)
-        return file_read_error("reading", key);
-    if (!S_ISREG(status.st_mode))
+static result file_get(struct store *store, const char *key, size_t limit,
+                       struct bytes *out_value) {
+    AUTO_HELD struct held_value *held = NULL;
+    AUTO_FD int fd = -1;
+    TRY(find_value(store, key, &held, &fd));
+    if (held != NULL)
+        return held->bytes.len <= limit ? bytes_append(out_value, bytes_view(&held->bytes))
+                                        : FAIL(INTEGRITY, "%s is longer than it can be", key);
+    result got = file_read_open(fd, key, limit, out_value);
+    return got == INVALID ? FAIL(INTEGRITY, "%s is longer than it can be", key) : got;
+}
+
+static result check_size(const struct stat *status, const char *key, uint64_t *out_bytes) {
+    if (!S_ISREG(status->st_mode))
         return FAIL(INTEGRITY, "%s is not a regular file", key);
-    *out_bytes = (uint64_t)status.st_size;
+    *out_bytes = (uint64_t)status->st_size;
     return OK;
+}
+
+/* As find_value: the file is as long as it is after nothing was held. */
+static result file_size(struct store *store, const char *key, uint64_t *out_bytes) {
+    struct stat status;
+    for (int look = 0; look < 2; look++) {
+        AUTO_HELD struct held_value *held = held_get(file_of(store)->held, key);
+        if (held != NULL) {
+            *out_bytes = held->bytes.len;
+            return OK;
+        }
+        if (fstatat(root_of(store), key, &status, AT_SYMLINK_NOFOLLOW) != 0)
+            return file_read_error("reading", key);
+    }
+    return check_size(&status, key, out_bytes);
 }
 
 static result file_open_range(struct store *store, const char *key, uint64_t offset,
                               uint64_t length, int *out_fd, uint64_t *out_offset) {
+    AUTO_HELD struct held_value *held = NULL;
     AUTO_FD int fd = -1;
+    struct stat status;
     uint64_t bytes = 0;
-    TRY(file_open_held(store, key, &fd, &bytes));
-    if (fd < 0)
-        TRY(open_old(store, key, &fd, &bytes));
+    TRY(find_value(store, key, &held, &fd));
+    if (held != NULL)
+        TRY(file_open_held(key, held, &fd));
+    if (fstat(fd, &status) != 0)
+        return file_read_error("reading", key);
+    TRY(check_size(&status, key, &bytes));
     if (offset > bytes || length > bytes - offset)
         return FAIL(INTEGRITY, "%s is short: %llu bytes", key, (unsigned long long)bytes);
     *out_offset = offset;

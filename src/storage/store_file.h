@@ -94,9 +94,8 @@ void file_writer_abandon(struct store_writer *base);
  * all that is held many times over, so that none lacks when it is written. */
 bool file_may_hold(struct store *store, const char *key, size_t bytes);
 
-/* Holds the value, which is taken over then, if it may. NO_MEMORY. */
-MUST_CHECK result file_hold(struct store *store, const char *key, struct bytes *value,
-                            bool *out_held);
+/* Holds the value, which is taken over, as file_may_hold said. NO_MEMORY. */
+MUST_CHECK result file_hold(struct store *store, const char *key, struct bytes *value);
 
 /* Holds the key, and what is below it, no more: its values end, or files have them. */
 void file_unhold(struct store *store, const char *prefix);
@@ -114,9 +113,8 @@ MUST_CHECK result file_spill_entry(struct store *store, const struct held_entry 
 /* Nothing, neither a file nor a folder, is there. */
 bool file_is_absent(const struct file_store *file, const char *key);
 
-/* A descriptor of what is held of the key, and its length; -1 where nothing is. IO. */
-MUST_CHECK result file_open_held(struct store *store, const char *key, int *out_fd,
-                                 uint64_t *out_bytes);
+/* A descriptor of what is held of the key. IO. */
+MUST_CHECK result file_open_held(const char *key, const struct held_value *value, int *out_fd);
 
 /* Adds the names that are held, as store_list has them. NO_MEMORY. */
 MUST_CHECK result file_list_held(struct store *store, const char *prefix, const char *suffix,

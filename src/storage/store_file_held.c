@@ -32,10 +32,7 @@ bool file_may_hold(struct store *store, const char *key, size_t bytes) {
            file_is_absent(file, key) && has_disk(file);
 }
 
-result file_hold(struct store *store, const char *key, struct bytes *value, bool *out_held) {
-    *out_held = file_may_hold(store, key, value->len);
-    if (!*out_held)
-        return OK;
+result file_hold(struct store *store, const char *key, struct bytes *value) {
     AUTO_HELD struct held_value *held = held_value_new(value);
     struct held_entry *entry = held == NULL ? NULL : held_entry_new(key, held);
     if (entry == NULL)
@@ -98,16 +95,11 @@ result file_spill_said(struct file_store *file) {
 
 /* ------------------------------------------------------------------ reading */
 
-result file_open_held(struct store *store, const char *key, int *out_fd, uint64_t *out_bytes) {
-    AUTO_HELD struct held_value *value = held_get(file_of(store)->held, key);
-    *out_fd = -1;
-    if (value == NULL)
-        return OK;
+result file_open_held(const char *key, const struct held_value *value, int *out_fd) {
     AUTO_FD int fd = memfd_create("myelin-value", MFD_CLOEXEC);
     if (fd < 0)
         return file_write_error("reading", key);
     TRY(file_write_all(fd, bytes_view(&value->bytes), key));
-    *out_bytes = value->bytes.len;
     *out_fd = fd;
     fd = -1;
     return OK;

@@ -63,6 +63,14 @@ static result list_sealed(struct store *store, const char *prefix, const char *k
     return held_list_add(list, key, sealed);
 }
 
+/* One block of memory for the body, where it can be one. */
+static result reserve(const struct held_list *list, struct bytes *body) {
+    size_t total = 0;
+    for (size_t i = 0; i < list->count && total <= JOURNAL_BODY_MAX; i++)
+        total += STORE_KEY_BYTES + list->entries[i]->value->bytes.len;
+    return total <= JOURNAL_BODY_MAX ? bytes_reserve(body, total) : OK;
+}
+
 result file_seal_held(struct store *store, const char *prefix, const char *key, struct view value,
                       bool *out_done) {
     AUTO_HELD_LIST struct held_list list = {0};
@@ -74,6 +82,7 @@ result file_seal_held(struct store *store, const char *prefix, const char *key, 
     if (!small)
         return OK;
     TRY(list_sealed(store, prefix, key, value, &list));
+    TRY(reserve(&list, &body));
     for (size_t i = 0; small && i < list.count; i++)
         TRY(say(file, list.entries[i], &body, &small));
     if (!small)
@@ -183,7 +192,7 @@ static void hold_anew(struct publication *p) {
         held_add(held, p->added.entries[--p->added.count]);
     for (size_t i = 0; i < p->steps->count; i++)
         if (p->steps->list[i].kind == STORE_MOVE)
-            held_drop(held, p->steps->list[i].key);
+            held_drop_value(held, p->steps->list[i].key, NULL);
 }
 
 /* What the disk refuses stays held. */

@@ -81,11 +81,8 @@ result file_writer_append(struct store_writer *base, struct view part) {
 }
 
 static result finish(struct file_writer *writer) {
-    bool held = false;
-    if (writer->fd < 0)
-        TRY(file_hold(writer->base.store, writer->key, &writer->gathered, &held));
-    if (held)
-        return OK;
+    if (writer->fd < 0 && file_may_hold(writer->base.store, writer->key, writer->gathered.len))
+        return file_hold(writer->base.store, writer->key, &writer->gathered);
     if (writer->fd < 0 || writer->gathered.len > 0)
         TRY(flush(writer));
     int fd = writer->fd;

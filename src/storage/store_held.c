@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 1024 };
+enum { BUCKETS = 256 };
 
 struct held {
     pthread_mutex_t mutex;
@@ -199,9 +199,11 @@ void held_drop(struct held *held, const char *prefix) {
 }
 
 void held_drop_value(struct held *held, const char *key, const struct held_value *value) {
+    if (is_empty(held))
+        return;
     pthread_mutex_lock(&held->mutex);
     struct held_entry **link = find(held, key);
-    if (*link != NULL && (*link)->value == value)
+    if (*link != NULL && (value == NULL || (*link)->value == value))
         take_out(held, link);
     pthread_mutex_unlock(&held->mutex);
 }

@@ -73,7 +73,7 @@ bool held_has_below(struct held *held, const char *prefix);
 /* Holds the key, and what is below it, no more. */
 void held_drop(struct held *held, const char *prefix);
 
-/* Likewise of this key alone, where it has this very value. */
+/* Likewise of this key alone, where it has this very value; NULL: whatever it has. */
 void held_drop_value(struct held *held, const char *key, const struct held_value *value);
 
 /* Copies of entries, in any order. */

@@ -33,6 +33,12 @@
 static _Atomic int fail_creates;    /* how many from now on */
 static _Atomic int fail_data_syncs; /* likewise */
 static _Atomic bool little_space;
+static _Atomic bool is_slow; /* what concerns a file in n/ is done late, or is noticed late */
+
+static void dawdle(const char *path) {
+    if (is_slow && strncmp(path, "n/", 2) == 0)
+        usleep(300);
+}
 
 /* These stand in the place of the C library's. */
 int openat(int folder, const char *path, int flags, ...) {
@@ -48,7 +54,17 @@ int openat(int folder, const char *path, int flags, ...) {
             return -1;
         }
     }
-    return (int)syscall(SYS_openat, folder, path, flags, mode);
+    if ((flags & O_CREAT) == 0)
+        dawdle(path);
+    int fd = (int)syscall(SYS_openat, folder, path, flags, mode);
+    if (flags & O_CREAT)
+        dawdle(path);
+    return fd;
+}
+
+int fstatat(int folder, const char *restrict path, struct stat *restrict status, int flags) {
+    dawdle(path);
+    return (int)syscall(SYS_newfstatat, folder, path, status, flags);
 }
 
 int fdatasync(int fd) {
@@ -71,7 +87,7 @@ int fstatvfs(int fd, struct statvfs *out) {
 
 static int setup_sound(void **state) {
     fail_creates = fail_data_syncs = 0;
-    little_space = false;
+    little_space = is_slow = false;
     return setup(state);
 }
 
@@ -505,6 +521,13 @@ static void test_whatever_is_asked_for(void **state) {
     assert_int_equal(store_publish(store, "b/one", "b/two"), OK);
     assert_value(store, "b/one", NULL);
     assert_value(store, "b/two", "b");
+    const struct store_step step = {.kind = STORE_MOVE, .key = "m/one", .to = "m/two"};
+    enum store_extent extent;
+    put(store, "m/one", "m");
+    assert_int_equal(store_change(store, &step, 1, &extent), OK);
+    assert_int_equal(extent, STORE_DONE);
+    assert_value(store, "m/one", NULL);
+    assert_value(store, "m/two", "m");
     put(store, "c/one", "c");
     assert_int_equal(store_publish_all(store, "c", "d/c"), OK);
     assert_value(store, "c/one", NULL);
@@ -592,6 +615,56 @@ static void test_readers_see_whole_values(void **state) {
     free(slices);
 }
 
+static _Atomic int newest;
+
+/* Waits for no lock: what is there is there as a whole. */
+static void *read_newest(void *context) {
+    while (!is_over) {
+        AUTO_BYTES struct bytes value = {0};
+        char key[32];
+        uint64_t size = 0, offset = 0;
+        int fd = -1;
+        snprintf(key, sizeof key, "n/%d", newest);
+        result got = store_get(context, key, WIDTH, &value);
+        assert_true(got == OK || got == NOT_FOUND);
+        assert_int_equal(value.len, got == OK ? WIDTH : 0);
+        got = store_size(context, key, &size);
+        assert_true(got == OK || got == NOT_FOUND);
+        assert_int_equal(size, got == OK ? WIDTH : 0);
+        got = store_open_range(context, key, 0, WIDTH, &fd, &offset);
+        assert_true(got == OK || got == NOT_FOUND);
+        if (got == OK)
+            close(fd);
+    }
+    return NULL;
+}
+
+static void test_new_values_appear_whole(void **state) {
+    struct world *world = *state;
+    pthread_t threads[2];
+    enum store_extent extent;
+    AUTO_BYTES struct bytes value = {0};
+    assert_int_equal(bytes_reserve(&value, WIDTH), OK);
+    memset(value.data, 'v', WIDTH);
+    value.len = WIDTH;
+    is_over = false;
+    is_slow = true;
+    newest = 0;
+    for (size_t t = 0; t < 2; t++)
+        assert_int_equal(pthread_create(&threads[t], NULL, read_newest, world->store), 0);
+    for (int i = 0; i < 200; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "n/%d", i);
+        const struct store_step step = {.kind = STORE_SET, .key = key, .value = bytes_view(&value)};
+        newest = i;
+        assert_int_equal(store_change(world->store, &step, 1, &extent), OK);
+        assert_int_equal(extent, STORE_DONE);
+    }
+    is_over = true;
+    for (size_t t = 0; t < 2; t++)
+        assert_int_equal(pthread_join(threads[t], NULL), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_sound, teardown)
 
 int main(void) {
@@ -613,6 +686,7 @@ int main(void) {
         TEST(test_a_seal_that_is_given_up_does_not_come_back),
         TEST(test_a_peaceful_end_leaves_files),
         TEST(test_readers_see_whole_values),
+        TEST(test_new_values_appear_whole),
     };
     return cmocka_run_group_tests_name("held values", tests, NULL, NULL);
 }
