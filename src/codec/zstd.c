@@ -1,4 +1,5 @@
 /* One zstd frame in streams, of a file as it is or of its shuffled blocks. */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <zstd.h>
 
@@ -24,13 +25,28 @@ struct zstd_encoder {
     ZSTD_inBuffer input;
     bool ended;
     bool shuffled;
+    bool is_small; /* and one thread: its context is worth keeping */
     uint8_t buffer[BUFFER_BYTES];
     uint8_t plain[]; /* of what is shuffled: a block, or the whole that is compressed in one go */
 };
 
+/* The tables of a small file's encoder, for the next one: a study's objects come one by one. */
+static ZSTD_CCtx *_Atomic idle_context;
+
+static ZSTD_CCtx *take_context(void) {
+    ZSTD_CCtx *context = atomic_exchange(&idle_context, NULL);
+    return context != NULL ? context : ZSTD_createCCtx();
+}
+
+static void give_context(ZSTD_CCtx *context, bool is_small) {
+    if (is_small && !ZSTD_isError(ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters)))
+        context = atomic_exchange(&idle_context, context);
+    ZSTD_freeCCtx(context);
+}
+
 static void encoder_close(void *state) {
     struct zstd_encoder *encoder = state;
-    ZSTD_freeCCtx(encoder->context);
+    give_context(encoder->context, encoder->is_small);
     free(encoder);
 }
 
@@ -96,7 +112,7 @@ result zstd_encoder_open(const struct codec_source *source, bool shuffled, unsig
                          struct stream_encoder *out_encoder) {
     bool whole = source->memory != NULL && (!shuffled || source->size <= SMALL_BYTES);
     struct zstd_encoder *encoder = malloc(sizeof *encoder + plain_bytes(source, shuffled, whole));
-    ZSTD_CCtx *context = ZSTD_createCCtx();
+    ZSTD_CCtx *context = take_context();
     if (encoder == NULL || context == NULL) {
         free(encoder);
         ZSTD_freeCCtx(context);
@@ -117,6 +133,7 @@ result zstd_encoder_open(const struct codec_source *source, bool shuffled, unsig
     encoder->input = (ZSTD_inBuffer){0};
     encoder->ended = false;
     encoder->shuffled = shuffled;
+    encoder->is_small = threads <= 1 && source->size <= SMALL_BYTES;
     if (whole)
         take_whole(encoder);
     *out_encoder = (struct stream_encoder){encoder, encoder_produce, encoder_close};

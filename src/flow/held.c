@@ -152,7 +152,7 @@ static int by_name(const void *a, const void *b, void *context) {
 /* From here on neither a put nor another look need ask for the key. */
 static void remember(struct held *held, const struct contents *contents) {
     struct put_known known = {0};
-    if (put_known_keep(&contents->image.tau, contents->image.record, contents->key, &known) == OK)
+    if (put_known_keep(&contents->image, contents->image.record, contents->key, &known) == OK)
         known_replace(held, &known);
 }
 

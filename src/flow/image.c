@@ -32,13 +32,16 @@ result image_own(struct session *session, const char *id, struct image *out_imag
                     len);
     struct g2 tau;
     TRY(token(session->a3, view_of(id, len), &tau));
-    image_own_again(session, &tau, out_image);
+    uint8_t tau_bytes[FORMAT_TAU_BYTES];
+    g2_to_bytes(&tau, tau_bytes);
+    image_own_again(session, &tau, tau_bytes, out_image);
     return OK;
 }
 
-void image_own_again(const struct session *session, const struct g2 *tau, struct image *out_image) {
+void image_own_again(const struct session *session, const struct g2 *tau,
+                     const uint8_t tau_bytes[FORMAT_TAU_BYTES], struct image *out_image) {
     struct image image = {.is_own = true, .tau = *tau};
-    g2_to_bytes(&image.tau, image.tau_bytes);
+    memcpy(image.tau_bytes, tau_bytes, sizeof image.tau_bytes);
     snprintf(image.owner_name, sizeof image.owner_name, "%s", session->user);
     name_image(&image);
     image_date(&image);

@@ -39,7 +39,8 @@ void image_free(struct image *image);
  * longer than FORMAT_IMAGE_ID_MAX. */
 MUST_CHECK result image_own(struct session *session, const char *id, struct image *out_image);
 /* The same where tau is known. */
-void image_own_again(const struct session *session, const struct g2 *tau, struct image *out_image);
+void image_own_again(const struct session *session, const struct g2 *tau,
+                     const uint8_t tau_bytes[FORMAT_TAU_BYTES], struct image *out_image);
 
 /* The image `id` that `from` has forwarded to the user (NULL, or the user himself: image_own).
  * NOT_FOUND where no inbox has it, or there is no such owner; QUORUM where too few storage servers

@@ -38,7 +38,7 @@ static void remember(struct putting *putting, const Myelin__Signed *record) {
     if (known == NULL)
         return;
     put_known_forget(known);
-    if (put_known_keep(&putting->image.tau, record, putting->key, known) != OK)
+    if (put_known_keep(&putting->image, record, putting->key, known) != OK)
         put_known_forget(known);
 }
 
@@ -65,7 +65,7 @@ static result find_image(struct putting *putting) {
     struct session *session = putting->session;
     bool is_known = putting->known != NULL && putting->known->key != NULL;
     if (is_known)
-        image_own_again(session, &putting->known->tau, &putting->image);
+        image_own_again(session, &putting->known->tau, putting->known->tau_bytes, &putting->image);
     else
         TRY(image_own(session, putting->target->id, &putting->image));
     result loaded = OK;

@@ -25,6 +25,7 @@
 #include "group/g2.h"
 
 struct session;
+struct image;
 struct content_key_secret;
 
 struct put_options {
@@ -69,13 +70,14 @@ struct put_blob {
  * record and the content key. The zero value knows nothing. */
 struct put_known {
     struct g2 tau;
+    uint8_t tau_bytes[FORMAT_TAU_BYTES];
     struct bytes record;                  /* packed; the owner's signature is checked */
     const struct content_key_secret *key; /* in secret memory that all copies share */
 };
 #define AUTO_PUT_KNOWN __attribute__((cleanup(put_known_forget)))
 void put_known_forget(struct put_known *known);
-/* Of an image whose envelope is `record`. NO_MEMORY. */
-MUST_CHECK result put_known_keep(const struct g2 *tau, const Myelin__Signed *record,
+/* Of an own image whose envelope is `record`. NO_MEMORY. */
+MUST_CHECK result put_known_keep(const struct image *image, const Myelin__Signed *record,
                                  const struct content_key_secret *key, struct put_known *out_known);
 /* To be forgotten like any; from any thread that may read `known`. NO_MEMORY. */
 MUST_CHECK result put_known_copy(const struct put_known *known, struct put_known *out_copy);

@@ -20,7 +20,7 @@ enum { CLIENT_SOCKETS_MAX = 8 };
 
 struct client_shape {
     bool is_set;
-    bool pulls, has_body;
+    bool pulls, pushes, has_body;
     char method[8];
 };
 

@@ -6,6 +6,9 @@
 enum {
     UPLOAD_BUFFER_BYTES = 512 << 10,
     RECEIVE_BUFFER_BYTES = 64 << 10,
+    /* libcurl has its buffers made and freed for every request: a call's take little. */
+    CALL_SEND_BUFFER_BYTES = 32 << 10,
+    CALL_RECEIVE_BUFFER_BYTES = 16 << 10,
     /* Below the server's idle timeout, so that a kept connection is rarely found closed. */
     KEPT_CONNECTION_S = 20,
 };
@@ -38,14 +41,13 @@ static CURLcode set_connection(CURL *easy, struct http_client *client) {
     SET(CURLOPT_DEBUGFUNCTION, transfer_on_traffic);
     SET(CURLOPT_DEBUGDATA, &client->traffic);
     SET(CURLOPT_VERBOSE, 1L);
-    SET(CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_BYTES);
-    SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER_BYTES);
     return code;
 }
 
 /* What kind of request the handle is set up for: its options hold for all of the kind. */
 static struct client_shape shape_of(const struct transfer *transfer) {
-    struct client_shape shape = {.is_set = true, .pulls = transfer->pull != NULL};
+    struct client_shape shape = {
+        .is_set = true, .pulls = transfer->pull != NULL, .pushes = transfer->push != NULL};
     bool takes_body = strcmp(transfer->method, "POST") == 0 || strcmp(transfer->method, "PUT") == 0;
     shape.has_body = !shape.pulls && (takes_body || transfer->body.len > 0);
     snprintf(shape.method, sizeof shape.method, "%s", transfer->method);
@@ -53,12 +55,16 @@ static struct client_shape shape_of(const struct transfer *transfer) {
 }
 
 static bool same_shape(const struct client_shape *a, const struct client_shape *b) {
-    return a->is_set && b->is_set && a->pulls == b->pulls && a->has_body == b->has_body &&
-           strcmp(a->method, b->method) == 0;
+    return a->is_set && b->is_set && a->pulls == b->pulls && a->pushes == b->pushes &&
+           a->has_body == b->has_body && strcmp(a->method, b->method) == 0;
 }
 
 static CURLcode set_shape(CURL *easy, const struct client_shape *shape) {
     CURLcode code = CURLE_OK;
+    SET(CURLOPT_UPLOAD_BUFFERSIZE,
+        shape->pulls ? (long)UPLOAD_BUFFER_BYTES : (long)CALL_SEND_BUFFER_BYTES);
+    SET(CURLOPT_BUFFERSIZE,
+        shape->pushes ? (long)RECEIVE_BUFFER_BYTES : (long)CALL_RECEIVE_BUFFER_BYTES);
     if (shape->pulls) {
         SET(CURLOPT_UPLOAD, 1L);
         SET(CURLOPT_READFUNCTION, transfer_on_pull);
