@@ -476,6 +476,36 @@ static void test_parts_in_files_and_in_memory(void **state) {
         }
 }
 
+/* Many values that are small, and together more than a transaction: files have them, synced. */
+static void test_more_than_a_transaction(void **state) {
+    struct world *world = *state;
+    enum { LEN = 150000, COUNT = 4 };
+    enum store_extent extent;
+    struct store_step steps[COUNT];
+    char from[COUNT][16], to[COUNT][16], *text = malloc(LEN + 1);
+    assert_non_null(text);
+    memset(text, 'x', LEN);
+    text[LEN] = '\0';
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(from[i], sizeof from[i], "s/%d", i);
+        snprintf(to[i], sizeof to[i], "i/%d", i);
+        steps[i] = (struct store_step){.kind = STORE_MOVE, .key = from[i], .to = to[i]};
+        put(world->store, from[i], text);
+        assert_false(has_file(world, from[i]));
+    }
+    seal(world->store);
+    assert_true(has_file(world, "s/0"));
+    end_badly(world, LEFT_ALL);
+    assert_int_equal(store_change(world->store, steps, COUNT, &extent), OK);
+    assert_int_equal(extent, STORE_NOTHING); /* for the caller to do one by one */
+    for (int i = 0; i < COUNT; i++) {
+        assert_value(world->store, from[i], text);
+        assert_int_equal(store_publish(world->store, from[i], to[i]), OK);
+        assert_value(world->store, to[i], text);
+    }
+    free(text);
+}
+
 static void test_names_in_files_and_in_memory(void **state) {
     struct world *world = *state;
     static const char *const expected[] = {"a", "b", "c"};
@@ -681,6 +711,7 @@ int main(void) {
         TEST(test_memory_is_bounded),
         TEST(test_on_a_disk_that_fills_up_files_come_first),
         TEST(test_parts_in_files_and_in_memory),
+        TEST(test_more_than_a_transaction),
         TEST(test_names_in_files_and_in_memory),
         TEST(test_whatever_is_asked_for),
         TEST(test_a_seal_that_is_given_up_does_not_come_back),
