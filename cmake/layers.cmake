@@ -28,7 +28,7 @@ if(MYELIN_SANITIZE)
   # A sanitizer's code is linked 140 times, for tests: half the time where there is gold.
   include(CheckLinkerFlag)
   check_linker_flag(C -fuse-ld=gold MYELIN_HAS_GOLD)
-  if(MYELIN_HAS_GOLD)
+  if(MYELIN_HAS_GOLD AND NOT MYELIN_FUZZ)
     add_link_options(-fuse-ld=gold)
   endif()
   if(MYELIN_SANITIZE MATCHES undefined)
