@@ -80,8 +80,6 @@ struct transfer {
     bool is_answering;    /* a byte of the answer, other than a 100, has come */
     bool is_body_checked; /* of a download: status and range are right */
     bool is_pull_done;
-    bool is_slow;     /* its answer's bytes are awaited one by one */
-    bool is_together; /* and now many at once */
     uint64_t pulled;
     uint64_t pushed;
     int64_t paused_ms;    /* inside callbacks, which the clock leaves out */

@@ -15,11 +15,6 @@ enum {
     ANSWER_BYTES_PER_S = 2 << 10,
     BUSY_LOOK_MS = 50,
     RETRY_S_MAX = 3600,
-    /* Of an answer that comes fast so much is awaited at once, but for the end, where bytes that
-     * libcurl and GnuTLS have read already may be among those that are left. */
-    TOGETHER_BYTES = 64 << 10,
-    TOGETHER_REST_BYTES = 40 << 10,
-    TOGETHER_MS = 4,
 };
 
 /* ---- The clock: it stands still inside callbacks ---- */
@@ -298,44 +293,6 @@ int transfer_wait_ms(const struct transfer *transfer) {
     return left < 0 ? 0 : left < POLL_MS ? (int)left : POLL_MS;
 }
 
-/* Whether the kernel should have TOGETHER_BYTES of the answer before it wakes this thread. */
-static bool comes_together(const struct transfer *transfer) {
-    CURL *easy = transfer->client->easy;
-    curl_off_t received = 0, length = -1;
-    if (!transfer->is_answering || transfer->is_slow)
-        return false;
-    curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
-    curl_easy_getinfo(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-    return length - received >= TOGETHER_BYTES + TOGETHER_REST_BYTES;
-}
-
-/* A server's sends of 16 KiB would each wake this thread, which costs both of them more than the
- * bytes do. */
-static void await_together(struct transfer *transfer, bool together) {
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    int bytes = together ? TOGETHER_BYTES : 1;
-    if (together == transfer->is_together ||
-        curl_easy_getinfo(transfer->client->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
-        fd == CURL_SOCKET_BAD)
-        return;
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes) == 0)
-        transfer->is_together = together;
-}
-
-/* Where bytes do not come fast, each counts as it comes. */
-static void await(struct transfer *transfer) {
-    CURLM *multi = transfer->client->multi;
-    int ready = 0, wait_ms = transfer_wait_ms(transfer);
-    await_together(transfer, wait_ms > TOGETHER_MS && comes_together(transfer));
-    if (transfer->is_together) {
-        curl_multi_poll(multi, NULL, 0, TOGETHER_MS, &ready);
-        transfer->is_slow = ready == 0;
-    } else
-        curl_multi_poll(multi, NULL, 0, wait_ms, NULL);
-    if (transfer->is_slow)
-        await_together(transfer, false);
-}
-
 /* Drives libcurl to the end, or to where this side gives up. */
 static CURLcode drive(struct transfer *transfer) {
     CURLM *multi = transfer->client->multi;
@@ -348,7 +305,7 @@ static CURLcode drive(struct transfer *transfer) {
             return CURLE_OPERATION_TIMEDOUT;
         }
         if (!has_moved)
-            await(transfer);
+            curl_multi_poll(multi, NULL, 0, transfer_wait_ms(transfer), NULL);
     }
     return running > 0 ? CURLE_OUT_OF_MEMORY : transfer_final_code(multi);
 }
@@ -390,9 +347,7 @@ result transfer_end(struct transfer *transfer, CURLcode code) {
 
 static result run_once(struct transfer *transfer) {
     TRY(transfer_begin(transfer));
-    CURLcode code = drive(transfer);
-    await_together(transfer, false); /* the connection's next answer may be short */
-    return transfer_end(transfer, code);
+    return transfer_end(transfer, drive(transfer));
 }
 
 int64_t transfer_busy_ms(const struct transfer *transfer, result outcome) {
