@@ -286,25 +286,6 @@ static result get_object_symbol(struct server_exchange *exchange) {
     return exchange_answer_file(exchange, range.fd, range.offset, range.length);
 }
 
-struct slices {
-    struct bytes bytes;
-};
-
-static result slices_read(void *context, uint64_t position, uint8_t *out, size_t capacity,
-                          size_t *out_len) {
-    const struct slices *slices = context;
-    size_t left = slices->bytes.len - (size_t)position;
-    *out_len = left < capacity ? left : capacity;
-    memcpy(out, slices->bytes.data + position, *out_len);
-    return OK;
-}
-
-static void slices_done(void *context) {
-    struct slices *slices = context;
-    bytes_free(&slices->bytes);
-    free(slices);
-}
-
 static result read_slices(struct server_exchange *exchange, struct bytes *out_bytes) {
     struct request r;
     struct image_wanted wanted[IMAGE_WANTED_MAX];
@@ -317,16 +298,9 @@ static result read_slices(struct server_exchange *exchange, struct bytes *out_by
 }
 
 static result get_symbols(struct server_exchange *exchange) {
-    struct slices *slices = calloc(1, sizeof *slices);
-    if (slices == NULL)
-        return FAIL(NO_MEMORY, "no memory for slices");
-    result got = read_slices(exchange, &slices->bytes);
-    if (got != OK) {
-        slices_done(slices);
-        return got;
-    }
-    struct exchange_source source = {slices, slices_read, slices_done};
-    return exchange_answer_stream(exchange, NULL, source, slices->bytes.len);
+    AUTO_BYTES struct bytes slices = {0};
+    TRY(read_slices(exchange, &slices));
+    return exchange_answer_bytes(exchange, &slices);
 }
 
 static result get_object_hashes(struct server_exchange *exchange) {

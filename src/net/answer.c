@@ -118,11 +118,11 @@ static void stream_free(void *context) {
     free(stream);
 }
 
-static result add_content_range(struct server_exchange *exchange, const struct stream *stream,
+static result add_content_range(struct server_exchange *exchange, uint64_t offset, uint64_t length,
                                 uint64_t total) {
     char text[80];
-    snprintf(text, sizeof text, "bytes %llu-%llu/%llu", (unsigned long long)stream->offset,
-             (unsigned long long)(stream->offset + stream->length - 1), (unsigned long long)total);
+    snprintf(text, sizeof text, "bytes %llu-%llu/%llu", (unsigned long long)offset,
+             (unsigned long long)(offset + length - 1), (unsigned long long)total);
     if (MHD_add_response_header(exchange->response, MHD_HTTP_HEADER_CONTENT_RANGE, text) != MHD_YES)
         return FAIL(NO_MEMORY, "no memory for an answer");
     return OK;
@@ -136,6 +136,13 @@ static result refuse_range(struct server_exchange *exchange, uint64_t total) {
     return OK;
 }
 
+static enum route_range asked_range(struct server_exchange *exchange, uint64_t total,
+                                    uint64_t *out_offset, uint64_t *out_length) {
+    return route_range_parse(
+        MHD_lookup_connection_value(exchange->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_RANGE), total,
+        out_offset, out_length);
+}
+
 result exchange_answer_stream(struct server_exchange *exchange, const char *content_type,
                               struct exchange_source source, uint64_t total) {
     struct stream *stream = calloc(1, sizeof *stream);
@@ -145,9 +152,7 @@ result exchange_answer_stream(struct server_exchange *exchange, const char *cont
     }
     stream->source = source;
     stream->connection = &exchange->connection->guarded;
-    const char *header =
-        MHD_lookup_connection_value(exchange->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_RANGE);
-    enum route_range kind = route_range_parse(header, total, &stream->offset, &stream->length);
+    enum route_range kind = asked_range(exchange, total, &stream->offset, &stream->length);
     if (kind == ROUTE_RANGE_UNSATISFIABLE) {
         stream_free(stream);
         return refuse_range(exchange, total);
@@ -161,7 +166,28 @@ result exchange_answer_stream(struct server_exchange *exchange, const char *cont
     TRY(set_response(exchange, is_part ? MHD_HTTP_PARTIAL_CONTENT : MHD_HTTP_OK, response,
                      content_type == NULL ? "application/octet-stream" : content_type,
                      response == NULL ? 0 : stream->length));
-    return is_part ? add_content_range(exchange, stream, total) : OK;
+    return is_part ? add_content_range(exchange, stream->offset, stream->length, total) : OK;
+}
+
+/* Without a block to read into, which a stream has: what is at hand is sent from where it is. */
+result exchange_answer_bytes(struct server_exchange *exchange, struct bytes *body) {
+    uint64_t offset = 0, length = 0, total = body->len;
+    enum route_range kind = asked_range(exchange, total, &offset, &length);
+    if (kind == ROUTE_RANGE_UNSATISFIABLE)
+        return refuse_range(exchange, total);
+    bool is_part = kind == ROUTE_RANGE_PART;
+    struct bytes *own = malloc(sizeof *own);
+    if (own == NULL)
+        return FAIL(NO_MEMORY, "no memory for an answer");
+    *own = *body;
+    *body = (struct bytes){0};
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+        (size_t)length, own->data + offset, free_body, own);
+    if (response == NULL)
+        free_body(own);
+    TRY(set_response(exchange, is_part ? MHD_HTTP_PARTIAL_CONTENT : MHD_HTTP_OK, response,
+                     "application/octet-stream", response == NULL ? 0 : length));
+    return is_part ? add_content_range(exchange, offset, length, total) : OK;
 }
 
 struct file_source {

@@ -146,6 +146,10 @@ MUST_CHECK result exchange_answer(struct server_exchange *exchange, const char *
 MUST_CHECK result exchange_answer_file(struct server_exchange *exchange, int fd, uint64_t offset,
                                        uint64_t total);
 
+/* The same for the bytes of `body`, which is taken over and left empty, but where it fails. What
+ * they take of the budget is for the caller to reserve. */
+MUST_CHECK result exchange_answer_bytes(struct server_exchange *exchange, struct bytes *body);
+
 /* The same for bytes from elsewhere: `read` puts 1 .. capacity bytes of the whole, from `position`
  * (0 .. total) on, at `out`; a failure of it is logged and cuts the connection. `done` is called
  * once, at the end or where this function fails; may be NULL. `content_type` NULL: octet stream. */

@@ -139,13 +139,17 @@ result image_wanted_parse(const char *text, struct image_wanted out_wanted[IMAGE
     return OK;
 }
 
+/* One of those that are still `left`. They are about as long as each other. */
 static result append_symbol(struct storage *storage, const struct image_id *image,
-                            const struct image_wanted *wanted, struct bytes *slices) {
+                            const struct image_wanted *wanted, size_t left, struct bytes *slices) {
     struct served served;
     TRY(open_served(storage, image, &wanted->object, wanted->slot, &served));
     AUTO_FD int fd = served.range.fd;
-    if (served.layout.symbol_bytes > IMAGE_SYMBOLS_BYTES - slices->len)
+    size_t room = IMAGE_SYMBOLS_BYTES - slices->len;
+    if (served.layout.symbol_bytes > room)
         return FAIL(INVALID, "slices of more than %d bytes at once", IMAGE_SYMBOLS_BYTES);
+    size_t all = (size_t)served.layout.symbol_bytes * left;
+    TRY(bytes_reserve(slices, slices->len + (all < room ? all : room)));
     return read_at(fd, served.range.offset, slices, (size_t)served.layout.symbol_bytes);
 }
 
@@ -157,7 +161,7 @@ result image_symbols(struct storage *storage, const struct storage_caller *calle
     TRY(image_lock_read(storage, image, &lock));
     TRY(may_read(storage, caller, image));
     for (size_t i = 0; i < count; i++)
-        TRY(append_symbol(storage, image, &wanted[i], &slices));
+        TRY(append_symbol(storage, image, &wanted[i], count - i, &slices));
     bytes_free(out_slices);
     *out_slices = slices;
     slices = (struct bytes){0};

@@ -29,6 +29,12 @@ static void downloads_are_the_bytes_asked_for(void **state) {
     assert_true(wait_for(&sources_done, done + 4));
     check_download(client, "/v1/file", 0, TEST_FILE_BYTES);
     check_download(client, "/v1/file", 1000, 200000);
+    check_download(client, "/v1/bytes", 0, TEST_FILE_BYTES);
+    check_download(client, "/v1/bytes", 1000, 200000);
+    struct sink sink = {0};
+    assert_int_equal(http_download(client, "/v1/bytes", TEST_FILE_BYTES, 1, push_pattern, &sink),
+                     PROTOCOL);
+    assert_text("the range is outside of the");
 }
 
 static void downloads_of_other_lengths_are_refused(void **state) {

@@ -224,6 +224,14 @@ static inline result handle_drip(struct server_exchange *exchange) {
                                   100);
 }
 
+static inline result handle_bytes(struct server_exchange *exchange) {
+    AUTO_BYTES struct bytes body = {0};
+    TRY(bytes_reserve(&body, TEST_FILE_BYTES));
+    pattern_fill(0, body.data, TEST_FILE_BYTES);
+    body.len = TEST_FILE_BYTES;
+    return exchange_answer_bytes(exchange, &body);
+}
+
 static inline result handle_file(struct server_exchange *exchange) {
     static uint8_t contents[TEST_FILE_HEAD + TEST_FILE_BYTES];
     int fd = memfd_create("test", MFD_CLOEXEC);
@@ -255,6 +263,7 @@ static const struct server_route routes[] = {
     {.method = "GET", .pattern = "/v1/conflict", .end = handle_conflict},
     {.method = "GET", .pattern = "/v1/pattern", .end = handle_pattern},
     {.method = "GET", .pattern = "/v1/drip", .end = handle_drip},
+    {.method = "GET", .pattern = "/v1/bytes", .end = handle_bytes},
     {.method = "GET", .pattern = "/v1/file", .end = handle_file},
     {.method = "GET", .pattern = "/metrics", .end = handle_metrics},
     {.method = "DELETE", .pattern = "/v1/who/{name}", .end = handle_nothing},
