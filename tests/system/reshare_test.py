@@ -4,18 +4,23 @@ import shutil
 
 import pytest
 
-from cluster import DONE, INTEGRITY, NOT_FOUND, TOO_FEW, USAGE
+from cluster import DONE, INTEGRITY, NOT_FOUND, TOO_FEW, USAGE, Cluster
 from shares_test import CONTENT, KEYS, TRIES, Watch, all_opens, share, start_again
 
 
 @pytest.fixture(scope="module")
-def filled(shared):
-    """alice has an image of her own and one from bob; bob has hers too."""
-    shared.put("alice", "hers", shared.make("one.bin", CONTENT["one.bin"]))
-    shared.put("bob", "his", shared.make("two.bin", 5000))
-    shared.must("forward", "hers", "--to", "bob", user="alice")
-    shared.must("forward", "his", "--to", "alice", user="bob")
-    return shared
+def filled(tmp_path_factory):
+    """alice has an image of her own and one from bob; bob has hers too. Shares are the key servers' matter."""
+    cluster = Cluster(tmp_path_factory.mktemp("filled"), storage=3, k=2)
+    try:
+        cluster.up().enroll("alice", "bob", "carol")
+        cluster.put("alice", "hers", cluster.make("one.bin", CONTENT["one.bin"]))
+        cluster.put("bob", "his", cluster.make("two.bin", 5000))
+        cluster.must("forward", "hers", "--to", "bob", user="alice")
+        cluster.must("forward", "his", "--to", "alice", user="bob")
+        yield cluster
+    finally:
+        cluster.end()
 
 
 @pytest.fixture
