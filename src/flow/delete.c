@@ -88,6 +88,7 @@ static result sign_one(struct deleting *deleting, uint8_t id[FORMAT_ID_BYTES],
     deletion.tau = format_bytes(view_of(deleting->image.tau_bytes, FORMAT_TAU_BYTES));
     deletion.object = format_bytes(view_of(id, FORMAT_ID_BYTES));
     deletion.serial_ms = deleting->image.signing_ms;
+    deletion.made = deleting->image.envelope->put;
     return format_sign(deleting->session->signing, &deletion, out_record);
 }
 

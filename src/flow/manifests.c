@@ -214,8 +214,7 @@ static result open_deletion(const struct listing *listing, const struct listed *
     if (memcmp(deletion->tau.data, listing->image->tau_bytes, FORMAT_TAU_BYTES) != 0 ||
         strcmp(deletion->owner, listing->image->owner_name) != 0)
         return FAIL(INTEGRITY, "a deletion from another image");
-    if (deletion->serial_ms <=
-        (envelope != NULL ? envelope->created_ms : listing->image->removed_ms))
+    if (envelope != NULL && !view_equal(format_view(deletion->made), format_view(envelope->put)))
         return FAIL(NOT_FOUND, "a deletion from the image as it was before it was removed");
     memcpy(out_object, deletion->object.data, FORMAT_ID_BYTES);
     return OK;

@@ -56,7 +56,8 @@ static result check_deletions(const struct put_batch *batch, const Myelin__Manif
         if (format_open_deletion(page->deletion[i], batch->session->signing->public_key,
                                  &deletion) != OK ||
             memcmp(deletion->tau.data, batch->image->tau_bytes, FORMAT_TAU_BYTES) != 0 ||
-            (envelope != NULL && deletion->serial_ms <= envelope->created_ms))
+            (envelope != NULL &&
+             !view_equal(format_view(deletion->made), format_view(envelope->put))))
             continue;
         const char *name = name_of(batch, deletion->object);
         if (name != NULL)

@@ -99,6 +99,7 @@ result format_check_deletion(const void *message) {
     const Myelin__Deletion *m = message;
     TRY(check_owned(m->owner, m->tau));
     TRY(check_bytes("object", m->object, FORMAT_ID_BYTES));
+    TRY(check_bytes("made", m->made, FORMAT_ID_BYTES));
     return check_time("serial_ms", m->serial_ms);
 }
 

@@ -72,23 +72,23 @@ bool deletion_list_has(const struct store_names *objects, const struct short_id 
                                          sizeof *objects->names, compare_names) != NULL;
 }
 
-static result check_newer(const struct image_id *image, const Myelin__Deletion *deletion,
-                          uint64_t created_ms) {
-    return deletion->serial_ms > created_ms
+static result check_made(const struct image_id *image, const Myelin__Deletion *deletion,
+                         struct view made) {
+    return made.len == 0 || view_equal(format_view(deletion->made), made)
                ? OK
-               : FAIL(CONFLICT, "image %s is newer than the deletion", image->hex);
+               : FAIL(CONFLICT, "the deletion is of image %s as it was before it was put again",
+                      image->hex);
 }
 
 result deletion_open(const struct image_owner *owner, const struct image_id *image,
-                     uint64_t created_ms, const Myelin__Signed *record,
-                     struct short_id *out_object) {
+                     struct view made, const Myelin__Signed *record, struct short_id *out_object) {
     AUTO_FORMAT Myelin__Deletion *deletion = NULL;
     struct image_id of_tau;
     TRY(format_open_deletion(record, owner->identity, &deletion));
     image_id_of_tau(format_view(deletion->tau), &of_tau);
     if (strcmp(deletion->owner, owner->name) != 0 || !image_id_equal(&of_tau, image))
         return FAIL(INVALID, "the deletion is of another image or owner");
-    TRY(check_newer(image, deletion, created_ms));
+    TRY(check_made(image, deletion, made));
     return short_id_from(format_view(deletion->object), out_object);
 }
 
@@ -266,19 +266,19 @@ static result verify_all(const struct taking *t, const struct storage_caller *ca
     memcpy(owner.identity, caller->identity, SIGN_PUBLIC_BYTES);
     for (size_t i = 0; i < message->n_deletion; i++) {
         struct short_id object;
-        TRY(deletion_open(&owner, t->image, 0, message->deletion[i], &object));
+        TRY(deletion_open(&owner, t->image, view_of(NULL, 0), message->deletion[i], &object));
     }
     return OK;
 }
 
 /* Of what was verified: what is news, and of the image as it is now. */
 static result add_verified(struct taking *t, const Myelin__DeleteObjects *message,
-                           uint64_t created_ms) {
+                           struct view made) {
     for (size_t i = 0; i < message->n_deletion; i++) {
         AUTO_FORMAT Myelin__Deletion *deletion = NULL;
         struct short_id object;
         TRY(format_parse_deletion(format_view(message->deletion[i]->body), &deletion));
-        TRY(check_newer(t->image, deletion, created_ms));
+        TRY(check_made(t->image, deletion, made));
         TRY(short_id_from(format_view(deletion->object), &object));
         TRY(add_deletion(t, &object, message->deletion[i]));
     }
@@ -290,7 +290,7 @@ static result add_all(struct taking *t, const Myelin__DeleteObjects *message) {
     result got = image_envelope(t->storage, t->image, NULL, &envelope);
     if (got != OK && got != NOT_FOUND && got != INTEGRITY) /* damaged: its owner may still */
         return got;
-    TRY(add_verified(t, message, envelope == NULL ? 0 : envelope->created_ms));
+    TRY(add_verified(t, message, envelope == NULL ? view_of(NULL, 0) : format_view(envelope->put)));
     if (t->before.count + t->count > FORMAT_CHECKED_MAX)
         return FAIL(INVALID, "%s: image %s has %zu deleted objects; %d are the most",
                     t->storage->server, t->image->hex, t->before.count + t->count,

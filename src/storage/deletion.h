@@ -12,9 +12,9 @@
 
 /* DELETE /v1/images/{image}/objects: a DeleteObjects, by the owner. Taken whether the objects are
  * known here or not: this server may have missed their put. All of them are durable when it answers
- * OK; the same again is OK. CONFLICT where the image was put after a deletion was signed; INVALID
- * where one is of another image or owner, or of more objects than an image can have. Common errors
- * as in image.h. */
+ * OK; the same again is OK. CONFLICT where the image was removed and put again since a deletion was
+ * signed; INVALID where one is of another image or owner, or of more objects than an image can
+ * have. Common errors as in image.h. */
 MUST_CHECK result deletion_take(struct storage *storage, const struct storage_caller *caller,
                                 const struct image_id *image, struct view body);
 
@@ -44,11 +44,11 @@ MUST_CHECK result deletion_list(struct storage *storage, const struct image_id *
                                 struct store_names *out_objects);
 bool deletion_list_has(const struct store_names *objects, const struct short_id *object);
 
-/* Whether the record is `owner`'s word on an object of this image, given after `created_ms`, when
- * the image was made. INTEGRITY, PROTOCOL; INVALID where it is of another image or owner, CONFLICT
- * where it is older. */
+/* Whether the record is `owner`'s word on an object of this image, as it was made by the put `made`
+ * (empty: by any). INTEGRITY, PROTOCOL; INVALID where it is of another image or owner, CONFLICT
+ * where it is of one of the same ID that was removed before this one was put. */
 MUST_CHECK result deletion_open(const struct image_owner *owner, const struct image_id *image,
-                                uint64_t created_ms, const Myelin__Signed *record,
+                                struct view made, const Myelin__Signed *record,
                                 struct short_id *out_object);
 
 /* Removes the slices that are here of objects that were deleted. IO. */

@@ -48,7 +48,8 @@ static result room_for_one(struct mending *m) {
 
 result mend_add_deletion(struct mending *m, Myelin__Signed **record, bool is_here) {
     struct short_id object;
-    result opened = deletion_open(&m->owner, m->image, m->envelope->created_ms, *record, &object);
+    result opened =
+        deletion_open(&m->owner, m->image, format_view(m->envelope->put), *record, &object);
     if (opened == CONFLICT) /* of the image as it was before it was removed and put again */
         return OK;
     TRY(opened);
@@ -131,7 +132,8 @@ static result note_kept(struct mending *m, unsigned server, bool is_kept[]) {
         TRY(mend_end_of_page(page, &last));
         for (size_t i = 0; i < page->n_deletion; i++) {
             struct short_id object;
-            TRY(deletion_open(&m->owner, m->image, 0, page->deletion[i], &object));
+            TRY(deletion_open(&m->owner, m->image, format_view(m->envelope->put), page->deletion[i],
+                              &object));
             struct mend_deletion *own = find(m, &object);
             if (own != NULL)
                 is_kept[own - m->deletions] = true;

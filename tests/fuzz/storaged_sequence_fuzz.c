@@ -50,6 +50,7 @@ static void start_once(void) {
     const struct fixture *fixture = self.fixture;
     draft_make(&self.drafts[0], &fixture->alice, "a", true, 2);
     draft_make(&self.drafts[1], &fixture->alice, "a", false, 1);
+    deletion_made = self.drafts[0].put;
     draft_make(&self.drafts[2], &fixture->alice, "a", true, 1);
     draft_make(&self.drafts[3], &fixture->bob, "b", true, 3);
     sequence_start(storaged_routes, storaged_route_count, &self.sequence);

@@ -217,6 +217,7 @@ static void small_records_rules(void **state) {
     DELETION(m.owner = bad_name, "deletion: owner");
     DELETION(m.tau.len = 95, "tau");
     DELETION(m.object.len = 15, "object");
+    DELETION(m.made.len = 17, "made");
     DELETION(m.serial_ms = year_10000, "serial_ms");
 #define RECEIPT(breach, text) REFUSES(Myelin__Receipt, sample_receipt(), breach, text)
     RECEIPT(m.server = bad_name, "receipt: server");

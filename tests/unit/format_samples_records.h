@@ -126,6 +126,7 @@ static inline Myelin__Deletion sample_deletion(void) {
     m.tau = sample_bytes(1, 96);
     m.object = sample_bytes(2, 16);
     m.serial_ms = 1700000000000;
+    m.made = sample_bytes(3, 16);
     return m;
 }
 

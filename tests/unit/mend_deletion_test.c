@@ -6,7 +6,8 @@
 #include "storage/storage_state.h"
 
 static Myelin__Signed *sign_deletion(struct drawn *d, const struct person *signer, unsigned object,
-                                     uint64_t serial_ms) {
+                                     const struct short_id *made) {
+    uint8_t id[FORMAT_ID_BYTES];
     char owner[16];
     Myelin__Signed *record = NULL;
     Myelin__Deletion deletion = MYELIN__DELETION__INIT;
@@ -14,14 +15,16 @@ static Myelin__Signed *sign_deletion(struct drawn *d, const struct person *signe
     deletion.owner = owner;
     deletion.tau = format_bytes(view_of(d->tau, G2_BYTES));
     deletion.object = format_bytes(view_of(d->objects[object].id.bytes, FORMAT_ID_BYTES));
-    deletion.serial_ms = serial_ms;
+    deletion.serial_ms = world.now_ms + 1;
+    memcpy(id, made->bytes, sizeof id);
+    deletion.made = format_bytes(view_of(id, sizeof id));
     assert_int_equal(format_sign(&signer->key, &deletion, &record), OK);
     return record;
 }
 
 static result delete_at(struct host *host, struct drawn *d, unsigned object) {
     AUTO_BYTES struct bytes body = {0};
-    AUTO_FORMAT Myelin__Signed *record = sign_deletion(d, d->owner, object, world.now_ms + 1);
+    AUTO_FORMAT Myelin__Signed *record = sign_deletion(d, d->owner, object, &d->put);
     Myelin__DeleteObjects message = MYELIN__DELETE_OBJECTS__INIT;
     message.deletion = &record;
     message.n_deletion = 1;
@@ -155,10 +158,12 @@ static void test_nobody_elses_word_deletes(void **state) {
     (void)state;
     AUTO_DRAWN struct drawn d;
     AUTO_MEND_REPORT struct mend_report report = {0};
+    struct short_id earlier;
+    random_id(&earlier);
     image_draw(&d, &world.alice, "forged");
     image_put_all(&d);
-    AUTO_FORMAT Myelin__Signed *forged = sign_deletion(&d, &world.mallory, 0, world.now_ms + 1);
-    AUTO_FORMAT Myelin__Signed *old = sign_deletion(&d, &world.alice, 0, world.now_ms);
+    AUTO_FORMAT Myelin__Signed *forged = sign_deletion(&d, &world.mallory, 0, &d.put);
+    AUTO_FORMAT Myelin__Signed *old = sign_deletion(&d, &world.alice, 0, &earlier);
     plant(&d, 1, forged);
     plant(&d, 2, forged);
     plant(&d, 3, old); /* from the image as it was before it was removed and put again */

@@ -7,6 +7,9 @@
 #include "storage/deletion.h"
 #include "storage_fixture.h"
 
+/* The put that made the image, for drafts that add to one. */
+static struct short_id deletion_made;
+
 /* By `signer`, who says that he is the draft's owner. */
 static inline Myelin__Signed *sign_deletion(const struct draft *draft, const struct person *signer,
                                             const struct short_id *object, uint64_t serial_ms) {
@@ -21,6 +24,9 @@ static inline Myelin__Signed *sign_deletion(const struct draft *draft, const str
     deletion.tau = format_bytes(view_of(tau, sizeof tau));
     deletion.object = format_bytes(view_of(id, sizeof id));
     deletion.serial_ms = serial_ms;
+    uint8_t made[FORMAT_ID_BYTES];
+    memcpy(made, draft->creates ? draft->put.bytes : deletion_made.bytes, sizeof made);
+    deletion.made = format_bytes(view_of(made, sizeof made));
     assert_int_equal(format_sign(&signer->key, &deletion, &record), OK);
     return record;
 }
