@@ -76,7 +76,8 @@ result scrub_mend_counting(struct scrub *scrub, const struct image_id *image, bo
     const struct mend_options options = {.is_quick = is_quick, .pace = pace, .context = scrub};
     result mended = mend_image(scrub->mender, image, &options, &report);
     count(scrub, &report);
-    if (report.failed > 0) {
+    /* Parts that others could not give, or all that comes after what the own disk refused. */
+    if (report.failed > 0 || mended == IO || mended == NO_MEMORY) {
         scrub->lacking++;
         if (scrub->retry_count < SCRUB_DOUBTS_MAX)
             scrub->retries[scrub->retry_count++] = *image;
