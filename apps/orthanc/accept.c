@@ -293,16 +293,53 @@ static result make_report(const struct import *import, json_t **out_report) {
     return *out_report == NULL ? FAIL(NO_MEMORY, "out of memory") : OK;
 }
 
+static int compare_listed(const void *a, const void *b) {
+    return strcmp(((const struct listed *)a)->name, ((const struct listed *)b)->name);
+}
+
+static bool is_listed(const struct import *import, const char *name) {
+    char copy[RECORD_NAME_MAX + 1];
+    snprintf(copy, sizeof copy, "%s", name);
+    const struct listed key = {.name = copy};
+    return import->count > 0 &&
+           bsearch(&key, import->objects, import->count, sizeof key, compare_listed) != NULL;
+}
+
+/* The servers' list of the image, and what the map has of it. */
+static result load_lists(struct import *import) {
+    const struct accept_request *request = import->request;
+    TRY(images_list(import->gateway->images, request->owner, request->image, take_listed, import));
+    TRY(import->failed);
+    TRY(map_attachments(import->gateway->map, request->owner, request->image, &import->known,
+                        &import->known_count));
+    if (import->known_count > 1)
+        qsort(import->known, import->known_count, sizeof *import->known, compare_names);
+    return OK;
+}
+
+/* What Orthanc has of another's image and he deleted leaves the index. (Of an own image the servers
+ * may not have everything yet.) */
+static result undo_deleted(struct import *import, uint64_t *out_undone) {
+    if (import->count > 1)
+        qsort(import->objects, import->count, sizeof *import->objects, compare_listed);
+    for (size_t i = 0; i < import->known_count; i++) {
+        if (is_listed(import, import->known[i].name))
+            continue;
+        TRY(orthanc_delete_instance(import->gateway, import->known[i].sop));
+        (*out_undone)++;
+    }
+    return OK;
+}
+
 static result import_image(struct import *import) {
     struct gateway *gateway = import->gateway;
     const struct accept_request *request = import->request;
     if (gateway->config.compresses)
         return FAIL(INVALID, "nothing can be accepted while Orthanc's StorageCompression is on");
-    TRY(images_list(gateway->images, request->owner, request->image, take_listed, import));
-    TRY(import->failed);
-    TRY(map_attachments(gateway->map, request->owner, request->image, &import->known,
-                        &import->known_count));
-    qsort(import->known, import->known_count, sizeof *import->known, compare_names);
+    TRY(load_lists(import));
+    uint64_t undone = 0; /* and comes again, where it was stored again */
+    if (request->owner[0] != '\0')
+        TRY(undo_deleted(import, &undone));
     return import_all(import);
 }
 
@@ -342,35 +379,13 @@ result accept_own(struct gateway *gateway, struct accept_totals *out_totals) {
     return OK;
 }
 
-static int compare_listed(const void *a, const void *b) {
-    return strcmp(((const struct listed *)a)->name, ((const struct listed *)b)->name);
-}
-
-static bool is_listed(const struct import *import, const char *name) {
-    char copy[RECORD_NAME_MAX + 1];
-    snprintf(copy, sizeof copy, "%s", name);
-    const struct listed key = {.name = copy};
-    return import->count > 0 &&
-           bsearch(&key, import->objects, import->count, sizeof key, compare_listed) != NULL;
-}
-
 result accept_compare(struct gateway *gateway, const char *owner, const char *image,
                       uint64_t *out_undone) {
     const struct accept_request request = {.owner = owner, .image = image};
     AUTO_IMPORT struct import import = {.gateway = gateway, .request = &request};
     *out_undone = 0;
-    TRY(images_list(gateway->images, owner, image, take_listed, &import));
-    TRY(import.failed);
-    if (import.count > 1)
-        qsort(import.objects, import.count, sizeof *import.objects, compare_listed);
-    TRY(map_attachments(gateway->map, owner, image, &import.known, &import.known_count));
-    for (size_t i = 0; i < import.known_count; i++) {
-        if (is_listed(&import, import.known[i].name))
-            continue;
-        TRY(orthanc_delete_instance(gateway, import.known[i].sop));
-        (*out_undone)++;
-    }
-    return OK;
+    TRY(load_lists(&import));
+    return undo_deleted(&import, out_undone);
 }
 
 result accept_undo(struct gateway *gateway, const char *owner, const char *image) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "deletions.h"
 #include "exports.h"
 #include "inbox.h"
 #include "orthanc_rest.h"
@@ -15,7 +16,6 @@ enum {
     TIDY_MS = 10000,
     REMOVAL_AGE_MS = 3000,    /* an instance that is replaced leaves its image empty for a moment */
     REMOVAL_RETRY_MS = 30000, /* when the servers could not be told */
-    DELETIONS_MAX = 256,      /* objects at a time */
     FORWARD_MS = 1000,
     FORWARD_RETRY_MS = 15000,
 };
@@ -58,24 +58,12 @@ static void take_listed(void *context, const struct myelin_blob_listed *blob) {
     listed->count += listed->count < DELETIONS_MAX && listed->names[listed->count] != NULL;
 }
 
-/* Of an image that is gone there is nothing to delete; names that it does not have are passed over.
- */
-static result delete_objects(struct gateway *gateway, const char *id, char *const names[],
-                             size_t count) {
-    const char *borrowed[DELETIONS_MAX];
-    for (size_t i = 0; i < count; i++)
-        borrowed[i] = names[i];
-    result deleted = gateway_result(myelin_delete(gateway->session, id, borrowed, count));
-    gateway->counts.deleted_objects += deleted == OK ? count : 0;
-    return deleted == NOT_FOUND ? OK : deleted;
-}
-
 /* OK, with `out_is_done` unset, where more of its objects are left than go at once. */
 static result delete_beside_strangers(struct gateway *gateway, const char *id,
                                       const struct listed *listed, bool *out_is_done) {
     *out_is_done = listed->count < DELETIONS_MAX;
     if (listed->count > 0)
-        TRY(delete_objects(gateway, id, listed->names, listed->count));
+        TRY(deletions_make(gateway, id, listed->names, listed->count));
     if (*out_is_done)
         gateway_warn(gateway,
                      "an image is empty but for %llu objects that Orthanc did not store: it stays",
@@ -117,24 +105,10 @@ static void remove_empty(struct keeper *keeper) {
 /* ------------------------------------------------------------------ deletions */
 
 static void delete_dead(struct keeper *keeper) {
-    struct gateway *gateway = keeper->gateway;
-    struct map_image_info info;
-    char *names[DELETIONS_MAX];
-    if (clock_ms() < keeper->deletion_ms)
-        return;
-    size_t count = map_next_deletions(gateway->map, REMOVAL_AGE_MS, DELETIONS_MAX, &info, names);
-    if (count == 0)
-        return;
-    result deleted = delete_objects(gateway, info.id, names, count);
-    if (deleted != OK) {
-        gateway_warn(gateway, "%zu objects of an image could not be deleted yet: %s", count,
-                     error_text());
+    size_t count;
+    if (clock_ms() >= keeper->deletion_ms &&
+        deletions_some(keeper->gateway, NULL, REMOVAL_AGE_MS, &count) != OK)
         keeper->deletion_ms = clock_ms() + REMOVAL_RETRY_MS;
-    }
-    if (map_deleted(gateway->map, info.id, names, count, deleted == OK) != OK)
-        gateway_error(gateway, "the map: %s", error_text());
-    for (size_t i = 0; i < count; i++)
-        free(names[i]);
 }
 
 /* ------------------------------------------------------------------ after a crash */

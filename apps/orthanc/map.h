@@ -111,10 +111,11 @@ MUST_CHECK result map_unconfirmed(struct map *map, struct record **out_records, 
 /* An own image that has had nothing but dead objects for `age_ms`; false where there is none. */
 bool map_next_removal(struct map *map, uint64_t age_ms, struct map_image_info *out_info);
 /* Objects of one own image that has living ones too, in which nothing died for `age_ms` and of
- * which nothing is on its way to the servers: dead ones that are to be deleted. Up to `count`
- * names, each the caller's to free. Until map_deleted nobody gets them again, or refers to them
- * anew. 0: there are none. */
-size_t map_next_deletions(struct map *map, uint64_t age_ms, size_t count,
+ * which nothing is on its way to the servers: dead ones that are to be deleted. Of `id` alone,
+ * once others have done with those that they got; or NULL: of any image. Up to `count` names, each
+ * the caller's to free. Until map_deleted nobody gets them again, or refers to them anew. 0: there
+ * are none. */
+size_t map_next_deletions(struct map *map, const char *id, uint64_t age_ms, size_t count,
                           struct map_image_info *out_image, char *out_names[]);
 /* They are deleted, or (`is_deleted` false) to be tried again later. IO. */
 MUST_CHECK result map_deleted(struct map *map, const char *image, char *const names[], size_t count,

@@ -12,14 +12,28 @@ static bool has_deletions(const struct map_image *image, uint64_t now_ms, uint64
            !image->is_removing && !image->is_deleting && now_ms - image->idle_since_ms >= age_ms;
 }
 
-size_t map_next_deletions(struct map *map, uint64_t age_ms, size_t count,
-                          struct map_image_info *out_image, char *out_names[]) {
-    size_t taken = 0;
+/* With the lock held. */
+static struct map_image *find_any(struct map *map, uint64_t age_ms) {
     uint64_t now_ms = clock_ms();
-    pthread_mutex_lock(&map->lock);
     struct map_image *image = map->images;
     while (image != NULL && !has_deletions(image, now_ms, age_ms))
         image = image->next;
+    return image;
+}
+
+/* With the lock held, but for the time that others take. */
+static struct map_image *find_of(struct map *map, const char *id, uint64_t age_ms) {
+    struct map_image *image;
+    while ((image = map_image_find(map, "", id)) != NULL && image->is_deleting)
+        pthread_cond_wait(&map->removal_ended, &map->lock);
+    return image != NULL && has_deletions(image, clock_ms(), age_ms) ? image : NULL;
+}
+
+size_t map_next_deletions(struct map *map, const char *id, uint64_t age_ms, size_t count,
+                          struct map_image_info *out_image, char *out_names[]) {
+    size_t taken = 0;
+    pthread_mutex_lock(&map->lock);
+    struct map_image *image = id == NULL ? find_any(map, age_ms) : find_of(map, id, age_ms);
     const struct map_corpse *corpse = image == NULL ? NULL : image->corpses;
     for (; corpse != NULL && taken < count; corpse = corpse->next) {
         out_names[taken] = strdup(corpse->name);

@@ -7,6 +7,7 @@
 
 #include "accept.h"
 #include "archive.h"
+#include "deletions.h"
 #include "rebuild.h"
 #include "sender.h"
 #include "verifier.h"
@@ -204,6 +205,13 @@ static result forward_later(struct gateway *gateway, const char *image, const ch
     return OK;
 }
 
+/* Without objects that are about to go. */
+static result forward_now(struct gateway *gateway, const char *image, const char *const names[],
+                          size_t count) {
+    TRY(deletions_all(gateway, image));
+    return gateway_result(myelin_forward(gateway->session, image, names, count));
+}
+
 static result serve_forward(struct gateway *gateway, const struct rest_request *request,
                             json_t **out_answer) {
     char image[RECORD_IMAGE_MAX + 1];
@@ -213,7 +221,7 @@ static result serve_forward(struct gateway *gateway, const struct rest_request *
     TRY(find_study(gateway, request, image));
     bool waits = map_is_sending(gateway->map, "", image);
     TRY(waits ? forward_later(gateway, image, names, count)
-              : gateway_result(myelin_forward(gateway->session, image, names, count)));
+              : forward_now(gateway, image, names, count));
     return give(json_pack("{s:o, s:s, s:O}", "Image", orthanc_json_text(image), "State",
                           waits ? "waiting" : "forwarded", "To",
                           json_object_get(request->body, "To")),

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "deletions.h"
 #include "orthanc_rest.h"
 
 bool rules_match(const char *pattern, const char *text) {
@@ -74,7 +75,9 @@ static bool is_final(result code) {
 
 static bool make_forward(struct gateway *gateway, const struct record *due) {
     const char *user = due->name;
-    result made = gateway_result(myelin_forward(gateway->session, due->image, &user, 1));
+    result made = deletions_all(gateway, due->image);
+    if (made == OK)
+        made = gateway_result(myelin_forward(gateway->session, due->image, &user, 1));
     if (made == OK)
         gateway_notice(gateway, "study %s was forwarded to %s", due->image, user);
     else

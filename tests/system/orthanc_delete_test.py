@@ -101,6 +101,32 @@ def test_a_recipient_loses_what_the_owner_deleted(cluster, gateway):  # noqa: F8
     assert stored(alice) == without(files, first[0], *second)
 
 
+def test_what_is_deleted_and_stored_again_is_whole_at_a_recipient(cluster, gateway):  # noqa: F811
+    folder, uid, (first, _) = two_series(cluster, 94)
+    files = contents(folder)
+    alice, bob = gateway("alice"), gateway("bob", http=8043, dicom=4243)
+    # A study that lives again before its objects are deleted: none of the old ones is forwarded.
+    alice.store(folder)
+    alice.delete(find(alice, "Study", StudyInstanceUID=uid))
+    alice.store(folder)
+    assert alice.get("/myelin/status")["Spool"]["Deletions"] == SLICES
+    alice.post("/myelin/forward", {"Study": alice.get("/studies")[0], "To": ["bob"]})
+    assert alice.get("/myelin/status")["Spool"]["Deletions"] == 0 and objects(cluster, uid) == SLICES
+    assert bob.post("/myelin/accept", {"Owner": "alice", "Image": uid})["Imported"] == SLICES
+    assert stored(bob) == files
+
+    # An instance of an accepted study: it is another object then, which comes with the next acceptance.
+    again = next(path for path in folder.iterdir() if pydicom.dcmread(path).SOPInstanceUID == first[0])
+    alice.delete(find(alice, "Instance", SOPInstanceUID=first[0]))
+    alice.store(again)
+    alice.wait(lambda: alice.get("/myelin/status")["Spool"]["Deletions"] == 0)
+    assert bob.post("/myelin/accept", {"Owner": "alice", "Image": uid})["Imported"] == 1
+    bob.kill()
+    bob.start()
+    assert stored(bob) == files == stored(alice)
+    assert "ALARM" not in alice.log() + bob.log()
+
+
 def test_what_others_put_into_the_image_stays(cluster, gateway):  # noqa: F811
     folder, uid, (first, _) = two_series(cluster, 93)
     node = gateway()

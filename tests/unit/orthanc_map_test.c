@@ -200,7 +200,7 @@ static void an_image_goes_when_its_last_object_has_gone(void **state) {
 static size_t deletions(struct map *map, const char *image, bool is_deleted) {
     struct map_image_info info;
     char *names[8];
-    size_t count = map_next_deletions(map, 0, 8, &info, names);
+    size_t count = map_next_deletions(map, NULL, 0, 8, &info, names);
     if (count == 0)
         return 0;
     assert_string_equal(info.id, image);
@@ -228,13 +228,14 @@ static void dead_objects_of_a_living_image_are_deleted(void **state) {
     drop(map, "image", 1);
     drop(map, "image", 2);
     assert_int_equal(map_backlog(map).deletions, 2);
-    assert_int_equal(map_next_deletions(map, 60000, 8, &info, names), 0);
+    assert_int_equal(map_next_deletions(map, NULL, 60000, 8, &info, names), 0);
     assert_int_equal(deletions(map, "image", false), 2);
     map_close(map);
 
     map = open_map(&found); /* known over a restart, and until it is said that they are deleted */
-    assert_int_equal(map_next_deletions(map, 0, 1, &info, names), 1);
-    assert_int_equal(map_next_deletions(map, 0, 8, &info, &names[1]), 0); /* somebody has them */
+    assert_int_equal(map_next_deletions(map, NULL, 0, 1, &info, names), 1);
+    assert_int_equal(map_next_deletions(map, NULL, 0, 8, &info, &names[1]),
+                     0); /* somebody has them */
     assert_string_equal(names[0], attachment("image", 2, 0).uuid);
     assert_int_equal(map_deleted(map, "image", names, 1, true), OK);
     free(names[0]);
