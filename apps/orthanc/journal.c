@@ -228,12 +228,23 @@ static result begin_file(struct journal *journal, const char *path) {
 }
 
 static result put_in_place(struct journal *journal, const char *path) {
+    if (fsync(journal->fd) != 0 || rename(path, journal->path) != 0)
+        return FAIL(IO, "%s: %s", path, strerror(errno));
+    return OK;
+}
+
+/* Which file has the name after a power cut is unknown until this is done: what would be written to
+ * the one might be looked for in the other. */
+static result sync_name(struct journal *journal) {
     char folder[PATH_MAX];
     snprintf(folder, sizeof folder, "%s", journal->path);
     *strrchr(folder, '/') = '\0';
-    if (fsync(journal->fd) != 0 || rename(path, journal->path) != 0)
-        return FAIL(IO, "%s: %s", path, strerror(errno));
-    return file_sync_folder(folder);
+    result synced = file_sync_folder(folder);
+    pthread_mutex_lock(&journal->lock);
+    journal->synced = journal->written;
+    journal->is_broken = journal->is_broken || synced != OK;
+    pthread_mutex_unlock(&journal->lock);
+    return synced;
 }
 
 static result rewrite(struct journal *journal, journal_writer write, void *context) {
@@ -247,10 +258,7 @@ static result rewrite(struct journal *journal, journal_writer write, void *conte
         done = put_in_place(journal, path);
     if (done == OK) {
         file_close_at(&old.fd);
-        pthread_mutex_lock(&journal->lock);
-        journal->synced = journal->written;
-        pthread_mutex_unlock(&journal->lock);
-        return OK;
+        return sync_name(journal);
     }
     if (journal->fd != old.fd)
         file_close_at(&journal->fd);

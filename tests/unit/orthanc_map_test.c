@@ -1,4 +1,5 @@
 /* The plugin's map, its journal and its spool: what survives, what is counted, what is refused. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -18,6 +20,18 @@
 
 static char folder[64];
 static const uint8_t key[32] = {7}, other_key[32] = {8};
+
+static bool fail_folder_syncs;
+
+/* In the place of the C library's. */
+int fsync(int fd) {
+    struct stat status;
+    if (fail_folder_syncs && fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
 
 static int start(void **state) {
     (void)state;
@@ -330,6 +344,30 @@ static void deletions_outlive_a_rewriting(void **state) {
     map_close(map);
 }
 
+/* Which of both files a power cut would leave is not known then: nothing more is promised. */
+static void a_new_journal_whose_name_is_not_durable_takes_nothing_more(void **state) {
+    (void)state;
+    struct map_found found;
+    struct map *map = open_map(&found);
+    struct record record = attachment("image", 0, RECORD_IS_STORED), removed;
+    result added = OK;
+    fail_folder_syncs = true;
+    for (unsigned i = 0; i < 20000 && added == OK; i++) {
+        added = map_add(map, &record);
+        if (added == OK)
+            added = map_remove(map, record.uuid, &removed);
+    }
+    assert_int_equal(added, IO);
+    fail_folder_syncs = false;
+    assert_int_equal(map_add(map, &record), IO);
+    map_close(map);
+    map = open_map(&found);
+    assert_false(found.journal.is_damaged);
+    add(map, "image", 1, RECORD_IS_STORED);
+    assert_int_equal(map_sync(map), OK);
+    map_close(map);
+}
+
 static void a_forwarded_image_is_never_removed(void **state) {
     (void)state;
     struct map_found found;
@@ -447,6 +485,7 @@ int main(void) {
         TEST(what_somebody_needs_is_not_deleted),
         TEST(what_died_on_its_way_is_deleted_afterwards),
         TEST(deletions_outlive_a_rewriting),
+        TEST(a_new_journal_whose_name_is_not_durable_takes_nothing_more),
         TEST(a_forwarded_image_is_never_removed),
         TEST(a_batch_holds_one_image_and_what_is_removed_meanwhile_is_dead),
         TEST(records_are_refused_that_break_a_rule),
