@@ -41,8 +41,11 @@ class PluginDisk(ClientOperation):
 
     def look(self, w):
         """{(when, number): (what is read, what the map says)}"""
-        answer = subprocess.run(self.command(w, "check"), env=environment(w), capture_output=True, text=True,
-                                check=False, timeout=60 * SLOW)
+        try:
+            answer = subprocess.run(self.command(w, "check"), env=environment(w), capture_output=True, text=True,
+                                    check=False, timeout=60 * SLOW)
+        except subprocess.TimeoutExpired as hung:
+            raise AssertionError(f"it hangs: {hung.stdout}\n{hung.stderr}") from hung
         assert answer.returncode == 0, f"it does not start: {answer.stderr}"
         lines = [line.split() for line in answer.stdout.splitlines()]
         bad = [line for line in lines if len(line) != 4]

@@ -12,7 +12,7 @@
 
 #include "orthanc_world.h"
 
-enum { DRAIN_S = 8, CHECK_DRAIN_S = 60 }; /* on a disk that fails; on a good one */
+enum { DRAIN_S = 8, CHECK_DRAIN_S = 30 }; /* on a disk that fails; on a good one */
 
 /* Rows of 64 bytes: the third is more than a segment of the spool. */
 static const size_t rows[] = {40, 700, 17000, 90, 300, 5};
