@@ -233,13 +233,17 @@ static result put_in_place(struct journal *journal, const char *path) {
     return OK;
 }
 
-/* Which file has the name after a power cut is unknown until this is done: what would be written to
- * the one might be looked for in the other. */
-static result sync_name(struct journal *journal) {
+static result sync_folder(const struct journal *journal) {
     char folder[PATH_MAX];
     snprintf(folder, sizeof folder, "%s", journal->path);
     *strrchr(folder, '/') = '\0';
-    result synced = file_sync_folder(folder);
+    return file_sync_folder(folder);
+}
+
+/* Which file has the name after a power cut is unknown until this is done: what would be written to
+ * the one might be looked for in the other. */
+static result sync_name(struct journal *journal) {
+    result synced = sync_folder(journal);
     pthread_mutex_lock(&journal->lock);
     journal->synced = journal->written;
     journal->is_broken = journal->is_broken || synced != OK;
@@ -306,9 +310,11 @@ static result read_file(struct journal *journal, journal_replay replay, void *co
     if (found->is_damaged)
         return keep_damaged(journal);
     journal->fd = open(journal->path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    if (journal->fd < 0 || ftruncate(journal->fd, (off_t)journal->bytes) != 0)
+    /* What was killed may have had no time to sync: what was read counts, so it is to stay. */
+    if (journal->fd < 0 || ftruncate(journal->fd, (off_t)journal->bytes) != 0 ||
+        fdatasync(journal->fd) != 0)
         return FAIL(IO, "%s: %s", journal->path, strerror(errno));
-    return OK;
+    return sync_folder(journal);
 }
 
 static result write_nothing(void *context, struct journal *journal) {

@@ -10,6 +10,7 @@
 #include "inbox.h"
 #include "orthanc_rest.h"
 #include "rules.h"
+#include "storage_area.h"
 
 enum {
     STEP_MS = 500,
@@ -121,16 +122,6 @@ static bool is_indexed(struct gateway *gateway, const struct record *record) {
     return id != NULL;
 }
 
-static result drop_orphan(struct gateway *gateway, const char *uuid) {
-    struct record record;
-    result removed = map_remove(gateway->map, uuid, &record);
-    if (removed == NOT_FOUND)
-        return OK;
-    TRY(removed);
-    headers_remove(gateway->headers, uuid);
-    return spool_remove(gateway->spool, uuid);
-}
-
 /* Orthanc stores a file before its index knows of it, and removes it after its index has forgotten
  * it. A uuid whose instance the index lacks is an orphan; so is one whose instance the index has
  * under another uuid, unless the index may have gone over to the new one (OverwriteInstances). */
@@ -144,7 +135,7 @@ static result reconcile_one(struct gateway *gateway, const struct record *record
         return set == NOT_FOUND ? OK : set;
     }
     (*orphans)++;
-    return drop_orphan(gateway, record->uuid);
+    return storage_area_drop(record->uuid);
 }
 
 static result reconcile_all(struct gateway *gateway, const struct record *records, size_t count) {

@@ -119,6 +119,12 @@ result spool_write(struct spool *spool, const struct record *record, struct view
     return written;
 }
 
+bool spool_has(struct spool *spool, const char *uuid) {
+    char path[PATH_MAX];
+    path_of(spool, uuid, path);
+    return access(path, F_OK) == 0;
+}
+
 result spool_remove(struct spool *spool, const char *uuid) {
     char path[PATH_MAX];
     path_of(spool, uuid, path);

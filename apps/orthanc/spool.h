@@ -26,7 +26,9 @@ MUST_CHECK result spool_write(struct spool *spool, const struct record *record, 
 /* NOT_FOUND; INTEGRITY where it is not what was written; IO, NO_MEMORY. */
 MUST_CHECK result spool_read(struct spool *spool, const char *uuid, struct bytes *out_data);
 
-/* No error where it is not there. IO. */
+bool spool_has(struct spool *spool, const char *uuid);
+
+/* No error where it is not there. What the map says of it is on disk before. IO. */
 MUST_CHECK result spool_remove(struct spool *spool, const char *uuid);
 
 /* Tells `found` of every file; `is_whole` says whether it has the length that its record asks for:

@@ -413,7 +413,9 @@ static result remove_object(const char *uuid) {
     reader_drop(gateway->reader, uuid);
     if ((record.flags & RECORD_IS_SPOOLED) == 0)
         return OK;
-    if (is_spooled(&record)) /* or after a power cut the map would wait for bytes that are gone */
+    /* Or after a power cut the map, which may not know that it was sent either, would wait for
+     * bytes that are gone. */
+    if (spool_has(gateway->spool, uuid))
         TRY(map_sync(gateway->map));
     return spool_remove(gateway->spool, uuid);
 }
